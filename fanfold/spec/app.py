@@ -1,0 +1,30 @@
+"""What an application tells the doors about itself. Found by entry point (`fanfold.apps`), never imported by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from fanfold.spec.plan import Plan
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class App:
+    """An application: its parameters are its command's options and its HTTP body.
+
+    params: a Pydantic model; field titles, descriptions, defaults and constraints become options with help.
+    plan: parameters -> Plan; a wrong parameter raises PlanError whose path is the parameter's name.
+    content: (parameters, result) -> the application's own part of the result JSON (errors and report are added by the door).
+    markdown: the whole result JSON -> text for people. rows: the whole result JSON -> one flat row per item, for CSV and JSONL.
+    """
+
+    name: str
+    summary: str
+    params: type[Any]
+    plan: Callable[[Any], Plan]
+    content: Callable[[Any, Any], Json]
+    markdown: Callable[[Json], str]
+    rows: Callable[[Json], list[Json]]

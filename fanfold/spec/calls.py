@@ -1,0 +1,128 @@
+"""The words of one call: what goes out, what comes back, what can go wrong on the way."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any, TypeAlias
+
+import msgspec
+
+At: TypeAlias = dict[str, Any]
+"""Coordinates as a user sees them: axis name -> the axis' own value, in the order of the step's axes."""
+
+
+class Message(msgspec.Struct, frozen=True, gc=False):
+    role: str  # "system", "user" or "assistant"
+    content: str
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One call as the engine asks for it; a provider encodes it, `wire` sends it.
+
+    schema: JSON Schema the answer must satisfy (an object at the root, its identity field first), or None for text.
+    sampling: temperature, top_p, max_tokens, seed, stop and the like, by their OpenAI names.
+    stream: ask for the answer in pieces, each told to `heard`.
+    timeout_s: the whole call; idle_s: the longest silence without content while streaming. The core keeps the first
+    deadline and cancels; a provider keeps both as well, as a second line.
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    schema: dict[str, Any] | None = None
+    schema_name: str = "answer"
+    sampling: dict[str, Any] = {}
+    stream: bool = False
+    timeout_s: float = 120.0
+    idle_s: float = 60.0
+
+
+class Chunk(msgspec.Struct, frozen=True, gc=False):
+    """A piece of a streamed answer's content. Never empty: pings and comments are not content."""
+
+    text: str
+
+
+class Usage(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Tokens of one call as the provider charges them. exact: reported by the provider, not estimated by us."""
+
+    tokens_in: int = 0
+    tokens_out: int = 0
+    tokens_cached: int = 0
+    exact: bool = True
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a provider delivered, with a terminal signal that it ended well. Not yet parsed or checked.
+
+    headers: rate-limit headers of the response, lower case (`x-ratelimit-…`, `retry-after`), for the limiter to learn from.
+    """
+
+    text: str
+    usage: Usage
+    finish: str = "stop"
+    request_id: str = ""
+    headers: dict[str, str] = {}
+
+
+class Scope(IntEnum):
+    """How much else a fault condemns."""
+
+    CELL = 0  # this call only
+    STEP = 1  # every cell of the step: its schema or a parameter was refused
+    LANE = 2  # everything that goes through the same provider, account and model: wrong key, no quota, unknown model
+    ENDPOINT = 3  # nothing listens there: condemns the lane unless something has been heard from it before
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True):
+    """A call that did not deliver. `code` is one of `Code`.
+
+    retry_after_s: the server's own wish, None when it said nothing.
+    usage: what was consumed all the same.
+    """
+
+    code: str
+    message: str = ""
+    hint: str = ""
+    retry_after_s: float | None = None
+    scope: Scope = Scope.CELL
+    usage: Usage = Usage()
+    headers: dict[str, str] = {}
+    status: int = 0
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """The fact that the core is told of an answer: measures, keys and verdicts, never the value itself.
+
+    key: the answer's identity, raw; the core normalises and compares.
+    finding: the reason a rule check (or the judge) gives against it; `check` names that check.
+    lengths: sizes of the lists that dynamic axes find in it.
+    judge: estimated tokens (in, out) of the judge's call, None when there is no judge.
+    verdict: only in answers of a judge.
+    """
+
+    usage: Usage
+    key: str | None = None
+    check: str = ""
+    finding: str | None = None
+    lengths: dict[str, int] | None = None
+    judge: tuple[int, int] | None = None
+    verdict: bool | None = None
+
+
+class Work(msgspec.Struct, frozen=True, gc=False):
+    """A cell's prompt is rendered; its size in tokens, as the limiter books it."""
+
+    tokens_in: int
+    tokens_out: int
+
+
+class Hit(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer was known already (cache, or a step without a model): no call is needed."""
+
+    reply: Reply
+
+
+class Broken(msgspec.Struct, frozen=True, kw_only=True):
+    """The cell cannot be prepared: its prompt function failed, or a value it needs is unusable."""
+
+    fault: Fault

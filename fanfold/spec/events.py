@@ -1,0 +1,140 @@
+"""Everything that happens in a run, in the past tense: numbered, journaled, and folded by every view.
+
+`seq` counts 0, 1, 2 … inside a run. `t` is microseconds since the run began. Cells are named by the index of their step
+and the indexes of their coordinates: never by an id, so that a journal can be resumed by another process.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+
+Coords: TypeAlias = tuple[int, ...]
+
+ANSWER, JUDGE = 0, 1  # phases of a cell: what a call is for
+
+
+class Event(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True):
+    seq: int
+    t: int
+
+
+class StepFacts(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A step as the folds need it. cells: how many are known from the start; more are told by `Grew`."""
+
+    name: str
+    over: tuple[str, ...]
+    cells: int
+    weight: float = 1.0
+    required: bool = True
+    counted: bool = False
+
+
+class RunStarted(Event, frozen=True, gc=False, array_like=True, tag=True):
+    plan: str
+    seed: int
+    steps: tuple[StepFacts, ...]
+    cap: int
+    """Calls that may be in the air at once."""
+
+
+class Grew(Event, frozen=True, gc=False, array_like=True, tag=True):
+    """A dynamic axis got its length: the step now has this many cells in all."""
+
+    step: int
+    cells: int
+
+
+class Called(Event, frozen=True, gc=False, array_like=True, tag=True):
+    """Admitted: slot, requests and tokens are booked; bytes may leave once this is durable."""
+
+    step: int
+    at: Coords
+    call: int
+    attempt: int
+    phase: int
+    lane: int
+    tokens: int
+    """Booked: input and output, estimated."""
+
+
+class Settled(Event, frozen=True, gc=False, array_like=True, tag=True):
+    """The call is over. outcome: "ok", "duplicate", "cancelled", or the code of a fault. took: microseconds in the air."""
+
+    step: int
+    at: Coords
+    call: int
+    phase: int
+    outcome: str
+    took: int
+    tokens_in: int
+    tokens_out: int
+    exact: bool
+
+
+class Rested(Event, frozen=True, gc=False, array_like=True, tag=True):
+    """The cell will be tried again. kind: "retry" (transport), "wait" (rate limit) or "regenerate" (the answer was not good)."""
+
+    step: int
+    at: Coords
+    kind: str
+    code: str
+    reason: str
+    check: str
+    attempt: int
+    until: int
+    """Microseconds since the run began."""
+
+
+class CellEnded(Event, frozen=True, gc=False, array_like=True, tag=True):
+    """Terminal, once per cell. state: accepted, failed, skipped or cancelled. code: why, when it has no value of its own.
+
+    An accepted cell with a code was filled by its fallback. path: microseconds of the longest chain of answers that ends here.
+    """
+
+    step: int
+    at: Coords
+    state: str
+    code: str
+    message: str
+    hint: str
+    attempts: int
+    key: str | None
+    lengths: dict[str, int] | None
+    path: int
+
+
+class BundleEnded(Event, frozen=True, gc=False, array_like=True, tag=True):
+    """A whole row of cells that never began ended together: those of `step` whose position in their bundle is in [start, stop).
+
+    `at` are the coordinates that all of them share (the step's trigger axes); folds that want single cells expand it.
+    """
+
+    step: int
+    at: Coords
+    start: int
+    stop: int
+    state: str
+    code: str
+
+
+class StepSwept(Event, frozen=True, gc=False, array_like=True, tag=True):
+    """Every cell of the step that had not ended has ended thus: the run was cancelled, or its deadline or budget ended it."""
+
+    step: int
+    state: str
+    code: str
+
+
+class RunEnded(Event, frozen=True, gc=False, array_like=True, tag=True):
+    """state: complete, partial, failed or cancelled. why: the code that stopped it early, or ""."""
+
+    state: str
+    why: str
+
+
+AnyEvent: TypeAlias = RunStarted | Grew | Called | Settled | Rested | CellEnded | BundleEnded | StepSwept | RunEnded
+
+encode = msgspec.json.Encoder().encode
+decode = msgspec.json.Decoder(AnyEvent).decode

@@ -1,0 +1,22 @@
+"""What the engine writes at the end of a prompt, in one place, so that the simulated provider can read it as a model would."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+AVOID = "These are taken already. Choose something clearly different from every one of them:"
+REJECTED = "Your previous answer was not accepted. Reason:"
+PREVIOUS = "Your previous answer was:"
+REPAIR = "Write it again, complete and corrected."
+
+
+def avoid(names: Sequence[str]) -> str:
+    """The avoid-list: one name a line, each after "- "."""
+    return AVOID + "\n" + "\n".join(f"- {' '.join(name.split())}" for name in names)
+
+
+def rejected(reason: str, previous: str | None) -> str:
+    """Why the last answer was refused; with the answer itself when it is to be repaired rather than replaced."""
+    if previous is None:
+        return f"{REJECTED} {reason}"
+    return f"{PREVIOUS}\n{previous}\n\n{REJECTED} {reason}\n{REPAIR}"

@@ -1,0 +1,147 @@
+"""The words of a plan: axes, steps, and what may be asked of an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+CheckFunction = Callable[[Any], bool | str | None]
+UNSET: Any = type("Unset", (), {"__repr__": lambda self: "UNSET", "__bool__": lambda self: False})()
+
+
+class Markdown(str):
+    """An output type: Markdown text. A fenced ```markdown block around the answer is taken off."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One dimension of a plan. Exactly one of `values`, `count`, `each`.
+
+    values: a list, a range, or rows of a file: each coordinate is itself.
+    count: that many interchangeable coordinates, 1 … count.
+    each: `"step.path"`: the list found in another step's answer, one length for each of that step's cells.
+    """
+
+    name: str
+    values: Iterable[Any] | None = None
+    count: int | None = None
+    each: str | None = None
+
+
+@dataclass(frozen=True)
+class Unique:
+    """No two accepted values share a key.
+
+    by: the field that identifies a value (dots go deeper); None: the whole value.
+    near: 1.0 is equality after normalisation. within: "run", "store", or names of axes inside which keys must differ.
+    key: value -> key, run with the user's code; the core compares.
+    """
+
+    by: str | None = None
+    near: float = 1.0
+    within: str | Sequence[str] = "run"
+    key: Callable[[Any], Any] | None = None
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A model call of the same cell that says whether the answer is good.
+
+    The prompt may use every name of the step's own, and `{value}`. Default output: `{reason: str, pass: bool}`.
+    accept: judge's answer -> bool; default: its `pass`.
+    """
+
+    prompt: str | Callable[..., Any]
+    model: str | None = None
+    output: Any = None
+    accept: Callable[[Any], bool] | None = None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Declared limits of the provider, which hold exactly; what is not declared is learned.
+
+    rpm, rpd: requests per minute, per day. tpm: input and output tokens per minute together. concurrent: calls in the air.
+    """
+
+    rpm: int | None = None
+    tpm: int | None = None
+    input_tpm: int | None = None
+    output_tpm: int | None = None
+    rpd: int | None = None
+    concurrent: int | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One kind of cell: a model call (`prompt`) or a plain function (`function`) for every combination of the axes `over`.
+
+    output: str, Markdown, int, list[str], a Pydantic model, another type Pydantic knows, or a JSON Schema.
+    over: axis names (or Axis objects). needs: names of steps, beside those that the prompt names.
+    attempts: answers judged per cell. at_least: how many accepted values a gather needs.
+    fallback: a value, or a callable cell -> value, used when the cell fails. required: whether its failure makes the run partial.
+    weight: share in the progress. priority: "critical", "normal" or "optional". timeout_s: seconds for one call.
+    """
+
+    name: str
+    prompt: str | Callable[..., Any] | None = None
+    system: str | Callable[..., Any] | None = None
+    function: Callable[..., Any] | None = None
+    output: Any = str
+    over: Any = ()
+    needs: Sequence[str] = ()
+    model: str | None = None
+    unique: Unique | str | None = None
+    facets: Mapping[str, Sequence[Any]] | None = None
+    candidates: Any = None
+    checks: Sequence[CheckFunction] = ()
+    judge: Judge | None = None
+    attempts: int = 5
+    at_least: int = 1
+    fallback: Any = UNSET
+    required: bool = True
+    weight: float = 1
+    priority: str = "normal"
+    timeout_s: float | None = None
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+    items_per_call: int = 1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Steps over axes. `given` holds the values that prompts may name. Order of steps and axes is the order of results.
+
+    model: for steps that name none. concurrent: calls of this run in the air at once, at most.
+    """
+
+    name: str
+    steps: Sequence[Step] = ()
+    axes: Sequence[Axis] | Mapping[str, Any] = ()
+    given: Mapping[str, Any] = field(default_factory=dict)
+    model: str | None = None
+    concurrent: int | None = None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a prompt callable, a function step or a fallback is given.
+
+    at: coordinates by axis name; given: the plan's givens; needs: value (or list of values) of each needed step;
+    missing: for each gather, how many of its cells ended without a value. `cell["name"]` finds a name wherever it is.
+    """
+
+    step: str
+    at: Mapping[str, Any]
+    given: Mapping[str, Any]
+    needs: Mapping[str, Any]
+    missing: Mapping[str, int]
+    attempt: int = 1
+
+    def __getitem__(self, name: str) -> Any:
+        for scope in (self.needs, self.at, self.given):
+            if name in scope:
+                return scope[name]
+        raise KeyError(name)

@@ -1,0 +1,99 @@
+"""The doors to the outside: at most three methods each. Everything else is data."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from fanfold.spec.calls import Answer, Chunk, Fault, Request
+from fanfold.spec.events import AnyEvent, Coords
+
+T = TypeVar("T")
+
+
+class Provider(Protocol):
+    """A place where calls go. `call` never raises for what the other side does: it returns a Fault.
+
+    Cancelling the task that awaits `call` ends the call and frees its connection. A provider never retries.
+    """
+
+    async def call(self, request: Request, heard: Callable[[Chunk], None]) -> Answer | Fault:
+        """Make one call. heard: told each piece of content in order while it streams (never when `request.stream` is False)."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Stored(msgspec.Struct, frozen=True, gc=False):
+    """An accepted value as the store keeps it: JSON bytes."""
+
+    step: int
+    at: Coords
+    data: bytes
+
+
+class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A run as the store lists it. started: seconds since the epoch. about: what is needed to build its plan again, as JSON."""
+
+    run_id: str
+    plan: str
+    started: float
+    state: str = "running"
+    cells: int = 0
+    accepted: int = 0
+    cost_usd: float | None = None
+    about: bytes = b"{}"
+
+
+class Journal(Protocol):
+    """One run's part of the store. Everything that is awaited here is durable when it returns."""
+
+    async def append(self, events: Sequence[AnyEvent], values: Sequence[Stored]) -> None:
+        """Write a batch in one transaction. Raises StoreError; then nothing of the batch is kept."""
+        ...
+
+    async def events(self, after: int, limit: int) -> list[AnyEvent]:
+        """At most `limit` events with a number above `after`, in order (`after=-1`: from the first)."""
+        ...
+
+    async def values(self, step: int, cells: Sequence[Coords] | None = None) -> list[Stored]:
+        """Accepted values of a step by coordinates: those asked for, in that order, absent ones left out; or all, sorted."""
+        ...
+
+
+class Store(Protocol):
+    """Journal, values and runs. One writer; any number of readers."""
+
+    async def journal(self, record: RunRecord) -> Journal:
+        """Open the journal of a run. A new `run_id` is recorded first; a known one has its record replaced."""
+        ...
+
+    async def runs(self, run_id: str | None = None) -> list[RunRecord]:
+        """The runs, newest first; or the one with that id; unknown: an empty list."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Clock(Protocol):
+    """Time, and the only way to leave the event loop."""
+
+    def now(self) -> int:
+        """Microseconds, monotonic, from an arbitrary origin."""
+        ...
+
+    async def quiet(self) -> None:
+        """Return when everything that can happen at this instant has happened. On a real clock: at once."""
+        ...
+
+    async def offload(self, function: Callable[..., T], *args: Any) -> T:
+        """Run blocking code beside the event loop."""
+        ...
+
+
+class Sink(Protocol):
+    """A view: told every batch of events once it is durable. One that raises is removed and logged, never fatal."""
+
+    def __call__(self, events: Sequence[AnyEvent]) -> Awaitable[None] | None: ...
