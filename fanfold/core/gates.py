@@ -16,15 +16,17 @@ class Again(Enum):
     NEVER = "never"
 
 
-def again(code: Code, judged: int, attempts: int, rejections: int) -> Again:
-    """What to do next. judged: answers judged so far; rejections: how often checks or the judge refused since the last fresh draw.
+def again(code: Code, *, judged: int, attempts: int, rejections: int, longer: bool) -> Again:
+    """What to do next.
 
-    A truncated answer is given more room once; asked again with the broken text it would only break again.
+    judged: answers judged so far; rejections: how often checks or the judge refused since the last fresh draw; longer: it
+    had more room already. A truncated answer is given more room once; asked again with the broken text it would only break
+    again.
     """
     if judged >= attempts:
         return Again.NEVER
     if code is Code.TRUNCATED:
-        return Again.LONGER if rejections == 0 else Again.NEVER
-    if code is Code.CHECK_FAILED:
-        return Again.REPAIR if rejections <= REPAIRS else Again.REDRAW
+        return Again.NEVER if longer else Again.LONGER
+    if code is Code.CHECK_FAILED and rejections <= REPAIRS:
+        return Again.REPAIR
     return Again.REDRAW

@@ -11,6 +11,7 @@ from fanfold.spec.errors import Code
 
 SECOND = 1_000_000
 BASE, CEILING = SECOND // 2, 20 * SECOND
+WAIT_MOST_S = 15 * 60  # a server that asks for more has run out of quota, whatever it calls it
 WAITS = 20  # times that one cell waits for a rate limit
 
 

@@ -117,6 +117,8 @@ class BundleEnded(Event, frozen=True, gc=False, array_like=True, tag=True):
     stop: int
     state: str
     code: str
+    message: str = ""
+    hint: str = ""
 
 
 class StepSwept(Event, frozen=True, gc=False, array_like=True, tag=True):
@@ -125,6 +127,7 @@ class StepSwept(Event, frozen=True, gc=False, array_like=True, tag=True):
     step: int
     state: str
     code: str
+    message: str = ""
 
 
 class RunEnded(Event, frozen=True, gc=False, array_like=True, tag=True):

@@ -1,0 +1,45 @@
+"""What the conductor asks the shell to do. Each ends in exactly one fact."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+import msgspec
+
+if TYPE_CHECKING:
+    from fanfold.core.run import Cell
+
+ANSWER, JUDGE, FALLBACK = 0, 1, 2
+"""Phases of a cell. FALLBACK is never called: it is prepared, and the declared value is its hit."""
+
+
+class Prepare(msgspec.Struct, frozen=True, gc=False):
+    """Render the cell's prompt and size it; or run its function or fallback. Ends in `prepared`."""
+
+    cell: Cell
+    phase: int
+
+
+class Call(msgspec.Struct, frozen=True, gc=False):
+    """Send it. Ends in one `settled`; `identified` may come before.
+
+    avoid: names to end the prompt with. reason: why the last answer was refused; repair: show that answer as well.
+    longer: give it more room than the last time.
+    """
+
+    call: int
+    cell: Cell
+    phase: int
+    avoid: tuple[str, ...] = ()
+    reason: str = ""
+    repair: bool = False
+    longer: bool = False
+
+
+class Cancel(msgspec.Struct, frozen=True, gc=False):
+    """End a call that is in the air. Its `settled` still comes, once. For a call already settled: nothing to do."""
+
+    call: int
+
+
+Command: TypeAlias = Prepare | Call | Cancel

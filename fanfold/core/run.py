@@ -1,0 +1,238 @@
+"""One execution of a plan as the conductor keeps it: rules per step, cells that are alive, queues per lane, keys, events."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from fanfold.core.commands import ANSWER, FALLBACK, JUDGE
+from fanfold.core.draw import fold, uniform
+from fanfold.core.grid import Grid, upward_ranks
+from fanfold.core.limiter import Booking
+from fanfold.core.states import NEXT, State
+from fanfold.core.uniqueness import Key, Reservations
+from fanfold.spec.calls import Fault
+from fanfold.spec.events import AnyEvent, Coords, Event
+
+LOCAL = 0  # the lane of everything that is not a model call
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """What the conductor must know of a step. lane, judge_lane: numbers of lanes. times: microseconds.
+
+    unique: positions of the axes inside which keys must differ (() for the whole run), None when keys do not matter.
+    """
+
+    index: int
+    name: str
+    lane: int = LOCAL
+    judge_lane: int | None = None
+    function: bool = False
+    unique: tuple[int, ...] | None = None
+    fallback: bool = False
+    required: bool = True
+    attempts: int = 5
+    retries: int = 4
+    timeout: int = 120_000_000
+    estimate: int = 2_000_000
+    priority: int = 1
+    weight: float = 1.0
+
+
+class Cell:
+    """Alive from unfolding to its end. `work` belongs to the shell."""
+
+    __slots__ = (
+        "at", "call", "failure", "id", "judged", "key", "lengths", "longer", "path", "phase", "reason", "rejections", "repair",
+        "retries", "rule", "run", "service", "since", "state", "tokens", "judge_tokens", "waits", "wake", "work",
+    )  # fmt: skip
+
+    def __init__(self, id: int, run: Run, rule: Rule, at: Coords, path: int) -> None:
+        self.id, self.run, self.rule, self.at = id, run, rule, at
+        self.path = path  # longest chain of answers before it
+        self.state: State = State.WAITING
+        self.phase = ANSWER
+        self.judged = 0  # answers judged
+        self.rejections = 0  # by checks or the judge, since the last fresh draw
+        self.retries = 0  # transport, in this attempt
+        self.waits = 0  # for rate limits
+        self.key: Key | None = None
+        self.call = -1  # the call that counts; any other call of this cell is a loser
+        self.tokens = (0, 0)
+        self.judge_tokens = (0, 0)
+        self.reason, self.repair, self.longer = "", False, False
+        self.lengths: dict[str, int] | None = None
+        self.failure: tuple[str, str, str] | None = None
+        self.service = 0  # of the answer that stands, and its judge
+        self.since = 0
+        self.wake = 0
+        self.work: Any = None
+
+    def move(self, state: State) -> None:
+        assert state in NEXT[self.state], f"{self!r}: {self.state} does not lead to {state}"
+        self.state = state
+
+    @property
+    def place(self) -> int:
+        """Its step's place in the order of ranks."""
+        return self.run.place[self.rule.index]
+
+    @property
+    def lane(self) -> int:
+        if self.phase == FALLBACK:
+            return LOCAL
+        if self.phase == JUDGE:
+            assert self.rule.judge_lane is not None
+            return self.rule.judge_lane
+        return self.rule.lane
+
+    def draw(self, purpose: int) -> float:
+        """A number in [0, 1) of this cell, this attempt and this purpose."""
+        return uniform(self.run.seed, self.rule.index, fold(self.at), self.judged, purpose)
+
+    def __repr__(self) -> str:
+        return f"<Cell {self.rule.name}{list(self.at)} {self.state}>"
+
+
+class Bundle:
+    """Cells that became possible at one moment, from `next` on not begun. failure: they can only be filled by their fallback."""
+
+    __slots__ = ("at", "failure", "next", "path", "size", "step")
+
+    def __init__(self, step: int, at: Coords, size: int, path: int, failure: tuple[str, str, str] | None) -> None:
+        self.step, self.at, self.size, self.path, self.failure = step, at, size, path, failure
+        self.next = 0
+
+
+class CallRecord:
+    """A call in the air. doom: why its outcome no longer counts, or ""."""
+
+    __slots__ = ("bookings", "cell", "doom", "id", "lane", "phase", "started", "tokens")
+
+    def __init__(self, id: int, cell: Cell, lane: int, started: int, bookings: tuple[Booking, ...]) -> None:
+        self.id, self.cell, self.lane, self.started, self.bookings = id, cell, lane, started, bookings
+        self.phase = cell.phase
+        self.tokens = cell.judge_tokens if cell.phase == JUDGE else cell.tokens
+        self.doom = ""
+
+
+class Queue:
+    """What one run has to do in one lane: bundles not unfolded, and cells that are ready. Steps stand by their place in rank order."""
+
+    def __init__(self, steps: int) -> None:
+        self.fresh: list[deque[Bundle]] = [deque() for _ in range(steps)]
+        self.fresh_mask = 0
+        self.bundles = 0
+        self.urgent: deque[Cell] = deque()  # judges and retries: they finish cells
+        self.ready: list[deque[Cell]] = [deque() for _ in range(steps)]
+        self.ready_mask = 0
+
+    def add_bundle(self, place: int, bundle: Bundle) -> None:
+        self.fresh[place].append(bundle)
+        self.fresh_mask |= 1 << place
+        self.bundles += 1
+
+    def next_bundle(self, many: int) -> tuple[int, Bundle]:
+        """By rank; but the deepest step first once more than `many` bundles wait, so that chains are finished, not begun."""
+        mask = self.fresh_mask
+        place = mask.bit_length() - 1 if self.bundles > many else (mask & -mask).bit_length() - 1
+        return place, self.fresh[place][0]
+
+    def drop_bundle(self, place: int) -> None:
+        self.fresh[place].popleft()
+        self.bundles -= 1
+        if not self.fresh[place]:
+            self.fresh_mask ^= 1 << place
+
+    def add_ready(self, place: int, cell: Cell, *, urgent: bool) -> None:
+        if urgent:
+            self.urgent.append(cell)
+            return
+        self.ready[place].append(cell)
+        self.ready_mask |= 1 << place
+
+    @property
+    def has_ready(self) -> bool:
+        return bool(self.urgent or self.ready_mask)
+
+    def head(self) -> Cell:
+        if self.urgent:
+            return self.urgent[0]
+        return self.ready[(self.ready_mask & -self.ready_mask).bit_length() - 1][0]
+
+    def pop(self) -> Cell:
+        if self.urgent:
+            return self.urgent.popleft()
+        place = (self.ready_mask & -self.ready_mask).bit_length() - 1
+        cell = self.ready[place].popleft()
+        if not self.ready[place]:
+            self.ready_mask ^= 1 << place
+        return cell
+
+    def take(self, place: int | None = None) -> tuple[list[Cell], list[Bundle]]:
+        """Take out what is ready and what is fresh: of one step, by its place, or of all."""
+        places = range(len(self.ready)) if place is None else (place,)
+        cells = [cell for cell in self.urgent if place is None or cell.place == place]
+        self.urgent = deque(cell for cell in self.urgent if place is not None and cell.place != place)
+        bundles = []
+        for p in places:
+            cells += self.ready[p]
+            bundles += self.fresh[p]
+            self.ready[p].clear()
+            self.fresh[p].clear()
+            self.ready_mask &= ~(1 << p)
+            self.fresh_mask &= ~(1 << p)
+        self.bundles -= len(bundles)
+        return cells, bundles
+
+
+@dataclass
+class Tally:
+    """What decides how a run ended. own: accepted with a value of their own; bad: required cells that have none."""
+
+    own: int = 0
+    bad: int = 0
+    ended: list[int] = field(default_factory=list)
+
+
+class Stop(tuple[str, str, str]):
+    """(state of the cells, code, message) of everything that had not ended when the run was stopped."""
+
+    __slots__ = ()
+
+
+class Run:
+    """cap: calls of this run in the air at once."""
+
+    def __init__(self, id: int, grid: Grid, rules: Sequence[Rule], *, seed: int, cap: int, lanes: int, now: int) -> None:
+        self.id, self.grid, self.rules, self.seed, self.cap = id, grid, tuple(rules), seed, cap
+        self.origin = now
+        self.keys = Reservations()
+        self.cells: dict[int, Cell] = {}
+        self.calls: dict[int, CallRecord] = {}
+        self.preparing = 0
+        self.open = 0  # cells of opened bundles that have not ended
+        self.served = 0.0  # tokens, by which runs take turns
+        self.deadline: int | None = None
+        self.refused: dict[int, Fault] = {}  # steps whose schema or parameters the provider does not take
+        self.stop: Stop | None = None
+        self.ended = False
+        self.tally = Tally(ended=[0] * len(self.rules))
+        self.queues = [Queue(len(self.rules)) for _ in range(lanes)]
+        ranks = upward_ranks(grid, [rule.estimate for rule in self.rules])
+        order = sorted(self.rules, key=lambda rule: (rule.priority, -ranks[rule.index], rule.index))
+        self.place = [0] * len(self.rules)
+        for place, rule in enumerate(order):
+            self.place[rule.index] = place
+        self.seq = 0
+        self.events: list[AnyEvent] = []
+
+    def emit(self, event: type[Event], now: int, *details: Any) -> None:
+        self.events.append(event(self.seq, now - self.origin, *details))  # type: ignore[arg-type]
+        self.seq += 1
+
+    def __repr__(self) -> str:
+        return f"<Run {self.id}: {self.open} open, {len(self.calls)} in the air, {self.tally.own} accepted>"
