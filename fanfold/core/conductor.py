@@ -19,6 +19,7 @@ from fanfold.core.commands import ANSWER, FALLBACK, JUDGE, Call, Cancel, Command
 from fanfold.core.gates import Again, again
 from fanfold.core.grid import Grid, Woken
 from fanfold.core.lane import MANY, Lane
+from fanfold.core.limiter import Limiter
 from fanfold.core.retry import WAIT_MOST_S, WAITS, Remedy, asked, backoff, remedy
 from fanfold.core.run import LOCAL, Bundle, CallRecord, Cell, Rule, Run, Stop
 from fanfold.core.states import State
@@ -46,8 +47,8 @@ PACE, WAIT = 1, 2  # purposes of draws
 class Conductor:
     """lanes: number 0 is for what is not a model call; the others are named by the rules of the runs."""
 
-    def __init__(self, lanes: Sequence[Lane]) -> None:
-        self.lanes = list(lanes)
+    def __init__(self, *, local_cap: int = 16) -> None:
+        self.lanes = [Lane(LOCAL, "local", Limiter(), local_cap)]
         self.runs: dict[int, Run] = {}
         self._calls: dict[int, CallRecord] = {}
         self._timers: list[tuple[int, int, Cell | CallRecord | Run]] = []
@@ -58,11 +59,17 @@ class Conductor:
 
     # ================================================================ verbs of the shell
 
+    def add_lane(self, name: str, limiter: Limiter, cap: int) -> Lane:
+        """A place where calls go. Its number is what rules name it by."""
+        lane = Lane(len(self.lanes), name, limiter, cap)
+        self.lanes.append(lane)
+        return lane
+
     def add(
         self, grid: Grid, rules: Sequence[Rule], now: int, *, seed: int = 0, cap: int | None = None, deadline: int | None = None
     ) -> Run:
         """Begin a run. cap: its own limit of calls in the air. deadline: microseconds from now."""
-        run = Run(self._runs, grid, rules, seed=seed, cap=cap or 1 << 30, lanes=len(self.lanes), now=now)
+        run = Run(self._runs, grid, rules, seed=seed, cap=cap or 1 << 30, now=now)
         run.served = min((other.served for other in self.runs.values()), default=0.0)  # no credit for having been away
         self._runs += 1
         self.runs[run.id] = run
@@ -129,9 +136,9 @@ class Conductor:
         usage = outcome.usage
         lane.limiter.settle(record.bookings, usage.tokens_in, usage.tokens_out, now)
         run.served += usage.tokens_in + usage.tokens_out - sum(record.tokens)
-        for other in self.lanes:  # it may have been at its own cap
-            if run.queues[other.index].has_ready:
-                other.to_send.add(run)
+        for index, queue in run.queues.items():  # it may have been at its own cap
+            if queue.has_ready:
+                self.lanes[index].to_send.add(run)
         word = record.doom or ("ok" if isinstance(outcome, Reply) else str(outcome.code))
         took = now - record.started
         self._emit(
@@ -162,7 +169,7 @@ class Conductor:
         moment = self._timers[0][0] if self._timers else None
         for lane in self.lanes:
             if lane.in_air < lane.cap and (run := lane.to_send.first()) is not None:
-                head = run.queues[lane.index].head()
+                head = run.queue(lane.index).head()
                 opens = lane.limiter.open_at(*self._size(head), now)
                 moment = opens if moment is None else min(moment, opens)
         return moment
@@ -251,7 +258,7 @@ class Conductor:
 
     def _open(self, run: Run, bundle: Bundle) -> None:
         lane = self.lanes[LOCAL if bundle.failure else run.rules[bundle.step].lane]
-        run.queues[lane.index].add_bundle(run.place[bundle.step], bundle)
+        run.queue(lane.index).add_bundle(run.place[bundle.step], bundle)
         lane.to_prepare.add(run)
 
     def _end_bundle(self, run: Run, bundle: Bundle, now: int) -> list[Woken]:
@@ -289,7 +296,7 @@ class Conductor:
     def _prepare(self, lane: Lane, now: int) -> None:
         """Unfold cells and have them prepared, a bounded number ahead: memory follows the window, not the job."""
         while lane.preparing + lane.ready < lane.window and (run := lane.to_prepare.first()) is not None:
-            queue = run.queues[lane.index]
+            queue = run.queue(lane.index)
             place, bundle = queue.next_bundle(MANY * lane.cap)
             at = run.grid.coords(bundle.step, bundle.at, bundle.next)
             bundle.next += 1
@@ -312,7 +319,7 @@ class Conductor:
     def _ready(self, cell: Cell, *, urgent: bool) -> None:
         cell.move(State.READY)
         lane = self.lanes[cell.lane]
-        cell.run.queues[lane.index].add_ready(cell.run.place[cell.rule.index], cell, urgent=urgent)
+        cell.run.queue(lane.index).add_ready(cell.run.place[cell.rule.index], cell, urgent=urgent)
         lane.ready += 1
         lane.to_send.add(cell.run)
 
@@ -324,7 +331,7 @@ class Conductor:
     def _admit(self, lane: Lane, now: int) -> None:
         """Slot first; then requests and tokens in one step; what is admitted is sent at once."""
         while lane.in_air < lane.cap and (run := lane.to_send.first()) is not None:
-            queue = run.queues[lane.index]
+            queue = run.queue(lane.index)
             cell = queue.head()
             tokens_in, tokens_out = self._size(cell)
             if lane.limiter.open_at(tokens_in, tokens_out, now) > now:
@@ -486,7 +493,7 @@ class Conductor:
     def _abandon(self, run: Run, lane: Lane, fault: Fault, now: int, place: int | None = None) -> None:
         """End every cell that waits in a lane (of one step, by its place, or of all) and every one that would come to it."""
         run.open += 1  # held open while its cells end
-        _, bundles = run.queues[lane.index].take(place)
+        _, bundles = run.queue(lane.index).take(place)
         for cell in list(run.cells.values()):
             if cell.lane == lane.index and (place is None or cell.place == place):
                 if cell.state is State.READY:
@@ -558,9 +565,9 @@ class Conductor:
         run.stop = stop
         for cell in run.cells.values():
             self._resting -= cell.state is State.RESTING
-        for lane in self.lanes:
-            cells, _ = run.queues[lane.index].take()
-            lane.ready -= len(cells)
+        for index, queue in run.queues.items():
+            cells, _ = queue.take()
+            self.lanes[index].ready -= len(cells)
         for record in run.calls.values():
             if not record.doom:
                 self._doom(record, stop[1])

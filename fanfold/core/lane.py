@@ -50,8 +50,8 @@ class Lane:
         self.ready = 0
         self.proven = False
         self.condemned: Fault | None = None
-        self.to_prepare = Turns(lambda run: run.queues[index].fresh_mask != 0)
-        self.to_send = Turns(lambda run: run.queues[index].has_ready and len(run.calls) < run.cap)
+        self.to_prepare = Turns(lambda run: run.queue(index).fresh_mask != 0)
+        self.to_send = Turns(lambda run: run.queue(index).has_ready and len(run.calls) < run.cap)
 
     @property
     def window(self) -> int:

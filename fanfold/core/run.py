@@ -177,7 +177,7 @@ class Queue:
         places = range(len(self.ready)) if place is None else (place,)
         cells = [cell for cell in self.urgent if place is None or cell.place == place]
         self.urgent = deque(cell for cell in self.urgent if place is not None and cell.place != place)
-        bundles = []
+        bundles: list[Bundle] = []
         for p in places:
             cells += self.ready[p]
             bundles += self.fresh[p]
@@ -207,7 +207,7 @@ class Stop(tuple[str, str, str]):
 class Run:
     """cap: calls of this run in the air at once."""
 
-    def __init__(self, id: int, grid: Grid, rules: Sequence[Rule], *, seed: int, cap: int, lanes: int, now: int) -> None:
+    def __init__(self, id: int, grid: Grid, rules: Sequence[Rule], *, seed: int, cap: int, now: int) -> None:
         self.id, self.grid, self.rules, self.seed, self.cap = id, grid, tuple(rules), seed, cap
         self.origin = now
         self.keys = Reservations()
@@ -221,7 +221,7 @@ class Run:
         self.stop: Stop | None = None
         self.ended = False
         self.tally = Tally(ended=[0] * len(self.rules))
-        self.queues = [Queue(len(self.rules)) for _ in range(lanes)]
+        self.queues: dict[int, Queue] = {}  # by lane
         ranks = upward_ranks(grid, [rule.estimate for rule in self.rules])
         order = sorted(self.rules, key=lambda rule: (rule.priority, -ranks[rule.index], rule.index))
         self.place = [0] * len(self.rules)
@@ -229,6 +229,13 @@ class Run:
             self.place[rule.index] = place
         self.seq = 0
         self.events: list[AnyEvent] = []
+
+    def queue(self, lane: int) -> Queue:
+        """What it has to do in a lane."""
+        queue = self.queues.get(lane)
+        if queue is None:
+            queue = self.queues[lane] = Queue(len(self.rules))
+        return queue
 
     def emit(self, event: type[Event], now: int, *details: Any) -> None:
         self.events.append(event(self.seq, now - self.origin, *details))  # type: ignore[arg-type]

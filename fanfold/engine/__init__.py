@@ -1,0 +1,1 @@
+"""The deeds: the asyncio shell around the conductor. It decides nothing."""

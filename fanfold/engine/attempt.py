@@ -1,0 +1,333 @@
+"""The life of one attempt, as a pipeline of named steps:
+
+    gather → render → size            (before the call: `prepare`)
+    call → parse → identify → check → measure        (the call itself: `answer`, and for a judge `judge`)
+
+User code runs only here. Whatever goes wrong comes out as a Fault or a finding: nothing is raised but cancellation.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Callable
+from typing import Any
+
+from fanfold.core.commands import FALLBACK, JUDGE, Call
+from fanfold.core.run import Cell as CoreCell
+from fanfold.engine.job import Draft, Job, Route, StepWork
+from fanfold.engine.prompts import PromptSource, as_messages, fill, tail, with_tail
+from fanfold.engine.shapes import Unfit, key_of, key_text, length_of, text_of
+from fanfold.engine.tokens import estimate, estimate_messages
+from fanfold.engine.usercode import UserCode, described
+from fanfold.spec.calls import Answer, Broken, Chunk, Fault, Hit, Message, Reply, Request, Usage, Work
+from fanfold.spec.compile import CompiledStep
+from fanfold.spec.errors import Code
+from fanfold.spec.plan import UNSET, Cell
+from fanfold.spec.template import NoSuchField, Template
+
+logger = logging.getLogger("fanfold")
+
+AVOID_TOKENS = 200  # booked for what the engine adds at the end of a prompt
+LONGER = 2.0  # how much more room a truncated answer is given
+_LONGEST_PREVIOUS = 8_000  # characters of an answer that is shown again to be repaired
+
+
+class Prompted:
+    """What the shell keeps of a cell between its attempts: its messages, what it received, and its last answer."""
+
+    __slots__ = ("cell", "messages", "previous")
+
+    def __init__(self, cell: Cell, messages: tuple[Message, ...]) -> None:
+        self.cell, self.messages = cell, messages
+        self.previous: str | None = None
+
+
+class Attempts:
+    """Makes attempts for the cells of any job."""
+
+    def __init__(self, usercode: UserCode) -> None:
+        self._user = usercode
+
+    # ================================================================ before the call
+
+    def prepare_at_once(self, job: Job, cell: CoreCell) -> Work | Broken | None:
+        """Prepare without waiting, or None where that needs the store or user code."""
+        step = job.steps[cell.rule.index]
+        if step.step.function or cell.phase == FALLBACK or callable(step.step.prompt) or callable(step.step.system):
+            return None
+        needs = {}
+        for edge in cell.run.grid.nodes[cell.rule.index].ins:
+            if not edge.single:
+                return None
+            found = job.values.at_hand(edge.src.index, next(cell.run.grid.members(edge, cell.at)))
+            if found is None:
+                return None
+            needs[edge.src.name] = found[0]
+        try:
+            return self._work(step, cell, self._user_cell(job, step.compiled, cell, needs, {}))
+        except (NoSuchField, Unfit) as error:
+            return _unusable(step, error)
+
+    async def prepare(self, job: Job, cell: CoreCell) -> Work | Hit | Broken:
+        """Gather what the cell needs, then render and size its prompt; or run its function or fallback."""
+        step = job.steps[cell.rule.index]
+        try:
+            received = await self._gather(job, step, cell)
+            if cell.phase == FALLBACK:
+                return await self._from_fallback(job, step, cell, received)
+            if step.step.function is not None:
+                return await self._from_function(job, step, cell, received)
+            return self._work(step, cell, received, await self._messages(step, received))
+        except (NoSuchField, Unfit) as error:
+            return _unusable(step, error)
+        except Exception as error:  # noqa: BLE001 - user code may raise anything; it fails its own cell
+            logger.debug("preparing %s failed", step.name, exc_info=True)
+            return Broken(fault=Fault(code=Code.INTERNAL, message=f"step {step.name!r}: {described(error)}"))
+
+    async def _gather(self, job: Job, step: StepWork, cell: CoreCell) -> Cell:
+        grid = cell.run.grid
+        needs: dict[str, Any] = {}
+        missing: dict[str, int] = {}
+        for edge in grid.nodes[cell.rule.index].ins:
+            members = list(grid.members(edge, cell.at))
+            found = await job.values.get(edge.src.index, members)
+            if edge.single:
+                if found:
+                    needs[edge.src.name] = found[members[0]]
+            else:
+                needs[edge.src.name] = [found[at] for at in members if at in found]
+                missing[edge.src.name] = len(members) - len(found)
+        return self._user_cell(job, step.compiled, cell, needs, missing)
+
+    def _user_cell(
+        self, job: Job, step: CompiledStep, cell: CoreCell, needs: dict[str, Any], missing: dict[str, int]
+    ) -> Cell:
+        index = dict(zip(step.over, cell.at, strict=True))
+        at = {}
+        for axis in step.over:
+            if job.plan.axes[axis].values is None and job.plan.axes[axis].source not in needs:
+                continue  # only a fallback sees a cell whose needs are missing
+            at[axis] = job.axis_value(axis, index, needs)
+        return Cell(step.name, at, job.plan.plan.given, needs, missing)
+
+    async def _messages(self, step: StepWork, cell: Cell) -> tuple[Message, ...]:
+        prompt = await self._render(step.compiled.prompt or step.step.prompt, cell)
+        if step.step.system is None:
+            return prompt
+        system = await self._render(step.compiled.system or step.step.system, cell)
+        return (Message("system", system[0].content), *prompt)
+
+    async def _render(self, source: PromptSource | str | None, cell: Cell, extra: dict[str, Any] | None = None) -> tuple[Message, ...]:
+        if isinstance(source, Template):
+            return (Message("user", fill(source, cell, extra)),)
+        assert callable(source)
+        args = (cell,) if not extra else (cell, extra["value"])
+        return as_messages(await self._user(source, *args))
+
+    def _work(self, step: StepWork, cell: CoreCell, received: Cell, messages: tuple[Message, ...] | None = None) -> Work:
+        if messages is None:
+            assert step.compiled.prompt is not None
+            messages = (Message("user", fill(step.compiled.prompt, received)),)
+            if step.compiled.system is not None:
+                messages = (Message("system", fill(step.compiled.system, received)), *messages)
+        cell.work = Prompted(received, messages)
+        avoid = AVOID_TOKENS if step.compiled.unique is not None else 0
+        return Work(estimate_messages(messages) + avoid, step.size.expected)
+
+    async def _from_function(self, job: Job, step: StepWork, cell: CoreCell, received: Cell) -> Hit:
+        assert step.step.function is not None
+        value = await self._user.beside(step.step.function, received)
+        return Hit(reply=await self._reply(job, step, cell, value, Usage()))
+
+    async def _from_fallback(self, job: Job, step: StepWork, cell: CoreCell, received: Cell) -> Hit:
+        fallback = step.step.fallback
+        assert fallback is not UNSET
+        value = await self._user.beside(fallback, received) if callable(fallback) else fallback
+        job.drafts[cell.rule.index, cell.at] = Draft(value, step.shape.encode(value))
+        return Hit(reply=Reply(usage=Usage(), lengths=self._lengths(job, step, value)))
+
+    # ================================================================ the call
+
+    async def call(self, job: Job, command: Call, heard: Callable[[Chunk], None], identified: Callable[[str], None]) -> Reply | Fault:
+        """Make one call and judge its answer."""
+        step = job.steps[command.cell.rule.index]
+        if command.phase == JUDGE:
+            return await self._judge(job, step, command.cell)
+        assert step.route is not None
+        request = self._request(step, step.route, command)
+        listener = IdentityListener(step.streamed_field, identified, heard) if request.stream else heard
+        answer = await step.route.provider.call(request, listener)
+        if isinstance(answer, Fault):
+            return answer
+        step.size.saw(answer.usage.tokens_out)
+        command.cell.work.previous = answer.text
+        try:
+            value = step.shape.parse(answer.text)
+        except Unfit as error:
+            return Reply(usage=answer.usage, check="schema", finding=str(error))
+        return await self._reply(job, step, command.cell, value, answer.usage)
+
+    def _request(self, step: StepWork, route: Route, command: Call) -> Request:
+        work: Prompted = command.cell.work
+        previous = work.previous[:_LONGEST_PREVIOUS] if command.repair and work.previous else None
+        sampling = dict(step.sampling)
+        if command.longer and sampling.get("max_tokens"):
+            sampling["max_tokens"] = int(sampling["max_tokens"] * LONGER)
+        return Request(
+            model=route.model,
+            messages=with_tail(work.messages, tail(command.avoid, command.reason, previous)),
+            schema=step.schema,
+            schema_name=step.shape.name,
+            sampling=sampling,
+            stream=step.streamed_field is not None,
+            timeout_s=step.timeout_s,
+        )
+
+    async def _reply(self, job: Job, step: StepWork, cell: CoreCell, value: Any, usage: Usage) -> Reply:
+        """Check a value, name its key, measure its lists, and size the judge's prompt."""
+        try:
+            data = step.shape.encode(value)
+            lengths = self._lengths(job, step, value)
+            key = await self._key(step, value)
+        except Unfit as error:
+            return Reply(usage=usage, check="schema", finding=str(error))
+        except Exception as error:  # noqa: BLE001 - a user's key function, or a value that cannot be written
+            return Reply(usage=usage, check="schema", finding=described(error))
+        check, finding = await self._findings(step, value)
+        if finding is not None:
+            return Reply(usage=usage, key=key, check=check, finding=finding)
+        job.drafts[cell.rule.index, cell.at] = Draft(value, data)
+        judge = None
+        if step.step.judge is not None:
+            try:
+                judge = await self._size_judge(step, cell, value)
+            except Exception as error:  # noqa: BLE001 - the judge's prompt may be the user's code
+                return Reply(usage=usage, check="judge", finding=f"the judge's prompt failed: {described(error)}")
+        return Reply(usage=usage, key=key, lengths=lengths, judge=judge)
+
+    def _lengths(self, job: Job, step: StepWork, value: Any) -> dict[str, int] | None:
+        axes = [a for a in job.plan.axes.values() if a.source == step.name]
+        return {axis.name: length_of(value, axis.path) for axis in axes} if axes else None
+
+    async def _key(self, step: StepWork, value: Any) -> str | None:
+        unique = step.compiled.unique
+        if unique is None:
+            return None
+        if unique.key is None:
+            key = key_of(value, unique)
+        else:
+            key = await self._user(unique.key, value)
+            if isinstance(key, list | tuple) or hasattr(key, "shape"):
+                raise Unfit("keys that are vectors are not available in this version: return a text")
+            key = key_text(key)
+        if not key.strip():
+            raise Unfit(f"its identity {unique.by or ''!r} is empty")
+        return key
+
+    async def _findings(self, step: StepWork, value: Any) -> tuple[str, str | None]:
+        """The first check that is against it, and why."""
+        for check in step.step.checks:
+            name = getattr(check, "__name__", type(check).__name__)
+            try:
+                verdict = await self._user(check, value)
+            except Exception as error:  # noqa: BLE001 - an exception is a reason too
+                return name, described(error)
+            if isinstance(verdict, str):
+                if verdict.strip():
+                    return name, verdict
+            elif verdict is not None and not verdict:
+                return name, f"it did not pass the check {name!r}"
+        return "", None
+
+    # ================================================================ the judge
+
+    async def _size_judge(self, step: StepWork, cell: CoreCell, value: Any) -> tuple[int, int]:
+        messages = await self._judge_messages(step, cell, value)
+        return estimate_messages(messages), step.judge_size.expected
+
+    async def _judge_messages(self, step: StepWork, cell: CoreCell, value: Any) -> tuple[Message, ...]:
+        return await self._render(step.judge_prompt(), cell.work.cell, {"value": value})
+
+    async def _judge(self, job: Job, step: StepWork, cell: CoreCell) -> Reply | Fault:
+        judge, shape, route = step.step.judge, step.judge_shape, step.judge_route
+        assert judge is not None and shape is not None and route is not None
+        value = job.drafts[cell.rule.index, cell.at].value
+        messages = await self._judge_messages(step, cell, value)
+        answer = await route.provider.call(
+            Request(
+                model=route.model, messages=messages, schema=shape.schema, schema_name=shape.name, sampling=route.sampling,
+                timeout_s=step.timeout_s,
+            ),
+            _unheard,
+        )  # fmt: skip
+        if isinstance(answer, Fault):
+            return answer
+        step.judge_size.saw(answer.usage.tokens_out)
+        try:
+            verdict = shape.parse(answer.text)
+        except Unfit as error:
+            return Fault(code=Code.MALFORMED, message=f"the judge's answer: {error}", usage=answer.usage)
+        return await self._verdict(judge.accept, verdict, answer)
+
+    async def _verdict(self, accept: Callable[[Any], bool] | None, verdict: Any, answer: Answer) -> Reply | Fault:
+        try:
+            passed = bool(await self._user(accept, verdict)) if accept else _default_verdict(verdict)
+        except Exception as error:  # noqa: BLE001 - a user's accept function
+            return Fault(code=Code.INTERNAL, message=f"the judge's accept function: {described(error)}", usage=answer.usage)
+        reason = getattr(verdict, "reason", None) or (verdict.get("reason") if isinstance(verdict, dict) else None)
+        finding = None if passed else f"a judge says: {reason or text_of(verdict)}"
+        return Reply(usage=answer.usage, verdict=passed, finding=finding, check="" if passed else "judge")
+
+
+def _default_verdict(verdict: Any) -> bool:
+    for name in ("passed", "pass", "accept", "accepted", "ok"):
+        found = verdict.get(name) if isinstance(verdict, dict) else getattr(verdict, name, None)
+        if found is not None:
+            return bool(found)
+    return bool(verdict) if isinstance(verdict, bool | int) else False
+
+
+class IdentityListener:
+    """Reads along while a JSON object streams, until its first field is complete: that is the answer's identity."""
+
+    __slots__ = ("_field", "_heard", "_identified", "_pattern", "_text")
+
+    def __init__(self, field: str | None, identified: Callable[[str], None], heard: Callable[[Chunk], None]) -> None:
+        self._field, self._identified, self._heard = field, identified, heard
+        self._text = ""
+        self._pattern = re.compile(r'\s*\{\s*"' + re.escape(field or "") + r'"\s*:\s*("(?:[^"\\]|\\.)*")')
+
+    def __call__(self, chunk: Chunk) -> None:
+        self._heard(chunk)
+        if self._field is None:
+            return
+        self._text += chunk.text
+        match = self._pattern.match(self._text)
+        if match is not None:
+            self._field = None
+            try:
+                name = json.loads(match.group(1), strict=False)
+            except ValueError:
+                return  # the final answer will say
+            if name.strip():
+                self._identified(name)
+        elif len(self._text) > 2_000:
+            self._field = None  # not first, or no short text: the final answer will say
+
+
+def spent(heard_characters: int, cell: CoreCell, phase: int) -> Usage:
+    """What a call that was cut off has cost, by our own estimate."""
+    tokens = cell.judge_tokens if phase == JUDGE else cell.tokens
+    return Usage(tokens_in=tokens[0], tokens_out=estimate("x" * heard_characters) if heard_characters else 0, exact=False)
+
+
+def _unheard(chunk: Chunk) -> None:
+    """For calls that nobody listens to while they stream."""
+
+
+def _unusable(step: StepWork, error: Exception) -> Broken:
+    return Broken(fault=Fault(code=Code.UPSTREAM, message=f"step {step.name!r} cannot use what it needs: {error}"))
+
+

@@ -1,0 +1,132 @@
+"""One run as the shell keeps it: the user's words beside what the conductor knows, and the values in between."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from fanfold.core.fold import RunState
+from fanfold.core.run import Run
+from fanfold.engine.shapes import Shape, Verdict, identity_first, list_in, shape_of
+from fanfold.engine.tokens import AnswerSize
+from fanfold.engine.values import Values
+from fanfold.spec.compile import CompiledPlan, CompiledStep
+from fanfold.spec.errors import StoreError
+from fanfold.spec.events import AnyEvent, Coords
+from fanfold.spec.ports import Journal, Provider
+from fanfold.spec.template import Template
+
+
+@dataclass(frozen=True)
+class Route:
+    """Where the calls of a step go: a lane of the conductor, the provider behind it, the model's name there."""
+
+    lane: int
+    provider: Provider
+    model: str
+    streams: bool = True
+    sampling: dict[str, Any] = field(default_factory=dict)
+
+
+class StepWork:
+    """One step with everything that an attempt needs, worked out once."""
+
+    def __init__(self, step: CompiledStep, route: Route | None, judge_route: Route | None, timeout_s: float) -> None:
+        path = f"steps.{step.name}"
+        self.compiled, self.step, self.name = step, step.step, step.name
+        self.route, self.judge_route, self.timeout_s = route, judge_route, timeout_s
+        self.shape: Shape = shape_of(step.step.output, f"{path}.output")
+        self.schema = identity_first(self.shape, step.unique)
+        self.sampling = {**(route.sampling if route else {}), **step.step.sampling}
+        self.size = AnswerSize(self.sampling.get("max_tokens"))
+        self.judge_size = AnswerSize(200)
+        self.judge_shape: Shape | None = None
+        if step.step.judge is not None:
+            self.judge_shape = shape_of(step.step.judge.output or Verdict, f"{path}.judge.output")
+        self.streamed_field = self._streamed_field()
+
+    def _streamed_field(self) -> str | None:
+        """The field whose value can be reserved while the answer still streams."""
+        unique = self.compiled.unique
+        if unique is None or unique.key is not None or not unique.by or "." in unique.by or self.schema is None:
+            return None
+        return unique.by if self.route is not None and self.route.streams else None
+
+    def judge_prompt(self) -> Template | Callable[..., Any]:
+        judge = self.step.judge
+        assert judge is not None
+        return self.compiled.judge_prompt or judge.prompt  # type: ignore[return-value]
+
+
+@dataclass
+class Draft:
+    """The latest answer of a cell, until it is accepted or replaced."""
+
+    value: Any
+    data: bytes
+
+
+class Job:
+    """A run's shell side. `state` is the same fold as every view's; `news` wakes those who follow the journal."""
+
+    def __init__(self, run_id: str, plan: CompiledPlan, steps: Sequence[StepWork], journal: Journal) -> None:
+        self.run_id, self.plan, self.steps, self.journal = run_id, plan, steps, journal
+        self.values = Values(journal, [step.shape for step in steps])
+        self.drafts: dict[tuple[int, Coords], Draft] = {}
+        self.state = RunState()
+        self.run: Run | None = None
+        self.error: StoreError | None = None
+        self.written = -1  # number of the last durable event
+        self._watchers: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
+        self._lock = threading.Lock()
+
+    @property
+    def ended(self) -> bool:
+        return self.state.state not in ("running", "queued", "")
+
+    def wrote(self, events: Sequence[AnyEvent]) -> None:
+        self.state.apply_all(events)
+        self.written = events[-1].seq
+        self.wake()
+
+    def broke(self, error: StoreError) -> None:
+        self.error = error
+        self.wake()
+
+    def wake(self) -> None:
+        with self._lock:
+            for loop, event in self._watchers:
+                loop.call_soon_threadsafe(event.set)
+
+    async def more(self, after: int) -> None:
+        """Wait until there are events beyond `after`, or the run is over."""
+        watcher = (asyncio.get_running_loop(), asyncio.Event())
+        with self._lock:
+            self._watchers.add(watcher)
+        try:
+            while self.written <= after and not self.ended and self.error is None:
+                watcher[1].clear()
+                await watcher[1].wait()
+        finally:
+            with self._lock:
+                self._watchers.discard(watcher)
+
+    # ---------------------------------------------------------------- values and coordinates
+
+    def axis_value(self, axis: str, at: dict[str, int], needs: dict[str, Any]) -> Any:
+        """An axis' own value at a cell; a dynamic axis' value is in the answer it came from."""
+        compiled = self.plan.axes[axis]
+        if compiled.values is not None:
+            return compiled.values[at[axis]]
+        return list_in(needs[compiled.source], compiled.path)[at[axis]]
+
+    def labels(self, step: int, at: Coords) -> dict[str, Any]:
+        """Coordinates as a user sees them; a dynamic axis is shown by its number, from 1."""
+        shown: dict[str, Any] = {}
+        for axis, index in zip(self.plan.steps[step].over, at, strict=True):
+            values = self.plan.axes[axis].values
+            shown[axis] = index + 1 if values is None else values[index]
+        return shown

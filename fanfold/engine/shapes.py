@@ -1,0 +1,245 @@
+"""Typed outputs: what is asked of a model as JSON Schema, and how its text becomes a value, or a reason why not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, TypeAdapter, ValidationError
+from pydantic_core import from_json, to_json
+
+from fanfold.spec.errors import PlanError
+from fanfold.spec.plan import Markdown, Unique
+from fanfold.spec.template import NoSuchField, dig
+
+_FENCE = re.compile(r"```[ \t]*([\w-]*)[ \t]*\r?\n(.*?)\r?\n?```", re.DOTALL)
+_NOT_JSON_NUMBERS = re.compile(r"\b(NaN|Infinity)\b")
+
+
+class Unfit(ValueError):
+    """An answer that does not have its step's shape. The text says why, so that the model can mend it."""
+
+
+class Verdict(BaseModel):
+    """What a judge answers unless it is given another output."""
+
+    model_config = ConfigDict(populate_by_name=True)
+    reason: str
+    passed: bool = Field(alias="pass")
+
+
+class Text:
+    """A text, or Markdown out of its fence."""
+
+    schema: dict[str, Any] | None = None
+    name = "text"
+
+    def __init__(self, *, markdown: bool) -> None:
+        self._markdown = markdown
+
+    def parse(self, text: str) -> Any:
+        text = text.strip()
+        if self._markdown:
+            fence = _FENCE.search(text)
+            if fence and (fence.group(1).lower() in ("markdown", "md") or fence.group(0) == text):
+                text = fence.group(2).strip()
+        if not text:
+            raise Unfit("the answer is empty")
+        return Markdown(text) if self._markdown else text
+
+    def encode(self, value: Any) -> bytes:
+        return bytes(to_json(str(value)))
+
+    def decode(self, data: bytes) -> Any:
+        text = from_json(data)
+        return Markdown(text) if self._markdown and isinstance(text, str) else text
+
+
+class Typed:
+    """Anything Pydantic knows. A root that is not an object is asked for inside one, as `{"value": …}`."""
+
+    def __init__(self, output: Any, path: str) -> None:
+        try:
+            self._adapter: TypeAdapter[Any] = TypeAdapter(output)
+            schema = self._adapter.json_schema()
+        except PydanticUserError as error:
+            raise PlanError(path, f"{output!r} is not a type that can be asked for", "use a Pydantic model or a plain type") from error
+        self._wrapped = not (schema.get("type") == "object" or _refers_to_object(schema))
+        self.name = str(schema.get("title") or getattr(output, "__name__", "answer"))
+        self.schema: dict[str, Any] | None = _wrap(schema) if self._wrapped else schema
+
+    def parse(self, text: str) -> Any:
+        if not self._wrapped and not _NOT_JSON_NUMBERS.search(text):
+            try:  # the common case in one pass
+                return self._adapter.validate_json(text)
+            except ValidationError as error:
+                if error.errors(include_url=False)[0]["type"] != "json_invalid":
+                    raise Unfit("it does not fit the schema: " + _reasons(error)) from error
+        return self._validate(_data(text))
+
+    def _validate(self, data: Any) -> Any:
+        if self._wrapped and isinstance(data, dict) and set(data) == {"value"}:
+            data = data["value"]
+        try:
+            return self._adapter.validate_json(to_json(data))
+        except ValidationError as error:
+            raise Unfit("it does not fit the schema: " + _reasons(error)) from error
+
+    def encode(self, value: Any) -> bytes:
+        return bytes(self._adapter.dump_json(value, by_alias=True))
+
+    def decode(self, data: bytes) -> Any:
+        return self._adapter.validate_json(data)
+
+
+class Schemed:
+    """A raw JSON Schema: the value stays plain data."""
+
+    def __init__(self, schema: Mapping[str, Any], path: str) -> None:
+        try:
+            import jsonschema_rs
+        except ImportError as error:
+            raise PlanError(path, "an output given as JSON Schema needs the extra `schema`", "pip install 'fanfold[schema]'") from error
+        plain = dict(schema)
+        try:
+            self._validator = jsonschema_rs.validator_for(plain)
+        except (ValueError, TypeError) as error:
+            raise PlanError(path, f"not a valid JSON Schema: {str(error).splitlines()[0]}") from error
+        self._wrapped = not (plain.get("type") == "object" or "properties" in plain)
+        self.name = str(plain.get("title") or "answer")
+        self.schema: dict[str, Any] | None = _wrap(plain) if self._wrapped else plain
+
+    def parse(self, text: str) -> Any:
+        data = _data(text)
+        if self._wrapped and isinstance(data, dict) and set(data) == {"value"}:
+            data = data["value"]
+        error = next(iter(self._validator.iter_errors(data)), None)
+        if error is not None:
+            where = ".".join(map(str, error.instance_path))
+            raise Unfit(f"it does not fit the schema: {where + ': ' if where else ''}{error.message}")
+        return data
+
+    def encode(self, value: Any) -> bytes:
+        return bytes(to_json(value))
+
+    def decode(self, data: bytes) -> Any:
+        return from_json(data)
+
+
+Shape = Text | Typed | Schemed
+
+
+def shape_of(output: Any, path: str) -> Shape:
+    """Raises PlanError at `path` for what cannot be an output."""
+    if output is str or output is Markdown:
+        return Text(markdown=output is Markdown)
+    if isinstance(output, Mapping):
+        return Schemed(output, path)
+    return Typed(output, path)
+
+
+def identity_first(shape: Shape, unique: Unique | None) -> dict[str, Any] | None:
+    """The schema as it is sent: the field that identifies the value comes first, so that it streams first."""
+    schema = shape.schema
+    if schema is None or unique is None or unique.by is None:
+        return schema
+    field = unique.by.split(".")[0]
+    properties = schema.get("properties")
+    if not isinstance(properties, Mapping) or field not in properties:
+        return schema
+    return {**schema, "properties": {field: properties[field], **properties}}
+
+
+def key_of(value: Any, unique: Unique) -> str:
+    """What identifies a value, as text. Raises Unfit when the field is not there."""
+    try:
+        part = dig(value, tuple(unique.by.split("."))) if unique.by else value
+    except NoSuchField as error:
+        raise Unfit(f"its identity {unique.by!r} is missing: {error}") from error
+    return key_text(part)
+
+
+def key_text(part: Any) -> str:
+    return part if isinstance(part, str) else to_json(part).decode()
+
+
+def length_of(value: Any, path: tuple[str, ...]) -> int:
+    """The size of the list that a dynamic axis finds in a value. Raises Unfit when there is none."""
+    return len(list_in(value, path))
+
+
+def list_in(value: Any, path: tuple[str, ...]) -> list[Any]:
+    try:
+        found = dig(value, path)
+    except NoSuchField as error:
+        raise Unfit(f"the list {'.'.join(path)!r} is missing: {error}") from error
+    if not isinstance(found, list | tuple):
+        raise Unfit(f"{'.'.join(path) or 'the answer'} is not a list")
+    return list(found)
+
+
+def plain(value: Any) -> Any:
+    """A value as plain JSON data."""
+    return from_json(to_json(value, by_alias=True))
+
+
+def text_of(value: Any) -> str:
+    """A value inside a prompt: text as it is, everything else as JSON."""
+    return value if isinstance(value, str) else to_json(value, by_alias=True).decode()
+
+
+def _refers_to_object(schema: Mapping[str, Any]) -> bool:
+    ref = str(schema.get("$ref", ""))
+    target = schema.get("$defs", {}).get(ref.rsplit("/", 1)[-1], {}) if ref else {}
+    return bool(target.get("type") == "object")
+
+
+def _wrap(schema: dict[str, Any]) -> dict[str, Any]:
+    inner = {k: v for k, v in schema.items() if k != "$defs"}
+    wrapped: dict[str, Any] = {"type": "object", "title": str(schema.get("title", "answer")), "properties": {"value": inner}}
+    wrapped |= {"required": ["value"], "additionalProperties": False}
+    return {**wrapped, "$defs": schema["$defs"]} if "$defs" in schema else wrapped
+
+
+def _candidates(text: str) -> list[str]:
+    """The whole answer, and each fenced block in it."""
+    return [text.strip().removeprefix("\ufeff"), *(m.group(2) for m in _FENCE.finditer(text))]
+
+
+def _data(text: str) -> Any:
+    """The JSON in an answer: whole, in a fence, or mended. Raises Unfit when there is none."""
+    for candidate in _candidates(text):
+        try:
+            return _loads(candidate)
+        except ValueError:
+            continue
+    data = _mended(text)
+    if data is None:
+        raise Unfit(f"it is not valid JSON: {text.strip()[:80]!r}")
+    return data
+
+
+def _loads(text: str) -> Any:
+    return from_json(text, allow_inf_nan=False)
+
+
+def _mended(text: str) -> Any | None:
+    """The last resort for an answer that nearly parses. None when there is no object or list in it."""
+    import json_repair
+
+    start = min((i for i in (text.find("{"), text.find("[")) if i >= 0), default=-1)
+    if start < 0 or _NOT_JSON_NUMBERS.search(text) or len(text) > 1_000_000:
+        return None
+    try:
+        data = json_repair.loads(text[start:], skip_json_loads=True)
+        return _loads(to_json(data).decode()) if isinstance(data, dict | list) and data else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def _reasons(error: ValidationError) -> str:
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    texts = [f"{'.'.join(map(str, e['loc'])) or 'the answer'}: {e['msg']}" for e in found[:5]]
+    more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
+    return "; ".join(texts) + more

@@ -1,0 +1,160 @@
+"""The asyncio shell: keeps the jobs, performs the conductor's commands, and turns what comes of them into facts."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from fanfold.core.commands import Call, Cancel, Command, Prepare
+from fanfold.core.conductor import Conductor
+from fanfold.core.grid import Grid
+from fanfold.core.run import Cell, Rule, Run
+from fanfold.engine.attempt import Attempts, spent
+from fanfold.engine.bus import Bus
+from fanfold.engine.dispatch import dispatch
+from fanfold.engine.facts import Identified, Inbox, Prepared, Settled
+from fanfold.engine.job import Job
+from fanfold.engine.usercode import UserCode, described
+from fanfold.spec.calls import Broken, Chunk, Fault
+from fanfold.spec.errors import Code, StoreError
+from fanfold.spec.ports import Clock, Sink
+
+logger = logging.getLogger("fanfold")
+
+
+class Flight:
+    """A call in the air, as the shell sees it. heard: characters of content so far."""
+
+    __slots__ = ("begun", "cancelled", "command", "heard", "task")
+
+    def __init__(self, command: Call) -> None:
+        self.command = command
+        self.heard = 0
+        self.begun = self.cancelled = False
+        self.task: asyncio.Task[None] | None = None
+
+    def listen(self, chunk: Chunk) -> None:
+        self.heard += len(chunk.text)
+
+
+class Shell:
+    def __init__(self, conductor: Conductor, clock: Clock) -> None:
+        self.conductor, self.clock = conductor, clock
+        self.inbox = Inbox(clock)
+        self.bus = Bus(lambda run: self._jobs[run.id])
+        self._attempts = Attempts(UserCode(clock))
+        self._jobs: dict[int, Job] = {}
+        self._flights: dict[int, Flight] = {}
+        self._dispatching: asyncio.Task[None] | None = None
+        self._error: StoreError | None = None
+
+    # ================================================================ runs
+
+    def start(
+        self, job: Job, rules: Sequence[Rule], *, seed: int, cap: int | None, deadline: int | None, sinks: Sequence[Sink] = ()
+    ) -> None:
+        """Begin a run. Returns at once. Raises StoreError when an earlier run broke the store."""
+        if self._error is not None:
+            raise self._error
+        for sink in sinks:
+            self.bus.attach(job, sink)
+        grid = Grid(job.plan)
+        run = self.conductor.add(grid, rules, self.clock.now(), seed=seed, cap=cap, deadline=deadline)
+        job.run = run
+        self._jobs[run.id] = job
+        self._go()
+
+    def cancel(self, job: Job) -> None:
+        """Stop a run: nothing more starts, what is in the air is cancelled."""
+        if job.run is not None:
+            self.conductor.cancel(job.run, self.clock.now())
+            self.inbox.nudge()
+
+    def _go(self) -> None:
+        if self._dispatching is None or self._dispatching.done():
+            self._dispatching = asyncio.get_running_loop().create_task(dispatch(self), name="fanfold-dispatch")
+            self._dispatching.add_done_callback(self._stopped)
+        else:
+            self.inbox.nudge()
+
+    def _stopped(self, task: asyncio.Task[None]) -> None:
+        """The loop has ended: for want of work, or because the store failed."""
+        if task.cancelled():
+            error: BaseException | None = asyncio.CancelledError()
+        else:
+            error = task.exception()
+        if error is None:
+            if self.conductor.busy:  # a run was added while the loop was leaving
+                self._go()
+            return
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        broken = error if isinstance(error, StoreError) else StoreError(f"the engine stopped: {described(error)}")
+        if not isinstance(error, StoreError | asyncio.CancelledError):
+            logger.error("the engine stopped", exc_info=error)
+        self._error = broken
+        for job in self._jobs.values():
+            if not job.ended:
+                job.broke(broken)
+
+    async def close(self) -> None:
+        """Cancel every run and wait until nothing of them is left."""
+        for job in list(self._jobs.values()):
+            if not job.ended and job.error is None:
+                self.cancel(job)
+        while self._dispatching is not None and not self._dispatching.done():
+            await asyncio.wait([self._dispatching])
+
+    # ================================================================ commands
+
+    def perform(self, command: Command, group: asyncio.TaskGroup) -> None:
+        """Begin what the conductor asks for. Each ends by putting one fact into the inbox."""
+        if isinstance(command, Prepare):
+            self._prepare(command.cell, group)
+        elif isinstance(command, Call):
+            flight = self._flights[command.call] = Flight(command)
+            flight.task = group.create_task(self._fly(flight))
+        else:
+            self._cancel(command)
+
+    def _prepare(self, cell: Cell, group: asyncio.TaskGroup) -> None:
+        job = self._jobs[cell.run.id]
+        result = self._attempts.prepare_at_once(job, cell)
+        if result is not None:
+            self.inbox.put(Prepared(cell, result))
+        else:
+            group.create_task(self._prepare_later(job, cell))
+
+    async def _prepare_later(self, job: Job, cell: Cell) -> None:
+        try:
+            result = await self._attempts.prepare(job, cell)
+        except StoreError as error:
+            result = Broken(fault=Fault(code=Code.STORE, message=str(error)))
+        self.inbox.put(Prepared(cell, result))
+
+    async def _fly(self, flight: Flight) -> None:
+        command = flight.command
+        call, job = command.call, self._jobs[command.cell.run.id]
+        flight.begun = True
+        try:
+            if flight.cancelled:  # before it had begun: a task cancelled then would never get here
+                raise asyncio.CancelledError
+            outcome = await self._attempts.call(job, command, flight.listen, lambda name: self.inbox.put(Identified(call, name)))
+        except asyncio.CancelledError:
+            if not flight.cancelled:
+                raise
+            usage = spent(flight.heard, command.cell, command.phase)
+            outcome = Fault(code=Code.CANCELLED, message="cancelled", usage=usage)
+        except Exception as error:
+            logger.exception("a call failed inside the engine")
+            outcome = Fault(code=Code.INTERNAL, message=described(error))
+        del self._flights[call]
+        self.inbox.put(Settled(call, outcome))
+
+    def _cancel(self, command: Cancel) -> None:
+        flight = self._flights.get(command.call)
+        if flight is not None and flight.task is not None:
+            flight.cancelled = True
+            if flight.begun:
+                flight.task.cancel()
