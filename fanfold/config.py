@@ -1,0 +1,171 @@
+"""The one reader of environment and configuration. Precedence: option, environment (`FANFOLD_…`), config file, default.
+
+A clash inside one level is an error; a later level is simply overruled.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from fanfold.spec.errors import PlanError
+from fanfold.spec.plan import Limits
+
+CLASHES = (("sequential", "max_concurrent"), ("quiet", "verbose"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How to run, as opposed to what: every common option of the command line. Seconds, tokens and requests a minute."""
+
+    model: str | None = None
+    base_url: str | None = None
+    rpm: int | None = None
+    tpm: int | None = None
+    max_concurrent: int | None = None
+    sequential: bool = False
+    attempts: int | None = None
+    retries: int = 4
+    timeout: float = 120.0
+    deadline: float | None = None
+    budget_usd: float | None = None
+    seed: int | None = None
+    store: str | None = None
+    cache: bool | None = None
+    cache_ttl: float | None = None
+    out: str | None = None
+    format: str | None = None
+    stream: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    prices: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(rpm=self.rpm, tpm=self.tpm, concurrent=1 if self.sequential else self.max_concurrent)
+
+
+_FIELDS = {f.name: f for f in fields(Options)}
+_INTEGERS = {"rpm": 1, "tpm": 1, "max_concurrent": 1, "attempts": 1, "retries": 0, "seed": None}
+_NUMBERS = {"timeout": 0, "deadline": 0, "cache_ttl": 0, "budget_usd": 0}
+_FLAGS = ("sequential", "cache", "stream", "quiet", "verbose")
+_WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+
+
+def options(given: Mapping[str, Any], config_file: str | None = None, environ: Mapping[str, str] | None = None) -> Options:
+    """Join the levels. given: command-line options, None where not given. Raises PlanError naming the option and the level."""
+    environ = os.environ if environ is None else environ
+    levels: list[tuple[str, dict[str, Any]]] = [("--{}", {k: v for k, v in given.items() if v is not None and k in _FIELDS})]
+    levels.append(("FANFOLD_{}", {k: environ[f"FANFOLD_{k.upper()}"] for k in _FIELDS if environ.get(f"FANFOLD_{k.upper()}")}))
+    config_file = config_file or environ.get("FANFOLD_CONFIG")
+    if config_file:
+        levels.append((f"{config_file}: {{}}", _read_config(config_file)))
+    joined: dict[str, Any] = {}
+    for label, level in levels:
+        values = {name: _value(name, value, _label(label, name)) for name, value in level.items()}
+        for one, other in CLASHES:
+            if values.get(one) and values.get(other):
+                raise PlanError(_label(label, one), f"clashes with {_label(label, other)}", "give one of the two")
+            if values.get(one) or values.get(other):  # a level that says one of them speaks for both
+                values.setdefault(one, None)
+                values.setdefault(other, None)
+        for name, value in values.items():
+            joined.setdefault(name, value)
+    return Options(**{name: value for name, value in joined.items() if value is not None})
+
+
+def _label(label: str, name: str) -> str:
+    if label.startswith("--"):
+        return label.format(name.replace("_", "-"))
+    return label.format(name.upper() if label.startswith("FANFOLD") else name)
+
+
+def _value(name: str, value: Any, path: str) -> Any:
+    if name in _INTEGERS:
+        return _integer(value, _INTEGERS[name], path)
+    if name in _NUMBERS:
+        return _number(value, path)
+    if name in _FLAGS:
+        flag = value if isinstance(value, bool) else _WORDS.get(str(value).strip().lower())
+        if flag is None:
+            raise PlanError(path, f"{value!r} is neither true nor false")
+        return flag
+    if name == "prices":
+        if not isinstance(value, Mapping):
+            raise PlanError(path, "a table of prices belongs in the config file")
+        return value
+    return str(value)
+
+
+def _integer(value: Any, least: int | None, path: str) -> int:
+    try:
+        number = int(str(value).replace("_", "")) if not isinstance(value, bool) else None
+    except ValueError:
+        number = None
+    if number is None or (least is not None and number < least):
+        raise PlanError(path, f"a whole number{'' if least is None else f' from {least}'} is needed, not {value!r}")
+    return number
+
+
+def _number(value: Any, path: str) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = float("nan")
+    if not 0 < number < float("inf"):
+        raise PlanError(path, f"a number above 0 is needed, not {value!r}")
+    return number
+
+
+def _read_config(name: str) -> dict[str, Any]:
+    path = Path(name)
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PlanError("--config", f"{name} cannot be read: {error}") from error
+    if path.suffix in (".yaml", ".yml"):
+        from fanfold.files import parse_yaml
+
+        data = parse_yaml(text, name)
+    else:
+        try:
+            data = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise PlanError(name, f"is not valid TOML: {error}") from error
+    if not isinstance(data, Mapping):
+        raise PlanError(name, "a config file holds names and values")
+    flat = {str(key).replace("-", "_"): value for key, value in data.items()}
+    for key in flat:
+        if key not in _FIELDS:
+            from difflib import get_close_matches
+
+            close = get_close_matches(key, _FIELDS, 1)
+            raise PlanError(f"{name}: {key}", "is not an option", f"did you mean {close[0]!r}?" if close else "see --help")
+    return flat
+
+
+def data_folder(environ: Mapping[str, str] | None = None) -> Path:
+    """Where runs are kept unless a store is named: the user's data folder of the platform."""
+    environ = os.environ if environ is None else environ
+    if environ.get("FANFOLD_HOME"):
+        return Path(environ["FANFOLD_HOME"])
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "fanfold"
+    if sys.platform == "win32":
+        return Path(environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "fanfold"
+    return Path(environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "fanfold"
+
+
+def default_store() -> Path:
+    return data_folder() / "runs.db"
+
+
+def variable(names: tuple[str, ...], environ: Mapping[str, str] | None = None) -> str | None:
+    """The first of these environment variables that is set."""
+    environ = os.environ if environ is None else environ
+    return next((environ[name] for name in names if environ.get(name)), None)

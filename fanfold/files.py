@@ -1,0 +1,201 @@
+"""The one reader of users' data files: rows as an axis (CSV, JSONL), YAML. Errors name the file and the row.
+
+Rows are never held whole: a first pass checks every row and remembers where each 64th begins; a row is then read from there.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from array import array
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, overload
+
+from fanfold.spec.errors import PlanError
+
+STRIDE = 64
+_YAML_MOST = 2_000_000  # characters of a plan or config file
+_YAML_ALIASES = 100
+
+
+class Rows(Sequence[dict[str, Any]]):
+    """Rows of a CSV file with a header, or of a JSONL file of objects, by number. Raises PlanError for a bad row, with its line."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        kind = self.path.suffix.lower()
+        if kind not in (".csv", ".tsv", ".jsonl", ".ndjson"):
+            raise PlanError(str(path), f"rows are read from .csv, .tsv and .jsonl files, not {kind or 'a file without an ending'}")
+        self._delimiter = "\t" if kind == ".tsv" else ","
+        self._csv = kind in (".csv", ".tsv")
+        self._columns: list[str] = []
+        self._offsets = array("Q")
+        self._lines = array("Q")
+        self._count = 0
+        self._page: tuple[int, list[dict[str, Any]]] = (-1, [])
+        try:
+            self._index()
+        except OSError as error:
+            raise PlanError(str(path), f"cannot be read: {error.strerror or error}") from error
+        except UnicodeDecodeError as error:
+            raise PlanError(str(path), f"is not UTF-8 (byte {error.start})", "save it as UTF-8") from error
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[dict[str, Any]]: ...
+    def __getitem__(self, index: int | slice) -> dict[str, Any] | Sequence[dict[str, Any]]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(self._count))]
+        if index < 0:
+            index += self._count
+        if not 0 <= index < self._count:
+            raise IndexError(index)
+        page, offset = divmod(index, STRIDE)
+        if self._page[0] != page:
+            self._page = (page, self._read(page))
+        return self._page[1][offset]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Rows) and other.path == self.path
+
+    def __hash__(self) -> int:
+        return hash(self.path)
+
+    def __repr__(self) -> str:
+        return f"<Rows {self.path.name}: {self._count}>"
+
+    # ---------------------------------------------------------------- reading
+
+    def _index(self) -> None:
+        with self.path.open("rb") as file:
+            lines = _Lines(file)
+            if self._csv:
+                self._columns = self._header(lines)
+            for row_start, line, _ in self._parse(lines):
+                if self._count % STRIDE == 0:
+                    self._offsets.append(row_start)
+                    self._lines.append(line)
+                self._count += 1
+
+    def _read(self, page: int) -> list[dict[str, Any]]:
+        with self.path.open("rb") as file:
+            file.seek(self._offsets[page])
+            lines = _Lines(file, self._offsets[page], self._lines[page] - 1)
+            rows = []
+            for _, _, row in self._parse(lines):
+                rows.append(row)
+                if len(rows) == STRIDE:
+                    break
+            return rows
+
+    def _header(self, lines: _Lines) -> list[str]:
+        columns = next(csv.reader(lines, delimiter=self._delimiter, strict=True), None)
+        if not columns:
+            raise PlanError(str(self.path), "is empty", "the first line names the columns")
+        names = [name.strip() for name in columns]
+        for name in names:
+            if not name or names.count(name) > 1:
+                raise PlanError(f"{self.path}:1", f"column {name!r} is {'named twice' if name else 'without a name'}")
+        return names
+
+    def _parse(self, lines: _Lines) -> Iterator[tuple[int, int, dict[str, Any]]]:
+        """(byte offset, line number, row) of each row that is not blank."""
+        yield from self._parse_csv(lines) if self._csv else self._parse_jsonl(lines)
+
+    def _parse_csv(self, lines: _Lines) -> Iterator[tuple[int, int, dict[str, Any]]]:
+        reader = csv.reader(lines, delimiter=self._delimiter, strict=True)
+        while True:
+            start, line = lines.offset, lines.number + 1
+            try:
+                fields = next(reader, None)
+            except csv.Error as error:
+                raise PlanError(f"{self.path}:{line}", f"is not valid CSV: {error}") from error
+            if fields is None:
+                return
+            if not any(field.strip() for field in fields):
+                continue
+            if len(fields) != len(self._columns):
+                raise PlanError(f"{self.path}:{line}", f"has {len(fields)} fields, the header has {len(self._columns)}")
+            yield start, line, dict(zip(self._columns, fields, strict=True))
+
+    def _parse_jsonl(self, lines: _Lines) -> Iterator[tuple[int, int, dict[str, Any]]]:
+        while True:
+            start, line = lines.offset, lines.number + 1
+            text = next(lines, None)
+            if text is None:
+                return
+            if not text.strip():
+                continue
+            try:
+                row = json.loads(text)
+            except ValueError as error:
+                raise PlanError(f"{self.path}:{line}", f"is not valid JSON: {error}") from error
+            if not isinstance(row, dict):
+                raise PlanError(f"{self.path}:{line}", f"is not an object but a {type(row).__name__}")
+            yield start, line, row
+
+
+class _Lines(Iterator[str]):
+    """Lines of a UTF-8 file, and where the next one begins."""
+
+    def __init__(self, file: Any, offset: int = 0, number: int = 0) -> None:
+        self._file, self.offset, self.number = file, offset, number
+
+    def __next__(self) -> str:
+        line = self._file.readline()
+        if not line:
+            raise StopIteration
+        first = self.offset == 0
+        self.offset += len(line)
+        self.number += 1
+        return str(line.decode("utf-8-sig" if first else "utf-8"))
+
+
+def parse_yaml(text: str, name: str) -> Any:
+    """Safe YAML: no tags, few aliases, no key twice. Raises PlanError with the line."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        aliases = 0
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.check_event(yaml.AliasEvent):
+                Loader.aliases += 1
+                if Loader.aliases > _YAML_ALIASES:
+                    raise PlanError(name, f"has more than {_YAML_ALIASES} aliases")
+            return super().compose_node(parent, index)
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            seen = set()
+            for key_node, _ in node.value:
+                key = self.construct_object(key_node, deep=True)
+                if isinstance(key, str | int) and key in seen:
+                    raise PlanError(f"{name}:{key_node.start_mark.line + 1}", f"{key!r} is given twice")
+                if isinstance(key, str | int):
+                    seen.add(key)
+            return super().construct_mapping(node, deep=deep)
+
+    if len(text) > _YAML_MOST:
+        raise PlanError(name, f"is longer than {_YAML_MOST:,} characters")
+    try:
+        return yaml.load(text, Loader)  # noqa: S506 - a SafeLoader with more checks
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise PlanError(f"{name}{line}", f"is not valid YAML: {error.problem or error}") from error
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise PlanError(name, f"is not valid YAML: {error}") from error
+
+
+def read_text(path: str | Path) -> str:
+    """A text file of the user's. Raises PlanError."""
+    try:
+        return Path(path).read_text("utf-8-sig")
+    except OSError as error:
+        raise PlanError(str(path), f"cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise PlanError(str(path), "is not UTF-8", "save it as UTF-8") from error
