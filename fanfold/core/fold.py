@@ -1,0 +1,469 @@
+"""The one fold over the events of a run: status page, progress, report, metrics and tests all read this state.
+
+Pure and incremental: each event costs the same in a run of twenty cells and of a million, and memory follows the cells
+that have a call behind them and have not ended, never the run. Times are microseconds since the run began.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from typing import assert_never
+
+import msgspec
+
+from fanfold.spec.errors import Code
+from fanfold.spec.events import (
+    ANSWER,
+    JUDGE,
+    AnyEvent,
+    BundleEnded,
+    Called,
+    CellEnded,
+    Coords,
+    Grew,
+    Rested,
+    RunEnded,
+    RunStarted,
+    Settled,
+    StepFacts,
+    StepSwept,
+)
+
+ERRORS_KEPT = 1000
+SAMPLES_KEPT = 10_000
+ONE_AT_A_TIME_SPARES = frozenset({"duplicate", str(Code.CANCELLED), str(Code.RATE_LIMITED)})
+"""Outcomes of calls that a one-at-a-time run would not have made: cancelled because a parallel twin took the key (or won the
+race), cut off with the run, or sent into a limit."""
+JUDGED = frozenset({Code.CHECK_FAILED, Code.DUPLICATE, Code.MALFORMED, Code.TRUNCATED})
+"""Why a cell ends for good when it is its last answer, not its last call, that was no good."""
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """Why one cell has no value of its own; or `cells` of them that never began, then `at` is only what they share."""
+
+    step: int
+    at: Coords
+    code: str
+    message: str
+    hint: str = ""
+    attempts: int = 0
+    cells: int = 1
+
+
+class Shortfall(msgspec.Struct, frozen=True):
+    """A counted step that ended with fewer values of its own than were asked for. code: what took most of the missing ones."""
+
+    step: str
+    asked: int
+    accepted: int
+    code: str
+
+
+@dataclass(slots=True)
+class Latencies:
+    """A bounded, deterministic sample of times: when full, every other one goes, and from then on half as many come."""
+
+    kept: array[int] = field(default_factory=lambda: array("q"))
+    stride: int = 1
+    seen: int = 0
+
+    def add(self, took: int) -> None:
+        if self.seen % self.stride == 0:
+            self.kept.append(took)
+            if len(self.kept) > SAMPLES_KEPT:
+                self.kept = self.kept[::2]
+                self.stride *= 2
+        self.seen += 1
+
+    def quantile(self, share: float) -> int | None:
+        """The smallest time that at least `share` of the calls did not exceed; None without calls."""
+        if not self.kept:
+            return None
+        rank = -int(-share * len(self.kept) // 1)  # ceiling
+        return sorted(self.kept)[max(rank, 1) - 1]
+
+
+@dataclass(slots=True)
+class Counts:
+    """What can be added up over steps. `accepted` includes `fallback`, the cells filled by their declared fallback.
+
+    running: an answer's call is in the air. checking: answered, its gates or its judge have not spoken. waiting: everything
+    else that has not ended. swept: ended only because the run was stopped. uncalled: accepted without any call (a cache hit,
+    or a function). lost: calls in the air when a run was cut off. wasted: tokens of answers that were not kept.
+    sequential_us: time of the calls that a one-at-a-time run would have made: with rejected answers and retries, without
+    `ONE_AT_A_TIME_SPARES`.
+    """
+
+    cells: int = 0
+    running: int = 0
+    checking: int = 0
+    accepted: int = 0
+    fallback: int = 0
+    failed: int = 0
+    skipped: int = 0
+    cancelled: int = 0
+    swept: int = 0
+    uncalled: int = 0
+    calls: int = 0
+    hedges: int = 0
+    lost: int = 0
+    retries: int = 0
+    waits: int = 0
+    rate_limited: int = 0
+    regenerations: int = 0
+    duplicates: int = 0
+    rejected_last: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    wasted: int = 0
+    sequential_us: int = 0
+
+    @property
+    def ended(self) -> int:
+        return self.accepted + self.failed + self.skipped + self.cancelled
+
+    @property
+    def waiting(self) -> int:
+        return self.cells - self.ended - self.running - self.checking
+
+    @property
+    def own(self) -> int:
+        """Cells accepted with a value of their own."""
+        return self.accepted - self.fallback
+
+    @property
+    def acceptance(self) -> float | None:
+        """The share of judged answers that were accepted; None before the first."""
+        judged = self.own + self.regenerations + self.rejected_last
+        return self.own / judged if judged else None
+
+    def end(self, state: str, cells: int) -> None:
+        """`cells` reach (or, negative, leave) a terminal state."""
+        if state == "accepted":
+            self.accepted += cells
+        elif state == "failed":
+            self.failed += cells
+        elif state == "skipped":
+            self.skipped += cells
+        elif state == "cancelled":
+            self.cancelled += cells
+        else:
+            raise ValueError(f"{state!r} is not a terminal state of a cell")
+
+
+COUNTED = tuple(each.name for each in fields(Counts))
+
+
+@dataclass(slots=True)
+class LiveCell:
+    """A cell from its first call to its end. calls: in the air and still counting. tokens: spent on its present attempt."""
+
+    state: str = "waiting"
+    calls: set[int] = field(default_factory=set)
+    tokens: int = 0
+
+
+@dataclass(slots=True)
+class StepState(Counts):
+    """One step. checks: rejections by name of the check; codes: why cells have no value of their own; outcomes: of calls."""
+
+    name: str = ""
+    over: tuple[str, ...] = ()
+    weight: float = 1.0
+    required: bool = True
+    counted: bool = False
+    first_called: int | None = None
+    last_settled: int | None = None
+    latencies: Latencies = field(default_factory=Latencies)
+    checks: dict[str, int] = field(default_factory=dict)
+    codes: dict[str, int] = field(default_factory=dict)
+    outcomes: dict[str, int] = field(default_factory=dict)
+    sweep: StepSwept | None = None
+    live: dict[Coords, LiveCell] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, facts: StepFacts) -> StepState:
+        return cls(
+            facts.cells, name=facts.name, over=facts.over, weight=facts.weight, required=facts.required, counted=facts.counted
+        )  # fmt: skip
+
+    @property
+    def fraction(self) -> float:
+        """How much of it is done, 0 … 1: a running cell counts a half; of unknown size, nothing."""
+        return (self.ended - self.swept + (self.running + self.checking) / 2) / self.cells if self.cells else 0.0
+
+    def move(self, cell: LiveCell, state: str) -> None:
+        self.running += (state == "running") - (cell.state == "running")
+        self.checking += (state == "checking") - (cell.state == "checking")
+        cell.state = state
+
+    def drop(self, cell: LiveCell) -> None:
+        """It has no call behind it any more; what its present attempt cost was for nothing."""
+        self.move(cell, "waiting")
+        self.wasted += cell.tokens
+
+    def drop_all(self) -> None:
+        for cell in self.live.values():
+            self.drop(cell)
+        self.live.clear()
+
+    def reopen(self) -> None:
+        """A new life: nothing is in the air, and what only the stop of the run had ended is open again."""
+        self.drop_all()
+        if self.sweep is not None:
+            self.end(self.sweep.state, -self.swept)
+            _add(self.codes, self.sweep.code, -self.swept)
+            self.sweep, self.swept = None, 0
+
+
+@dataclass(slots=True)
+class LaneState:
+    """What went through one lane, for the bounds that its limits set."""
+
+    calls: int = 0
+    tokens: int = 0
+
+
+@dataclass(slots=True)
+class RunState:
+    """The state of a run after the events applied so far.
+
+    state: queued, running, complete, partial, failed or cancelled; why: the code that stopped it early. lives: 1, and 1 more
+    for each resume. wall_us: time of the last event, without the time between two lives. path_us: the longest chain of answers.
+    exact: whether all tokens were told by the providers. errors: the first `ERRORS_KEPT` cells without a value of their own
+    (cells filled by their fallback too); fallbacks: those of them that were filled.
+    """
+
+    plan: str = ""
+    seed: int = 0
+    cap: int = 0
+    state: str = "queued"
+    why: str = ""
+    seq: int = -1
+    lives: int = 0
+    wall_us: int = 0
+    path_us: int = 0
+    max_in_flight: int = 0
+    exact: bool = True
+    steps: list[StepState] = field(default_factory=list)
+    lanes: dict[int, LaneState] = field(default_factory=dict)
+    errors: list[Failure] = field(default_factory=list)
+    fallbacks: list[Failure] = field(default_factory=list)
+    _air: dict[int, tuple[int, int]] = field(default_factory=dict)  # call -> (step, lane)
+    _shift: int = 0  # from the time of this life to the time of the run
+
+    # ---------------------------------------------------------------- folding
+
+    def apply_all(self, events: Iterable[AnyEvent]) -> RunState:
+        for event in events:
+            self.apply(event)
+        return self
+
+    def apply(self, event: AnyEvent) -> None:
+        """Take one event in. One that was taken in before (by its number) changes nothing, so that folds may overlap."""
+        if event.seq <= self.seq:
+            return
+        self.seq = event.seq
+        if isinstance(event, RunStarted):
+            self._started(event)
+        now = event.t + self._shift
+        self.wall_us = max(self.wall_us, now)
+        match event:
+            case RunStarted():
+                pass
+            case Called():
+                self._called(event, now)
+            case Settled():
+                self._settled(event, now)
+            case CellEnded():
+                self._cell_ended(event)
+            case Rested():
+                self._rested(event)
+            case BundleEnded():
+                self._bundle_ended(event)
+            case Grew():
+                step = self.steps[event.step]
+                step.cells = max(step.cells, event.cells)  # a resumed run may tell again how it grew
+            case StepSwept():
+                self._swept(event)
+            case RunEnded():
+                self.state, self.why = event.state, event.why
+            case _:
+                assert_never(event)
+
+    def _started(self, event: RunStarted) -> None:
+        self.plan, self.seed, self.state, self.why = event.plan, event.seed, "running", ""
+        self.cap = max(self.cap, event.cap)
+        self.lives += 1
+        if self.lives == 1:
+            self.steps = [StepState.of(facts) for facts in event.steps]
+            return
+        self._shift = max(0, self.wall_us - event.t)
+        for lost, _ in self._air.values():
+            self.steps[lost].lost += 1
+        self._air.clear()
+        for step, facts in zip(self.steps, event.steps, strict=True):
+            step.reopen()
+            step.cells = max(step.cells, facts.cells)
+
+    def _called(self, event: Called, now: int) -> None:
+        step = self.steps[event.step]
+        step.calls += 1
+        step.first_called = now if step.first_called is None else step.first_called
+        cell = step.live.get(event.at)
+        if cell is None:
+            cell = step.live[event.at] = LiveCell()
+        step.hedges += bool(cell.calls)  # the first one still counts
+        cell.calls.add(event.call)
+        step.move(cell, "checking" if event.phase == JUDGE else "running")
+        self._air[event.call] = (event.step, event.lane)
+        self.max_in_flight = max(self.max_in_flight, len(self._air))
+        self.lanes.setdefault(event.lane, LaneState()).calls += 1
+
+    def _settled(self, event: Settled, now: int) -> None:
+        step, tokens = self.steps[event.step], event.tokens_in + event.tokens_out
+        step.last_settled = now
+        step.tokens_in += event.tokens_in
+        step.tokens_out += event.tokens_out
+        self.exact = self.exact and event.exact
+        _, lane = self._air.pop(event.call)
+        self.lanes[lane].tokens += tokens
+        _add(step.outcomes, event.outcome, 1)
+        step.rate_limited += event.outcome == Code.RATE_LIMITED
+        if event.outcome not in ONE_AT_A_TIME_SPARES:
+            step.sequential_us += event.took
+        if event.outcome == "ok" and event.phase == ANSWER:
+            step.latencies.add(event.took)
+        cell = step.live.get(event.at)
+        counts = cell is not None and event.call in cell.calls
+        if cell is not None and counts and event.outcome == "ok":
+            cell.calls.clear()
+            cell.tokens += tokens
+            step.move(cell, "checking")
+            return
+        step.wasted += tokens
+        if cell is not None and counts:
+            cell.calls.discard(event.call)
+            if not cell.calls and cell.state == "running":
+                step.move(cell, "waiting")
+
+    def _rested(self, event: Rested) -> None:
+        step = self.steps[event.step]
+        step.retries += event.kind == "retry"
+        step.waits += event.kind == "wait"
+        cell = step.live.get(event.at)
+        if cell is not None:
+            cell.calls.clear()  # one that is still in the air has lost
+            if event.kind == "regenerate":
+                step.drop(cell)
+                cell.tokens = 0
+            elif cell.state == "running":
+                step.move(cell, "waiting")  # in the other case a judge is asked again: the answer stands
+        if event.kind == "regenerate":
+            step.regenerations += 1
+            self._rejected(step, event.code, event.check)
+
+    def _rejected(self, step: StepState, code: str, check: str) -> None:
+        step.duplicates += code == Code.DUPLICATE
+        if code == Code.CHECK_FAILED:
+            _add(step.checks, check or "unnamed", 1)
+
+    def _cell_ended(self, event: CellEnded) -> None:
+        step = self.steps[event.step]
+        cell = step.live.pop(event.at, None)
+        own = event.state == "accepted" and not event.code
+        if cell is not None:
+            cell.tokens = 0 if own else cell.tokens
+            step.drop(cell)
+        step.uncalled += own and cell is None
+        step.end(event.state, 1)
+        self.path_us = max(self.path_us, event.path)
+        if own:
+            return
+        _add(step.codes, event.code, 1)
+        if event.code in JUDGED:
+            step.rejected_last += 1
+            self._rejected(step, event.code, "")
+        if event.state == "accepted":
+            step.fallback += 1
+        if event.state in ("accepted", "failed"):
+            failure = Failure(event.step, event.at, event.code, event.message, event.hint, event.attempts)
+            self._keep(failure, filled=event.state == "accepted")
+
+    def _keep(self, failure: Failure, *, filled: bool) -> None:
+        if len(self.errors) < ERRORS_KEPT:
+            self.errors.append(failure)
+            if filled:
+                self.fallbacks.append(failure)
+
+    def _bundle_ended(self, event: BundleEnded) -> None:
+        step, cells = self.steps[event.step], event.stop - event.start
+        step.end(event.state, cells)
+        _add(step.codes, event.code, cells)
+        if event.state == "failed":
+            self._keep(Failure(event.step, event.at, event.code, event.message, event.hint, 0, cells), filled=False)
+
+    def _swept(self, event: StepSwept) -> None:
+        step = self.steps[event.step]
+        step.drop_all()
+        step.sweep, step.swept = event, step.waiting
+        step.end(event.state, step.swept)
+        _add(step.codes, event.code, step.swept)
+
+    # ---------------------------------------------------------------- what it tells
+
+    @property
+    def total(self) -> Counts:
+        """The counts of all steps together."""
+        return Counts(*(sum(getattr(step, name) for step in self.steps) for name in COUNTED))
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._air)
+
+    @property
+    def percent(self) -> float:
+        """By the weights of the steps, 0 … 100. A run that was stopped stays at what it had reached."""
+        if self.state not in ("queued", "running") and not self.why:
+            return 100.0
+        whole = sum(step.weight for step in self.steps)
+        if not whole:
+            return 0.0
+        return 100.0 * sum(step.weight * step.fraction for step in self.steps) / whole
+
+    @property
+    def accepted_per_s(self) -> float:
+        return 1e6 * sum(step.accepted for step in self.steps) / self.wall_us if self.wall_us else 0.0
+
+    @property
+    def shortfall(self) -> list[Shortfall]:
+        """Of the counted steps, once the run has ended."""
+        if self.state in ("queued", "running"):
+            return []
+        return [
+            Shortfall(step.name, step.cells, step.own, max(step.codes, key=lambda code: step.codes[code], default=""))
+            for step in self.steps
+            if step.counted and step.own < step.cells
+        ]
+
+    def __repr__(self) -> str:
+        total = self.total
+        return (
+            f"<RunState {self.plan or '-'} {self.state} {self.percent:.0f} %: {total.accepted}/{total.cells} accepted, "
+            f"{total.failed} failed, {self.in_flight} in the air, {total.calls} calls, {self.wall_us / 1e6:.1f} s>"
+        )
+
+
+def _add(counter: dict[str, int], name: str, count: int) -> None:
+    left = counter.get(name, 0) + count
+    if left:
+        counter[name] = left
+    else:
+        counter.pop(name, None)
+
+
+def fold(events: Iterable[AnyEvent]) -> RunState:
+    """The state after these events, which begin with the run's first."""
+    return RunState().apply_all(events)
