@@ -148,9 +148,9 @@ class Conductor:
             self._heard_of(record, outcome, now)
         else:
             lane.proven = True
-        if run.stop is not None:
-            self._close_if_done(run, now)
-        elif cell.call == call:
+        if cell.call != call or run.stop is not None:
+            self._close_if_done(run, now)  # it was the last thing to wait for, perhaps
+        else:
             cell.call = -1
             if isinstance(outcome, Fault):
                 self._faulted(cell, outcome, now)

@@ -22,12 +22,13 @@ from fanfold.spec.template import Template
 
 @dataclass(frozen=True)
 class Route:
-    """Where the calls of a step go: a lane of the conductor, the provider behind it, the model's name there."""
+    """Where the calls of a step go: a lane of the conductor, the provider behind it, the model's name there. free: it charges nothing."""
 
     lane: int
     provider: Provider
     model: str
     streams: bool = True
+    free: bool = False
     sampling: dict[str, Any] = field(default_factory=dict)
 
 
@@ -79,13 +80,15 @@ class Job:
         self.state = RunState()
         self.run: Run | None = None
         self.error: StoreError | None = None
+        self.cost_usd: float | None = None
+        self.cost_is = "unknown"
         self.written = -1  # number of the last durable event
         self._watchers: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
         self._lock = threading.Lock()
 
     @property
     def ended(self) -> bool:
-        return self.state.state not in ("running", "queued", "")
+        return self.state.state not in ("queued", "running")
 
     def wrote(self, events: Sequence[AnyEvent]) -> None:
         self.state.apply_all(events)

@@ -1,0 +1,355 @@
+"""The front door: `generate`, `Engine`, `Run`. It decides nothing; it builds, starts and reads."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+from fanfold.core.conductor import Conductor
+from fanfold.engine.clock import LoopClock
+from fanfold.engine.job import Job, StepWork
+from fanfold.engine.shell import Shell
+from fanfold.result import Ending, Result, cell_error, gather_result
+from fanfold.spec.calls import At
+from fanfold.spec.compile import compile_plan
+from fanfold.spec.errors import CellError, PlanError, StoreError
+from fanfold.spec.events import BundleEnded, CellEnded, Coords, StepSwept
+from fanfold.spec.plan import UNSET, Judge, Limits, Plan, Step, Unique
+from fanfold.spec.ports import Clock, Provider, RunRecord, Sink, Store
+from fanfold.views.report import report
+from fanfold.wiring import Settings, Wiring, default_model, describe_run, open_store, wire_steps
+
+logger = logging.getLogger("fanfold")
+logger.addHandler(logging.NullHandler())
+
+T = TypeVar("T")
+PAGE = 500
+
+
+class RunCell:
+    """A cell as it ends. at: coordinates; state: accepted, failed, skipped or cancelled; elapsed_s: since the run began."""
+
+    __slots__ = ("at", "elapsed_s", "error", "state", "step", "value")
+
+    def __init__(self, step: str, at: At, state: str, value: Any, error: CellError | None, elapsed_s: float) -> None:
+        self.step, self.at, self.state, self.value, self.error, self.elapsed_s = step, at, state, value, error, elapsed_s
+
+    def __repr__(self) -> str:
+        return f"<RunCell {self.step}{list(self.at.values())} {self.state}>"
+
+
+class Run:
+    """One execution of a plan. Iterate over it for cells as they end; await `result()` for the whole."""
+
+    def __init__(self, job: Job, shell: Shell) -> None:
+        self._job, self._shell = job, shell
+        self._logged = False
+
+    @property
+    def id(self) -> str:
+        return self._job.run_id
+
+    @property
+    def state(self) -> str:
+        """queued, running, complete, partial, failed or cancelled."""
+        return self._job.state.state
+
+    def cancel(self) -> None:
+        """Stop: nothing more starts, what is in the air is cancelled, what is accepted stays. Idempotent."""
+        self._shell.cancel(self._job)
+
+    async def __aiter__(self) -> AsyncIterator[RunCell]:
+        """Each cell once, as it ends, from the first one on. Reads the journal: a slow reader costs no memory.
+
+        Raises StoreError when the store fails.
+        """
+        after = -1
+        while True:
+            events = await self._job.journal.events(after, PAGE)
+            for event in events:
+                after = event.seq
+                for cell in await self._cells(event):
+                    yield cell
+            if not events:
+                if self._job.error is not None:
+                    raise self._job.error
+                if self._job.ended and self._job.written <= after:
+                    return
+                await self._job.more(after)
+
+    async def _cells(self, event: Any) -> list[RunCell]:
+        elapsed_s = round(event.t / 1e6, 3)
+        if isinstance(event, CellEnded):
+            value = None
+            if event.state == "accepted":
+                value = (await self._job.values.get(event.step, [event.at]))[event.at]
+            return [self._cell(event.step, event.at, event.state, value, event if event.code else None, elapsed_s)]
+        if isinstance(event, BundleEnded):
+            assert self._job.run is not None
+            grid, ending = self._job.run.grid, Ending(event.state, event.code, event.message, event.hint)
+            places = (grid.coords(event.step, event.at, i) for i in range(event.start, event.stop))
+            return [self._cell(event.step, at, event.state, None, ending, elapsed_s) for at in places]
+        if isinstance(event, StepSwept):
+            return await self._swept(event, elapsed_s)
+        return []
+
+    async def _swept(self, event: StepSwept, elapsed_s: float) -> list[RunCell]:
+        """The cells that the stop of the run ended: those that the journal has nothing else about."""
+        assert self._job.run is not None
+        ended: set[Coords] = set()
+        after = -1
+        grid = self._job.run.grid
+        while events := await self._job.journal.events(after, PAGE):
+            for e in events:
+                if isinstance(e, CellEnded) and e.step == event.step:
+                    ended.add(e.at)
+                elif isinstance(e, BundleEnded) and e.step == event.step:
+                    ended.update(grid.coords(e.step, e.at, i) for i in range(e.start, e.stop))
+            after = events[-1].seq
+        ending = Ending(event.state, event.code, event.message)
+        return [
+            self._cell(event.step, at, event.state, None, ending, elapsed_s) for at in grid.cells(event.step) if at not in ended
+        ]
+
+    def _cell(self, step: int, at: Coords, state: str, value: Any, why: Ending | CellEnded | None, elapsed_s: float) -> RunCell:
+        error = None if why is None else cell_error(self._job, step, at, why)
+        return RunCell(self._job.steps[step].name, self._job.labels(step, at), state, value, error, elapsed_s)
+
+    async def result(self) -> Result:
+        """Wait for the end, and read the whole. Never raises for failed cells. Raises StoreError when the store failed."""
+        await self.ended()
+        result = await gather_result(self._job, self.report())
+        self._log(result)
+        return result
+
+    async def ended(self) -> None:
+        """Wait for the end. Raises StoreError when the store failed."""
+        while not self._job.ended:
+            if self._job.error is not None:
+                raise self._job.error
+            await self._job.more(self._job.written)
+
+    def report(self) -> dict[str, Any]:
+        """The report as it stands now; final once the run has ended."""
+        return report(self._job.state, run_id=self.id, cost_usd=self._job.cost_usd, cost_is=self._job.cost_is)
+
+    def _log(self, result: Result) -> None:
+        if self._logged:
+            return
+        self._logged = True
+        for error in result.errors:
+            where = ", ".join(f"{k}={v}" for k, v in error.cell.items())
+            logger.error("%s[%s] %s: %s", error.stage, where, error.code, error.message)
+        logger.info("run %s of %s ended: %s in %.2f s", self.id, result.plan, result.state, result.report["wall_s"])
+
+    def __repr__(self) -> str:
+        return f"<Run {self.id} {self._job.state!r}>"
+
+
+class Engine:
+    """Where runs are made: models, limits and a store, shared by all runs in it.
+
+    model: `provider/name`, for plans and steps that name none; None: the simulated provider, unless a key is set.
+    base_url: of an OpenAI-compatible server. limits: declared, hold exactly. store: a path, ":memory:", a Store, or None for
+    `runs.db` in the user's data folder. seed: of jitter and of the simulated provider. timeout_s: for one call.
+    retries: transport faults per attempt. attempts: overrides every step's. Raises PlanError and StoreError.
+    """
+
+    def __init__(
+        self,
+        model: str | None = None,
+        *,
+        limits: Limits | None = None,
+        store: str | Path | Store | None = None,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        seed: int | None = None,
+        timeout_s: float = 120.0,
+        retries: int = 4,
+        attempts: int | None = None,
+        provider: Provider | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        if not 0 < timeout_s < float("inf"):
+            raise PlanError("timeout_s", f"a time-out is a number of seconds above 0, not {timeout_s!r}")
+        self._seed = secrets.randbits(31) if seed is None else seed
+        settings = Settings(
+            base_url=base_url, api_key=api_key, limits=limits or Limits(), timeout_s=timeout_s, retries=retries, attempts=attempts,
+            seed=self._seed, provider=provider,
+        )  # fmt: skip
+        self._model = model
+        conductor = Conductor()
+        self._wiring = Wiring(settings, conductor)
+        if model is not None:
+            self._wiring.route(model)  # a wrong name is found now, not at the first plan
+        self._shell = Shell(conductor, clock or LoopClock())
+        self._store_name = store
+        self._store: Store | None = None
+        self._owns_store = False
+
+    async def __aenter__(self) -> Engine:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End every run that still goes on, and let go of connections and the store."""
+        await self._shell.close()
+        await self._wiring.close()
+        if self._store is not None and self._owns_store:
+            await self._store.close()
+            self._store = None
+
+    def start(
+        self,
+        plan: Plan,
+        *,
+        deadline_s: float | None = None,
+        seed: int | None = None,
+        sinks: Sequence[Sink] = (),
+        about: Mapping[str, Any] | None = None,
+    ) -> Run:
+        """Begin a run and return at once. Raises PlanError before anything is called, StoreError when the store cannot be had.
+
+        deadline_s: seconds from now; what has not ended by then fails with `timeout`. sinks: views, told every batch of events.
+        about: what the run's record keeps beside the plan's name, for `resume`.
+        """
+        if deadline_s is not None and not 0 < deadline_s < float("inf"):
+            raise PlanError("deadline_s", f"a deadline is a number of seconds above 0, not {deadline_s!r}")
+        compiled = compile_plan(plan)
+        needs_model = any(s.step.function is None and not (s.step.model or plan.model) for s in compiled.steps)
+        model = self._model or (default_model() if needs_model and self._wiring.settings.provider is None else "sim/default")
+        works, rules = wire_steps(compiled, self._wiring, model)
+        record = RunRecord(
+            run_id=_new_run_id(),
+            plan=plan.name,
+            started=time.time(),
+            about=describe_run(compiled, self._wiring.settings, model, about or {}),
+        )
+        if self._store is None:
+            self._store, self._owns_store = open_store(self._store_name)
+        job = Job(record.run_id, compiled, works, LateJournal(self._store, record))
+        job.cost_usd, job.cost_is = (0.0, "exact") if _free(works) else (None, "unknown")
+        self._shell.start(
+            job, rules, seed=self._seed if seed is None else seed, cap=plan.concurrent,
+            deadline=None if deadline_s is None else round(deadline_s * 1e6), sinks=sinks,
+        )  # fmt: skip
+        logger.info("run %s of %s began: %s with %s", record.run_id, plan.name, ", ".join(w.name for w in works), model)
+        return Run(job, self._shell)
+
+    async def run(self, plan: Plan, **options: Any) -> Result:
+        """`start`, and its result. Cancelled when the caller is."""
+        run = self.start(plan, **options)
+        try:
+            return await run.result()
+        except asyncio.CancelledError:
+            run.cancel()
+            raise
+
+    def __repr__(self) -> str:
+        return f"<Engine {self._model or 'no default model'} {self._shell.conductor!r}>"
+
+
+class LateJournal:
+    """A run's journal, opened at its first use: `Engine.start` is not a coroutine."""
+
+    def __init__(self, store: Store, record: RunRecord) -> None:
+        self._store, self._record = store, record
+        self._opening: asyncio.Task[Any] | None = None
+
+    async def _open(self) -> Any:
+        if self._opening is None:
+            self._opening = asyncio.ensure_future(self._store.journal(self._record))
+        return await self._opening
+
+    async def append(self, events: Any, values: Any) -> None:
+        await (await self._open()).append(events, values)
+
+    async def events(self, after: int, limit: int) -> Any:
+        return await (await self._open()).events(after, limit)
+
+    async def values(self, step: int, cells: Any = None) -> Any:
+        return await (await self._open()).values(step, cells)
+
+
+def _free(works: Sequence[StepWork]) -> bool:
+    """Whether no call of the plan can cost anything."""
+    routes = [route for work in works for route in (work.route, work.judge_route) if route is not None]
+    return all(route.free for route in routes)
+
+
+def _new_run_id() -> str:
+    """Sorts by time, and is short enough to type."""
+    return time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + secrets.token_hex(3)
+
+
+# ==================================================================== the one-liner
+
+
+async def agenerate(
+    prompt: str | Callable[..., Any],
+    *,
+    over: Mapping[str, Any] | None = None,
+    given: Mapping[str, Any] | None = None,
+    output: Any = str,
+    system: str | Callable[..., Any] | None = None,
+    unique: Unique | str | None = None,
+    checks: Sequence[Callable[[Any], bool | str | None]] = (),
+    judge: Judge | None = None,
+    attempts: int = 5,
+    fallback: Any = UNSET,
+    sampling: Mapping[str, Any] | None = None,
+    deadline_s: float | None = None,
+    name: str = "answer",
+    **engine: Any,
+) -> Result:
+    """One step over some axes, in one call. The words are those of `Step`, `Plan` and `Engine`.
+
+    over: axis name -> its values, or `{"count": 100}`. Raises PlanError before anything is called, StoreError.
+    """
+    step = Step(
+        name, prompt, system, output=output, over=tuple(over or ()), unique=unique, checks=checks, judge=judge, attempts=attempts,
+        fallback=fallback, sampling=sampling or {},
+    )  # fmt: skip
+    plan = Plan(name, [step], over or (), given or {})
+    async with Engine(**engine) as rooms:
+        return await rooms.run(plan, deadline_s=deadline_s)
+
+
+def generate(prompt: str | Callable[..., Any], **options: Any) -> Result:
+    """`agenerate` without `await`: in scripts, and in notebooks whose loop is running already."""
+    return run_sync(agenerate(prompt, **options))
+
+
+def run_sync(main: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end from synchronous code; beside a running loop, in a thread of its own."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(main)
+    outcome: list[T] = []
+    failure: list[BaseException] = []
+
+    def target() -> None:
+        try:
+            outcome.append(asyncio.run(main))
+        except BaseException as error:  # noqa: BLE001 - carried over to the caller's thread
+            failure.append(error)
+
+    thread = threading.Thread(target=target, name="fanfold")
+    thread.start()
+    thread.join()
+    if failure:
+        raise failure[0]
+    return outcome[0]
+
+
+__all__ = ["Engine", "Result", "Run", "RunCell", "StoreError", "agenerate", "generate", "run_sync"]

@@ -1,0 +1,263 @@
+"""What a run leaves: every cell in axis order, values, errors, fallbacks, shortfall and the report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from fanfold.engine.shapes import plain
+from fanfold.spec.calls import At
+from fanfold.spec.errors import CellError, RunFailed
+from fanfold.spec.events import AnyEvent, BundleEnded, CellEnded, Coords, StepSwept
+
+if TYPE_CHECKING:
+    from fanfold.engine.job import Job
+
+
+class Ending:
+    """How one cell ended, when it has no value of its own."""
+
+    __slots__ = ("attempts", "code", "hint", "message", "state")
+
+    def __init__(self, state: str, code: str, message: str, hint: str = "", attempts: int = 0) -> None:
+        self.state, self.code, self.message, self.hint, self.attempts = state, code, message, hint, attempts
+
+
+class Endings:
+    """Folds the journal into what became of each cell that was not simply accepted."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self.of: list[dict[Coords, Ending]] = [{} for _ in job.steps]
+        self.swept: list[Ending | None] = [None] * len(job.steps)
+
+    def apply(self, event: AnyEvent) -> None:
+        if isinstance(event, CellEnded):
+            if event.state != "accepted" or event.code:
+                self.of[event.step][event.at] = Ending(event.state, event.code, event.message, event.hint, event.attempts)
+        elif isinstance(event, BundleEnded):
+            assert self._job.run is not None
+            grid = self._job.run.grid
+            ending = Ending(event.state, event.code, event.message, event.hint)
+            for position in range(event.start, event.stop):
+                self.of[event.step][grid.coords(event.step, event.at, position)] = ending
+        elif isinstance(event, StepSwept):
+            self.swept[event.step] = Ending(event.state, event.code, event.message)
+
+
+class CellResult:
+    """One cell: its coordinates, its state, its value or why it has none."""
+
+    __slots__ = ("at", "error", "state", "value")
+
+    def __init__(self, at: At, state: str, value: Any, error: CellError | None) -> None:
+        self.at, self.state, self.value, self.error = at, state, value, error
+
+
+class StepResult:
+    """The cells of one step, in axis order. `values`: the accepted ones."""
+
+    def __init__(self, name: str, cells: Sequence[CellResult], required: bool) -> None:
+        self.name, self.cells, self.required = name, cells, required
+        self._by_place: dict[tuple[Any, ...], CellResult] | None = None
+
+    @property
+    def values(self) -> list[Any]:
+        return [cell.value for cell in self.cells if cell.state == "accepted"]
+
+    @property
+    def errors(self) -> list[CellError]:
+        return [cell.error for cell in self.cells if cell.error is not None]
+
+    def at(self, **coordinates: Any) -> Any:
+        """The value at these coordinates, None where the cell has none. Raises KeyError when there is no such cell."""
+        found = self._found(coordinates)
+        if not found:
+            raise KeyError(f"no cell of {self.name!r} at {coordinates}")
+        if len(found) > 1:
+            raise KeyError(f"{len(found)} cells of {self.name!r} at {coordinates}: name every axis")
+        return found[0].value
+
+    def _found(self, coordinates: At) -> list[CellResult]:
+        if self.cells and coordinates.keys() == self.cells[0].at.keys():
+            try:
+                if self._by_place is None:
+                    self._by_place = {tuple(cell.at.values()): cell for cell in self.cells}
+                cell = self._by_place.get(tuple(coordinates[axis] for axis in self.cells[0].at))
+                return [] if cell is None else [cell]
+            except TypeError:
+                pass  # rows and lists are no dictionary keys: look at each
+        return [cell for cell in self.cells if all(cell.at.get(k, _NOWHERE) == v for k, v in coordinates.items())]
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """One flat row a cell: step, coordinates, state, then the fields of the value (or `value`), then the error's code."""
+        for cell in self.cells:
+            value = plain(cell.value)
+            fields = value if isinstance(value, dict) else {"value": value}
+            code = cell.error.code if cell.error else ""
+            yield {"step": self.name, **_flat(cell.at), "state": cell.state, **fields, "error": code}
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    def __iter__(self) -> Iterator[CellResult]:
+        return iter(self.cells)
+
+    def __repr__(self) -> str:
+        return f"<StepResult {self.name}: {len(self.values)}/{len(self.cells)} accepted>"
+
+
+_NOWHERE = object()
+
+
+def _flat(at: Mapping[str, Any]) -> dict[str, Any]:
+    """Coordinates for a row: a row of a file stands as its own columns."""
+    flat: dict[str, Any] = {}
+    for axis, value in at.items():
+        data = plain(value)
+        if isinstance(data, dict):
+            flat |= {f"{axis}.{column}": part for column, part in data.items()}
+        else:
+            flat[axis] = data
+    return flat
+
+
+class Result:
+    """The result of a run. Never raises for failed cells; `raise_for_errors()` does.
+
+    With a single step, `values`, `at` and `rows` are that step's; otherwise `result["step"].values`.
+    """
+
+    def __init__(
+        self, run_id: str, plan: str, state: str, steps: Mapping[str, StepResult], shortfall: dict[str, Any] | None, report: dict[str, Any]
+    ) -> None:
+        self.run_id, self.plan, self.state, self.report = run_id, plan, state, report
+        self.steps = dict(steps)
+        self.shortfall = shortfall
+        """By step: how many were asked for and accepted, and why the rest is missing. None when nothing is short."""
+
+    def __getitem__(self, step: str) -> StepResult:
+        return self.steps[step]
+
+    def _only(self) -> StepResult:
+        if len(self.steps) != 1:
+            raise KeyError(f"the plan has several steps: use result[name], one of {', '.join(self.steps)}")
+        return next(iter(self.steps.values()))
+
+    @property
+    def values(self) -> list[Any]:
+        """Accepted values in axis order, of the single step."""
+        return self._only().values
+
+    def at(self, step: str | None = None, **coordinates: Any) -> Any:
+        """The value of one cell, None where it has none."""
+        return (self._only() if step is None else self.steps[step]).at(**coordinates)
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """One flat row per cell of every step."""
+        for step in self.steps.values():
+            yield from step.rows()
+
+    @property
+    def errors(self) -> list[CellError]:
+        """Every cell without a value of its own, those filled by their fallback too."""
+        return [error for step in self.steps.values() for error in step.errors]
+
+    @property
+    def fallbacks(self) -> list[CellError]:
+        return [c.error for step in self.steps.values() for c in step.cells if c.error is not None and c.state == "accepted"]
+
+    @property
+    def ok(self) -> bool:
+        """Every required cell has a value of its own."""
+        return self.state == "complete"
+
+    @property
+    def exit_code(self) -> int:
+        """0 complete, 1 nothing accepted, 3 partial, 130 cancelled."""
+        return {"complete": 0, "failed": 1, "partial": 3, "cancelled": 130}[self.state]
+
+    def raise_for_errors(self) -> Result:
+        """Raises RunFailed when a required cell has no value of its own; else returns itself."""
+        errors = [error for step in self.steps.values() if step.required for error in step.errors]
+        if errors and not self.ok:
+            raise RunFailed(errors)
+        return self
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data: values by step, each with its coordinates; errors, fallbacks, shortfall, report."""
+        values = {
+            name: [{"at": plain(c.at), "value": plain(c.value)} for c in step.cells if c.state == "accepted"]
+            for name, step in self.steps.items()
+        }
+        return {"values": values, **self.trailer()}
+
+    def trailer(self) -> dict[str, Any]:
+        """What every result JSON ends with, whatever its own content is."""
+        return {
+            "errors": [error_json(error) for error in self.errors],
+            "fallbacks": [{"stage": e.stage, "cell": plain(e.cell), "code": e.code} for e in self.fallbacks],
+            "shortfall": self.shortfall,
+            "report": self.report,
+        }
+
+    def __repr__(self) -> str:
+        accepted = sum(len(step.values) for step in self.steps.values())
+        return f"<Result {self.plan} {self.state}: {accepted}/{sum(map(len, self.steps.values()))} accepted>"
+
+
+def error_json(error: CellError) -> dict[str, Any]:
+    return {
+        "stage": error.stage, "cell": plain(error.cell), "code": error.code, "message": error.message, "hint": error.hint,
+        "attempts": error.attempts,
+    }  # fmt: skip
+
+
+async def gather_result(job: Job, report: dict[str, Any]) -> Result:
+    """Read the journal of a run that has ended, and its values."""
+    endings = Endings(job)
+    after = -1
+    while events := await job.journal.events(after, 1000):
+        for event in events:
+            endings.apply(event)
+        after = events[-1].seq
+    assert job.run is not None
+    steps = {}
+    for index, work in enumerate(job.steps):
+        values = await job.values.all(index)
+        cells = [_cell(job, index, at, values, endings) for at in job.run.grid.cells(index)]
+        steps[work.name] = StepResult(work.name, cells, work.step.required)
+    return Result(job.run_id, job.plan.plan.name, job.state.state, steps, _shortfall(job, steps) or None, report)
+
+
+def _cell(job: Job, step: int, at: Coords, values: Mapping[Coords, Any], endings: Endings) -> CellResult:
+    labels = job.labels(step, at)
+    ending = endings.of[step].get(at)
+    if at in values:
+        error = cell_error(job, step, at, ending) if ending else None
+        return CellResult(labels, "accepted", values[at], error)
+    ending = ending or endings.swept[step] or Ending("cancelled", "cancelled", "the run ended before it")
+    return CellResult(labels, ending.state, None, cell_error(job, step, at, ending))
+
+
+def cell_error(job: Job, step: int, at: Coords, ending: Ending | CellEnded) -> CellError:
+    return CellError(
+        stage=job.steps[step].name, cell=job.labels(step, at), code=ending.code, message=ending.message, hint=ending.hint,
+        attempts=ending.attempts,
+    )  # fmt: skip
+
+
+def _shortfall(job: Job, steps: Mapping[str, StepResult]) -> dict[str, Any]:
+    """Counted steps, and steps whose values must differ, that ended with fewer than were asked for."""
+    short: dict[str, Any] = {}
+    for work in job.steps:
+        counted = any(job.plan.axes[a].counted for a in work.compiled.over)
+        cells = steps[work.name].cells
+        missing = [c.error for c in cells if c.error is not None]
+        if missing and (counted or any(error.code == "duplicate" for error in missing)):
+            codes = [error.code for error in missing]
+            code = max(set(codes), key=lambda c: (codes.count(c), c))
+            accepted = len(cells) - len(missing)
+            message = f"{len(missing)} of {len(cells)} are short: " + next(e.message for e in missing if e.code == code)
+            short[work.name] = {"asked": len(cells), "accepted": accepted, "missing": len(missing), "code": code, "message": message}
+    return short

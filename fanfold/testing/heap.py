@@ -1,0 +1,100 @@
+"""The other shell: a plain heap of moments around the conductor. No asyncio, no threads, no values.
+
+The same conductor under this simulator and under the asyncio shell in virtual time must write the same events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+
+from fanfold.core.commands import Call, Cancel, Command, Prepare
+from fanfold.core.conductor import Conductor
+from fanfold.core.run import Cell
+from fanfold.spec.calls import Broken, Fault, Hit, Reply, Usage, Work
+from fanfold.spec.events import AnyEvent
+
+Prepared = Work | Hit | Broken
+
+
+@dataclass(frozen=True)
+class Flight:
+    """What becomes of a call: after `took` µs its outcome; after `named` µs its identity field has streamed."""
+
+    took: int
+    outcome: Reply | Fault
+    named: tuple[int, str] | None = None
+
+
+@dataclass
+class Heap:
+    """prepare: what a cell's preparation gives, and after how many µs. fly: what becomes of a call. watch: told every step."""
+
+    conductor: Conductor
+    fly: Callable[[Call], Flight]
+    prepare: Callable[[Cell, int], tuple[int, Prepared]] = lambda cell, phase: (0, Work(100, 100))
+    cancel_after: int = 0
+    watch: Callable[[Heap], None] | None = None
+    now: int = 0
+    log: dict[int, list[AnyEvent]] = field(default_factory=dict)
+    at: list[tuple[int, Callable[[], None]]] = field(default_factory=list)
+    _moments: list[tuple[int, tuple[int, int, int], object]] = field(default_factory=list)
+    _dead: set[int] = field(default_factory=set)
+    _flights: dict[int, Flight] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """Until the conductor has nothing left to do."""
+        self.at.sort(key=lambda action: action[0])
+        while True:
+            commands = self.conductor.commands(self.now)
+            self._drain()
+            for command in commands:
+                self._perform(command)
+            if self.watch is not None:
+                self.watch(self)
+            if not self.conductor.busy:
+                return
+            self._advance()
+
+    def _drain(self) -> None:
+        for run, events in self.conductor.drain():
+            self.log.setdefault(run.id, []).extend(events)
+
+    def _perform(self, command: Command) -> None:
+        if isinstance(command, Prepare):
+            delay, result = self.prepare(command.cell, command.phase)
+            self._push(delay, (0, command.cell.id, 0), (command.cell, result))
+        elif isinstance(command, Call):
+            flight = self._flights[command.call] = self.fly(command)
+            if flight.named is not None:
+                self._push(flight.named[0], (1, command.call, 0), flight.named[1])
+            self._push(flight.took, (1, command.call, 1), flight.outcome)
+        elif isinstance(command, Cancel) and command.call in self._flights:
+            self._dead.add(command.call)
+            cancelled = Fault(code="cancelled", message="cancelled", usage=Usage(tokens_in=1, tokens_out=1, exact=False))
+            self._push(self.cancel_after, (1, command.call, 1), cancelled)
+
+    def _push(self, delay: int, order: tuple[int, int, int], what: object) -> None:
+        heappush(self._moments, (self.now + delay, (*order[:3],), what))
+
+    def _advance(self) -> None:
+        wake = self.conductor.wake_at(self.now)
+        times = [t for t in (wake, self._moments[0][0] if self._moments else None, self.at[0][0] if self.at else None) if t is not None]
+        if not times:
+            raise AssertionError(f"stuck: {self.conductor!r} {list(self.conductor.runs.values())}")
+        self.now = max(self.now, min(times))
+        while self.at and self.at[0][0] <= self.now:
+            self.at.pop(0)[1]()
+        while self._moments and self._moments[0][0] <= self.now:  # one batch is one instant, in order of cell and call
+            _, (kind, number, last), what = heappop(self._moments)
+            if kind == 0:
+                cell, result = what  # type: ignore[misc]
+                self.conductor.prepared(cell, result, self.now)
+            elif number not in self._flights or (number in self._dead and not isinstance(what, Fault)):
+                continue
+            elif last == 0:
+                self.conductor.identified(number, what, self.now)  # type: ignore[arg-type]
+            elif number not in self._dead or what.code == "cancelled":  # type: ignore[attr-defined]
+                del self._flights[number]
+                self.conductor.settled(number, what, self.now)  # type: ignore[arg-type]

@@ -1,0 +1,227 @@
+"""The one place that builds the object graph: which provider a model name means, which lane its calls take, which store.
+
+`provider/name`: everything before the first slash names the provider, the rest is the model's name there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fanfold import config
+from fanfold.core.conductor import Conductor
+from fanfold.core.limiter import DAY, INPUT, OUTPUT, REQUESTS, TOTAL, Dimension, Limiter, Window
+from fanfold.core.run import LOCAL, Rule
+from fanfold.spec.compile import PRIORITIES, CompiledPlan, CompiledStep, has_fallback
+from fanfold.spec.errors import PlanError
+from fanfold.spec.plan import Limits
+from fanfold.spec.ports import Provider, Store
+
+if TYPE_CHECKING:
+    from fanfold.engine.job import Route, StepWork
+    from fanfold.providers.wire import Wire
+
+DEFAULT_CONCURRENT = 64  # calls in the air per model, unless it is said otherwise
+SIMULATED = "sim/default"
+PROVIDERS = ("openai", "sim")
+LATER = ("anthropic", "google")
+KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GOOGLE_API_KEY", "GEMINI_API_KEY")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How an engine reaches its models. provider: used for every model, in tests. seed: of the simulated provider."""
+
+    base_url: str | None = None
+    api_key: str | None = None
+    limits: Limits = Limits()
+    timeout_s: float = 120.0
+    retries: int = 4
+    attempts: int | None = None
+    seed: int = 0
+    provider: Provider | None = None
+
+
+def default_model(environ: Mapping[str, str] | None = None) -> str:
+    """The simulated provider where no key is set; with a key nothing is chosen silently. Raises PlanError."""
+    keys = [name for name in KEYS if config.variable((name,), environ)]
+    if keys:
+        raise PlanError(
+            "--model",
+            f"no model is named, and {keys[0]} is set",
+            "name one, e.g. --model openai/gpt-4o-mini, or --model sim/default for the simulated provider",
+        )
+    return SIMULATED
+
+
+def split_model(model: str) -> tuple[str, str]:
+    """("openai", "gpt-4o-mini"). Raises PlanError for what is not a model name, naming the choices."""
+    choices = ", ".join(f"{name}/…" for name in PROVIDERS)
+    if "|" in model:
+        raise PlanError("model", "fallback chains are not available in this version", "name one model")
+    provider, slash, name = model.strip().partition("/")
+    if not slash or not name:
+        raise PlanError("model", f"{model!r} is not provider/name", f"write e.g. openai/{model.strip() or 'gpt-4o-mini'}; one of {choices}")
+    if provider in LATER:
+        raise PlanError("model", f"the provider {provider!r} is not available in this version", f"one of {choices}")
+    if provider not in PROVIDERS:
+        raise PlanError("model", f"unknown provider {provider!r}", f"one of {choices}")
+    return provider, name
+
+
+def check_limits(limits: Limits) -> None:
+    for name in ("rpm", "tpm", "input_tpm", "output_tpm", "rpd", "concurrent"):
+        value = getattr(limits, name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            raise PlanError(f"limits.{name}", f"a limit is a whole number from 1, not {value!r}")
+
+
+class Wiring:
+    """Routes of one engine: a lane, a limiter and a provider for each model, made when first asked for."""
+
+    def __init__(self, settings: Settings, conductor: Conductor) -> None:
+        check_limits(settings.limits)
+        self.settings = settings
+        self._conductor = conductor
+        self._routes: dict[str, Route] = {}
+        self._providers: dict[str, Provider] = {}
+        self._wire: Wire | None = None
+
+    def route(self, model: str) -> Route:
+        """Raises PlanError for a model that cannot be reached from here."""
+        from fanfold.engine.job import Route
+
+        if model in self._routes:
+            return self._routes[model]
+        kind = ""
+        if self.settings.provider is not None:
+            provider, name = self.settings.provider, model.partition("/")[2] or model
+        else:
+            kind, name = split_model(model)
+            provider = self._provider(kind)
+        limits = self.settings.limits
+        lane = self._conductor.add_lane(model, Limiter(_dimensions(limits)), limits.concurrent or DEFAULT_CONCURRENT)
+        route = self._routes[model] = Route(lane.index, provider, name, free=kind == "sim")
+        return route
+
+    def _provider(self, kind: str) -> Provider:
+        if kind not in self._providers:
+            self._providers[kind] = self._openai() if kind == "openai" else self._simulated()
+        return self._providers[kind]
+
+    def _simulated(self) -> Provider:
+        from fanfold.sim.provider import SimProvider
+        from fanfold.sim.world import World
+
+        return SimProvider(World(seed=self.settings.seed))
+
+    def _openai(self) -> Provider:
+        from fanfold.providers.openai import PROFILE, OpenAI
+        from fanfold.providers.wire import Wire
+
+        base_url = self.settings.base_url or config.variable(PROFILE.base_url_variables) or PROFILE.base_url
+        key = self.settings.api_key or config.variable(PROFILE.key_variables)
+        if key is None:
+            if base_url == PROFILE.base_url:
+                raise PlanError("model", f"{PROFILE.key_variables[0]} is not set", "set it, or use --base-url for a local server")
+            key = "none"
+        if self._wire is None:
+            self._wire = Wire(limit=(self.settings.limits.concurrent or DEFAULT_CONCURRENT) + 8)
+        try:
+            return OpenAI(self._wire, base_url, key)
+        except ValueError as error:
+            raise PlanError("openai", str(error)) from error
+
+    async def close(self) -> None:
+        for provider in self._providers.values():
+            await provider.close()
+        if self._wire is not None:
+            await self._wire.close()
+
+
+def _dimensions(limits: Limits) -> list[tuple[str, Dimension]]:
+    dimensions: list[tuple[str, Dimension]] = []
+    for kind, limit in ((REQUESTS, limits.rpm), (TOTAL, limits.tpm), (INPUT, limits.input_tpm), (OUTPUT, limits.output_tpm)):
+        if limit is not None:
+            dimensions.append((kind, Window(limit)))
+    if limits.rpd is not None:
+        dimensions.append((REQUESTS, Window(limits.rpd, DAY)))
+    return dimensions
+
+
+def wire_steps(plan: CompiledPlan, wiring: Wiring, model: str) -> tuple[list[StepWork], list[Rule]]:
+    """Each step with its route, for the shell and for the conductor. Raises PlanError."""
+    from fanfold.engine.job import StepWork
+
+    works, rules = [], []
+    for step in plan.steps:
+        path = f"steps.{step.name}.model"
+        route = judge = None
+        if step.step.function is None:
+            route = _at(path, wiring.route, step.step.model or plan.plan.model or model)
+            if step.step.judge is not None:
+                judge_model = step.step.judge.model
+                judge = _at(f"steps.{step.name}.judge.model", wiring.route, judge_model) if judge_model else route
+        timeout_s = step.step.timeout_s or wiring.settings.timeout_s
+        works.append(StepWork(step, route, judge, timeout_s))
+        rules.append(_rule(plan, step, route, judge, replace(wiring.settings, timeout_s=timeout_s)))
+    return works, rules
+
+
+def _at(path: str, route: Callable[[str], Route], model: str) -> Route:
+    try:
+        return route(model)
+    except PlanError as error:
+        if error.path != "model":
+            raise
+        raise PlanError(path, error.message, error.hint) from error
+
+
+def _rule(plan: CompiledPlan, step: CompiledStep, route: Route | None, judge: Route | None, settings: Settings) -> Rule:
+    words, unique = step.step, step.unique
+    within: Sequence[str] = ()
+    if unique is not None and unique.within != "run":
+        within = (unique.within,) if isinstance(unique.within, str) else unique.within
+    return Rule(
+        index=step.index,
+        name=step.name,
+        lane=LOCAL if route is None else route.lane,
+        judge_lane=None if judge is None else judge.lane,
+        function=words.function is not None,
+        unique=None if unique is None else tuple(step.over.index(axis) for axis in within),
+        fallback=has_fallback(words),
+        required=words.required,
+        attempts=settings.attempts or words.attempts,
+        retries=settings.retries,
+        timeout=round(settings.timeout_s * 1_000_000),
+        estimate=1 if words.function is not None else 2_000_000,
+        priority=PRIORITIES.index(words.priority),
+        weight=float(words.weight),
+    )
+
+
+def open_store(store: str | Path | Store | None) -> tuple[Store, bool]:
+    """The store, and whether it is ours to close. None: `runs.db` in the user's data folder; ":memory:": kept nowhere.
+
+    Raises StoreError.
+    """
+    if store is not None and not isinstance(store, str | Path):
+        return store, False
+    if store == ":memory:":
+        from fanfold.store.memory import MemoryStore
+
+        return MemoryStore(), True
+    from fanfold.store.sqlite import SqliteStore
+
+    return SqliteStore(Path(store) if store is not None else config.default_store()), True
+
+
+def describe_run(plan: CompiledPlan, settings: Settings, model: str, about: Mapping[str, Any]) -> bytes:
+    """What a run's record says about how it was made. No keys."""
+    import msgspec
+
+    return msgspec.json.encode(
+        {"model": model, "base_url": settings.base_url, "seed": settings.seed, "plan": plan.plan.name, **about}, enc_hook=str
+    )
