@@ -1,0 +1,1 @@
+"""Pictures of a run: folds over its events, and writers for its results."""
