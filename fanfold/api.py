@@ -48,8 +48,8 @@ class RunCell:
 class Run:
     """One execution of a plan. Iterate over it for cells as they end; await `result()` for the whole."""
 
-    def __init__(self, job: Job, shell: Shell) -> None:
-        self._job, self._shell = job, shell
+    def __init__(self, job: Job, shell: Shell, limits: Limits) -> None:
+        self._job, self._shell, self._limits = job, shell, limits
         self._logged = False
 
     @property
@@ -60,6 +60,10 @@ class Run:
     def state(self) -> str:
         """queued, running, complete, partial, failed or cancelled."""
         return self._job.state.state
+
+    def labels(self, step: int, at: Coords) -> At:
+        """Coordinates as a user sees them, of the indexes that events carry."""
+        return self._job.labels(step, at)
 
     def cancel(self) -> None:
         """Stop: nothing more starts, what is in the air is cancelled, what is accepted stays. Idempotent."""
@@ -138,7 +142,11 @@ class Run:
 
     def report(self) -> dict[str, Any]:
         """The report as it stands now; final once the run has ended."""
-        return report(self._job.state, run_id=self.id, cost_usd=self._job.cost_usd, cost_is=self._job.cost_is)
+        functions = [work.name for work in self._job.steps if work.step.function is not None]
+        return report(
+            self._job.state, run_id=self.id, cost_usd=self._job.cost_usd, cost_is=self._job.cost_is, limits=self._limits,
+            functions=functions,
+        )  # fmt: skip
 
     def _log(self, result: Result) -> None:
         if self._logged:
@@ -243,7 +251,7 @@ class Engine:
             deadline=None if deadline_s is None else round(deadline_s * 1e6), sinks=sinks,
         )  # fmt: skip
         logger.info("run %s of %s began: %s with %s", record.run_id, plan.name, ", ".join(w.name for w in works), model)
-        return Run(job, self._shell)
+        return Run(job, self._shell, self._wiring.settings.limits)
 
     async def run(self, plan: Plan, **options: Any) -> Result:
         """`start`, and its result. Cancelled when the caller is."""

@@ -1,0 +1,135 @@
+"""From a plan to an exit code: the run, its progress, signals, the result, the report."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from fanfold.api import Engine, Run
+from fanfold.cli.output import Target, line, write_out
+from fanfold.config import Options
+from fanfold.engine.shapes import plain
+from fanfold.result import Result, error_json
+from fanfold.spec.errors import PlanError
+from fanfold.spec.plan import Plan
+from fanfold.views.progress import Progress
+from fanfold.views.report import describe
+from fanfold.wiring import SIMULATED, default_model
+
+CANCELLED = 130
+ERRORS_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a command wants done. content, rows, markdown: how its result is shown; defaults show any plan."""
+
+    name: str
+    plan: Plan
+    about: dict[str, Any]
+    content: Callable[[Result], dict[str, Any]]
+    rows: Callable[[Result, dict[str, Any]], Iterable[dict[str, Any]]]
+    markdown: Callable[[Result, dict[str, Any]], str]
+
+
+def execute(job: Job, options: Options) -> int:
+    """Run it, write what came of it, and say how it went. Raises PlanError before anything is called, StoreError."""
+    refuse_later(options)
+    target = Target(options, job.name)
+    logging.basicConfig(level=logging.INFO if options.verbose else logging.CRITICAL, format="%(levelname)s %(name)s: %(message)s")
+    model = options.model
+    if model is None and not all(step.model or job.plan.model or step.function for step in job.plan.steps):
+        model = default_model()
+        if not options.quiet:
+            _say(f"No model is named and no provider's key is set: answers are simulated ({SIMULATED}).")
+    gc.freeze()  # what is loaded by now stays: the collector need not look at it again
+    result = asyncio.run(_run(job, options, model))
+    data = {**job.content(result), **result.trailer()}
+    if not options.stream or target.path is not None:
+        target.write(data, job.rows(result, data), job.markdown(result, data))
+    if options.stream:
+        write_out(line({"report": result.report}))
+    _tell(result, options, target)
+    return result.exit_code
+
+
+def refuse_later(options: Options) -> None:
+    """Options whose machinery is not there yet are refused, not ignored."""
+    if options.budget_usd is not None:
+        raise PlanError("--budget-usd", "needs prices, which are not available in this version", "leave it out, or limit --attempts")
+    if options.cache or options.cache_ttl is not None:
+        raise PlanError("--cache", "the cache is not available in this version", "leave it out")
+
+
+async def _run(job: Job, options: Options, model: str | None) -> Result:
+    engine = Engine(
+        model, limits=options.limits, store=options.store, base_url=options.base_url, seed=options.seed, timeout_s=options.timeout,
+        retries=options.retries, attempts=options.attempts,
+    )  # fmt: skip
+    holder: list[Run] = []
+    progress = Progress.for_stream(sys.stderr, quiet=options.quiet, labels=lambda step, at: holder[0].labels(step, at))
+    async with engine:
+        with progress:
+            run = engine.start(job.plan, deadline_s=options.deadline, sinks=[progress], about=job.about)
+            holder.append(run)
+            _listen_for_signals(run)
+            if options.stream:
+                await _stream(run)
+            return await run.result()
+
+
+async def _stream(run: Run) -> None:
+    async for cell in run:
+        shown: dict[str, Any] = {"step": cell.step, "cell": plain(cell.at), "state": cell.state}
+        if cell.error is None or cell.value is not None:
+            shown["value"] = plain(cell.value)
+        if cell.error is not None:
+            shown["error"] = error_json(cell.error)
+        write_out(line({**shown, "elapsed_s": cell.elapsed_s}))
+
+
+def _listen_for_signals(run: Run) -> None:
+    """The first Ctrl-C stops the run and keeps what is there; a second one ends the program at once."""
+    loop = asyncio.get_running_loop()
+
+    def stop(number: int) -> None:
+        if run.state == "cancelled" or stopping:
+            os._exit(128 + number)
+        stopping.append(number)
+        run.cancel()
+
+    stopping: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, stop, number)
+        except NotImplementedError:  # Windows: KeyboardInterrupt ends the loop instead
+            return
+
+
+def _tell(result: Result, options: Options, target: Target) -> None:
+    if not options.quiet:
+        _say("\n" + describe(result.report))
+    errors = result.errors
+    for error in errors[:ERRORS_SHOWN] if not options.quiet or result.exit_code else []:
+        where = ", ".join(f"{k} {v}" for k, v in error.cell.items())
+        hint = f" ({error.hint})" if error.hint else ""
+        _say(f"{error.stage}{f' [{where}]' if where else ''}: {error.code}: {error.message}{hint}")
+    if len(errors) > ERRORS_SHOWN:
+        _say(f"… and {len(errors) - ERRORS_SHOWN} more without a value of their own")
+    if target.path is not None and not options.quiet:
+        _say(f"Written to {target.path}")
+
+
+def _say(text: str) -> None:
+    try:
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+    except (BrokenPipeError, UnicodeEncodeError):
+        pass  # nobody listens, or a terminal that cannot show it: the exit code says it too

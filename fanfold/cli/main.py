@@ -1,0 +1,214 @@
+"""`fanfold`: each application is a command, and so is any plan. Nothing heavy is imported before a command needs it."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fanfold import __version__
+from fanfold.cli.options import RUN_OPTIONS, Option, command, options_of
+
+if TYPE_CHECKING:
+    from fanfold.spec.app import App
+
+COMMON_NAMES = frozenset(option.name for option in RUN_OPTIONS)
+
+app = typer.Typer(
+    name="fanfold",
+    help="Fill many typed answers with model calls at once: all distinct, all checked, nothing lost.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"fanfold {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def fanfold(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")] = False,
+) -> None:
+    """Fill many typed answers with model calls at once: all distinct, all checked, nothing lost."""
+
+
+# -------------------------------------------------------------------- applications
+
+
+def _add_app(point: EntryPoint) -> None:
+    application: App = point.load()
+
+    def run(given: dict[str, Any]) -> None:
+        _run_app(application, given)
+
+    shown = options_of(application.params)
+    clash = [option.name for option in shown if option.name in COMMON_NAMES]
+    if clash:
+        raise RuntimeError(f"application {point.name!r} redefines common options: {', '.join(clash)}")
+    app.command(point.name, help=application.summary)(command(run, [*shown, *RUN_OPTIONS], application.summary))
+
+
+def _run_app(application: App, given: dict[str, Any]) -> None:
+    from fanfold import config
+    from fanfold.cli.execute import Job, execute
+
+    options = config.options(given, given.get("config"))
+    params = _params(application, given)
+    plan = application.plan(params)
+    about = {"app": application.name, "params": params.model_dump(mode="json")}
+    _leave(
+        execute(
+            Job(
+                application.name,
+                plan,
+                about,
+                content=lambda result: application.content(params, result),
+                rows=lambda result, data: application.rows(data),
+                markdown=lambda result, data: application.markdown(data),
+            ),
+            options,
+        )
+    )
+
+
+def _params(application: App, given: dict[str, Any]) -> Any:
+    """The parameter model made of what was given. Raises PlanError naming the option."""
+    from pydantic import ValidationError
+
+    from fanfold.spec.errors import PlanError
+
+    named = {name: given[name] for name in application.params.model_fields if given.get(name) is not None}
+    try:
+        return application.params(**named)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = str(first["loc"][0]).replace("_", "-") if first["loc"] else application.name
+        raise PlanError(f"--{name}", str(first["msg"]).removeprefix("Value error, ")) from error
+
+
+# -------------------------------------------------------------------- plans
+
+
+def _run_plan(given: dict[str, Any]) -> None:
+    from fanfold import config
+    from fanfold.cli.execute import Job, execute
+    from fanfold.planfile import load_plan
+    from fanfold.views.exports import to_markdown
+
+    options = config.options(given, given.get("config"))
+    plan = load_plan(given["plan"], _settings(given.get("set") or []))
+    name = plan.name or Path(given["plan"]).stem
+    job = Job(
+        name,
+        plan,
+        {"file": str(Path(given["plan"]).resolve()), "set": given.get("set") or []},
+        content=lambda result: {"values": result.to_json()["values"]},
+        rows=lambda result, data: result.rows(),
+        markdown=lambda result, data: "".join(to_markdown(_readable(data))),
+    )
+    _leave(execute(job, options))
+
+
+def _readable(data: dict[str, Any]) -> dict[str, Any]:
+    """Any plan's result for people: each step's values with their coordinates."""
+    shown: dict[str, Any] = {}
+    for step, cells in data["values"].items():
+        if len(cells) == 1 and not cells[0]["at"]:
+            shown[step] = cells[0]["value"]
+        else:
+            shown[step] = [{**cell["at"], **_fields(cell["value"])} for cell in cells]
+    return shown
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {"value": value}
+
+
+def _settings(pairs: list[str]) -> dict[str, str]:
+    from fanfold.spec.errors import PlanError
+
+    settings = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise PlanError("--set", f"{pair!r} is not name=value")
+        settings[name.strip()] = value
+    return settings
+
+
+def _add_run() -> None:
+    plan = inspect.Parameter(
+        "plan",
+        inspect.Parameter.KEYWORD_ONLY,
+        annotation=Annotated[str, typer.Argument(help="A plan file: YAML or JSON.", metavar="PLAN.yaml")],
+    )
+    settings = Option("set", list[str], "Override a given of the plan: --set days=3.", panel="Parameters")
+    app.command("run", help="Run a plan file: any plan, no Python.")(
+        command(_run_plan, [settings, *RUN_OPTIONS], "Run a plan file: any plan, no Python.", plan)
+    )
+
+
+# -------------------------------------------------------------------- the simulated provider
+
+
+@app.command()
+def sim(
+    port: Annotated[int, typer.Option(help="0 for any free one.", min=0, max=65535)] = 8100,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    rpm: Annotated[int | None, typer.Option(help="Requests per minute it allows.", min=1)] = None,
+    tpm: Annotated[int | None, typer.Option(help="Tokens per minute it allows.", min=1)] = None,
+    latency: Annotated[str, typer.Option(help="Seconds for every answer, or lognormal.")] = "lognormal",
+    faults: Annotated[str, typer.Option(help="What goes wrong and how often: 429=0.05,500=0.02,hang=0.01.")] = "",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same answers.")] = 0,
+    api_key: Annotated[str | None, typer.Option(help="The only key it takes; any if not given.")] = None,
+) -> None:
+    """A simulated provider, OpenAI-compatible, for trying things out: latency, limits, faults, repetition."""
+    from fanfold.sim.server import serve_forever
+    from fanfold.sim.world import World
+    from fanfold.spec.errors import PlanError
+
+    try:
+        world = World.parse(rpm=rpm, tpm=tpm, latency=latency, faults=faults, seed=seed)
+    except ValueError as error:
+        raise PlanError("fanfold sim", str(error)) from error
+    try:
+        serve_forever(world, host, port, api_key=api_key, announce=lambda url: typer.echo(f"Simulated provider at {url}  (Ctrl-C ends it)"))
+    except OSError as error:
+        raise PlanError("--port", f"{host}:{port}: {error.strerror or error}", "choose another port, or 0 for a free one") from error
+
+
+# -------------------------------------------------------------------- the way out
+
+
+def _leave(code: int) -> None:
+    raise typer.Exit(code)
+
+
+def main() -> None:
+    """The program. Exit codes: 0, 1, 2, 3, 4, 130 as documented."""
+    from fanfold.spec.errors import PlanError, StoreError
+
+    for point in sorted(entry_points(group="fanfold.apps"), key=lambda point: point.name):
+        _add_app(point)
+    _add_run()
+    try:
+        app()
+    except PlanError as error:
+        _complain(str(error), 2)
+    except StoreError as error:
+        _complain(f"the store failed: {error}", 4)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _complain(text: str, code: int) -> None:
+    print(f"fanfold: {text}", file=sys.stderr)  # noqa: T201 - the program's own voice
+    sys.exit(code)

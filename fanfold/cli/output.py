@@ -1,0 +1,83 @@
+"""Where a result goes, and in what form."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from fanfold.config import Options
+from fanfold.spec.errors import PlanError
+from fanfold.views import exports
+
+FORMATS = ("json", "jsonl", "csv", "md")
+ENDINGS = {".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".md": "md", ".markdown": "md"}
+
+
+class Target:
+    """A file, a file in a folder, or stdout. Checked before anything is called. Raises PlanError."""
+
+    def __init__(self, options: Options, name: str) -> None:
+        self.format = self._format(options)
+        self.path: Path | None = None
+        if options.out is not None and options.out != "-":
+            self.path = Path(options.out)
+            if self.path.is_dir() or options.out.endswith(("/", os.sep)):
+                self.path = self.path / f"{name}.{self.format}"
+            self._check(self.path)
+        if options.stream and self.path is None and options.format not in (None, "jsonl"):
+            raise PlanError("--stream", f"writes JSON lines, not {options.format}", "leave --format out, or write the result with --out")
+
+    def _format(self, options: Options) -> str:
+        if options.format is not None:
+            if options.format == "parquet":
+                raise PlanError("--format", "parquet is not available in this version", f"one of {', '.join(FORMATS)}")
+            if options.format not in FORMATS:
+                raise PlanError("--format", f"there is no format {options.format!r}", f"one of {', '.join(FORMATS)}")
+            return options.format
+        if options.out is not None and options.out != "-":
+            return ENDINGS.get(Path(options.out).suffix.lower(), "json")
+        return "md" if sys.stdout.isatty() else "json"
+
+    def _check(self, path: Path) -> None:
+        folder = path.parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise PlanError("--out", f"the folder {folder} cannot be made: {error.strerror}") from error
+        if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
+            raise PlanError("--out", f"{path} cannot be written", "choose another place")
+
+    def write(self, data: dict[str, Any], rows: Iterable[dict[str, Any]], markdown: str) -> None:
+        """The result in the target's format; a file is replaced only when it is whole."""
+        chunks: Iterable[str]
+        if self.format == "md":
+            chunks = [markdown.rstrip() + "\n"]
+        elif self.format == "json":
+            chunks = exports.to_json(data)
+        else:
+            chunks = exports.to_csv(list(rows)) if self.format == "csv" else exports.to_jsonl(rows)
+        if self.path is not None:
+            exports.write(self.path, chunks)
+        else:
+            write_out(chunks)
+
+
+def write_out(chunks: Iterable[str]) -> None:
+    """To stdout. A reader that went away (`| head`) is no error."""
+    try:
+        for chunk in chunks:
+            sys.stdout.write(chunk)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        devnull = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(devnull, sys.stdout.fileno())
+    except UnicodeEncodeError:  # a terminal that knows no Unicode
+        sys.stdout.buffer.write("".join(chunks).encode(sys.stdout.encoding or "ascii", "replace"))
+
+
+def line(data: dict[str, Any]) -> Sequence[str]:
+    """One line of JSON."""
+    return list(exports.to_jsonl([data]))
