@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import subprocess
 import sys
 import threading
 from itertools import groupby
@@ -128,6 +129,9 @@ def test_a_stopped_run_says_why() -> None:
 # -------------------------------------------------------------------- a terminal
 
 
+PAINT = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
 class Tty(io.StringIO):
     def isatty(self) -> bool:
         return True
@@ -141,25 +145,29 @@ def terminal(width: int = 100) -> tuple[Terminal, Tty]:
 
 def shown(stream: Tty) -> list[str]:
     """What stands on the screen after the last redraw."""
-    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stream.getvalue().rsplit("\x1b[2K", 1)[-1])
+    text = PAINT.sub("", stream.getvalue().rsplit("\x1b[2K", 1)[-1])
     return [line.rstrip() for line in text.replace("\r", "").splitlines() if line.strip()]
+
+
+def drawn(surface: Terminal) -> list[str]:
+    """A frame as it would be drawn now."""
+    file = io.StringIO()
+    Console(file=file, force_terminal=True, width=100, color_system="standard", _environ={}).print(surface._draw())
+    return [PAINT.sub("", line) for line in file.getvalue().splitlines()]
 
 
 def test_the_terminal_draws_a_row_per_step_and_a_last_line(events: list[AnyEvent]) -> None:
     surface, stream = terminal()
     progress = Progress(surface, labels)
     progress(events[:11])
-    frame = Console(file=io.StringIO(), width=100, color_system=None, _environ={})
-    frame.print(surface._draw())
-    lines = [line.rstrip() for line in frame.file.getvalue().splitlines()]  # type: ignore[attr-defined]
-    assert [re.sub(r"[━╸╺ ]{3,}", " | ", line) for line in lines] == [
-        "recipe | 1/6  4 running, 1 drawn again",
+    lines = drawn(surface)
+    assert [re.sub("[━╸╺]+", "|", " ".join(line.split())) for line in lines] == [
+        "recipe | 1/6 4 running, 1 drawn again",
         "shopping | 0/1",
-        "33 %  1.1 s, about 8.8 s left, 6 calls, 4 in the air, 0.909 cells/s",
+        "33 % 1.1 s, about 8.8 s left, 6 calls, 4 in the air, 0.909 cells/s",
         "recipe day 1 meal lunch: duplicate, drawn again",
     ]
-    assert lines[0].count("━") + lines[0].count("╸") + lines[0].count("╺") == 24
-    assert lines[1].count("━") + lines[1].count("╸") + lines[1].count("╺") == 12, "half the weight, half the bar"
+    assert [len(re.sub("[^━╸╺]", "", line)) for line in lines[:2]] == [24, 12], "half the weight, half the bar"
     progress(events[11:])
     assert shown(stream)[-1] == "mealplan: partial, 6 of 7 cells accepted, 1 by a fallback, 1 failed, 4.0 s"
 
@@ -200,6 +208,23 @@ def test_a_display_without_events_leaves_nothing_behind() -> None:
     surface, stream = terminal()
     Progress(surface).close()
     assert shown(stream) == []
+
+
+def test_time_passes_on_a_terminal_between_events(events: list[AnyEvent]) -> None:
+    now = 100.0
+    surface = Terminal(Console(file=Tty(), force_terminal=True, width=100, _environ={}), clock=lambda: now)
+    with Progress(surface) as progress:
+        progress(events[:8])
+        now += 3.5
+        assert "%  4.5 s, 6 calls" in drawn(surface)[2]
+
+
+def test_watching_costs_no_import_of_rich_until_there_is_a_terminal() -> None:
+    code = (
+        "import io, sys; from fanfold.views.progress import Progress; Progress.for_stream(io.StringIO()); "
+        "print('rich' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 
 # -------------------------------------------------------------------- a notebook
