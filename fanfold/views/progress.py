@@ -125,7 +125,8 @@ class Lines:
             self._write(f"{clean(state.plan)}: {status_line(state, now)}: {steps}")
 
     def close(self, state: RunState) -> None:
-        self._write(last_line(state))
+        if state.steps:
+            self._write(last_line(state))
 
     def _write(self, line: str) -> None:
         encoding = getattr(self._stream, "encoding", None) or "utf-8"
@@ -154,8 +155,7 @@ class Terminal:
             get_renderable=self._draw,
             console=console,
             refresh_per_second=DRAWS_PER_S,
-            redirect_stdout=False,  # results go there
-            redirect_stderr=False,
+            redirect_stdout=sys.stdout.isatty(),  # else results go there
         )
         self._live.start()
 
@@ -220,7 +220,8 @@ class Notebook:
             self._show([status_line(state, state.wall_us / 1e6), said], state)
 
     def close(self, state: RunState) -> None:
-        self._show([last_line(state)], state)
+        if state.steps:
+            self._show([last_line(state)], state)
 
     def _show(self, last: Sequence[str], state: RunState) -> None:
         lines = [*map(step_line, state.steps), *filter(None, last)]

@@ -114,6 +114,13 @@ def test_a_resumed_run_goes_on_from_what_was_folded(events: list[AnyEvent]) -> N
     assert stream.getvalue().splitlines()[-1] == LINES.splitlines()[-1]
 
 
+def test_a_run_that_never_began_says_nothing() -> None:
+    stream = io.StringIO()
+    with Progress.for_stream(stream):
+        pass
+    assert stream.getvalue() == ""
+
+
 def test_a_stopped_run_says_why() -> None:
     events = [
         RunStarted(0, 0, "p", 1, (StepFacts("s", ("x",), 2),), 1),
@@ -208,6 +215,15 @@ def test_a_display_without_events_leaves_nothing_behind() -> None:
     surface, stream = terminal()
     Progress(surface).close()
     assert shown(stream) == []
+
+
+def test_results_on_a_pipe_are_not_drawn_on_the_terminal(events: list[AnyEvent], capsys: pytest.CaptureFixture[str]) -> None:
+    surface, stream = terminal()
+    with Progress(surface, labels) as progress:
+        progress(events[:8])
+        print("a result")
+    assert capsys.readouterr().out == "a result\n"
+    assert "a result" not in stream.getvalue()
 
 
 def test_time_passes_on_a_terminal_between_events(events: list[AnyEvent]) -> None:
