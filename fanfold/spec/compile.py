@@ -236,8 +236,9 @@ def _step(plan: Plan, axes: Mapping[str, CompiledAxis], step: Step, index: int) 
     for need in (step.needs,) if isinstance(step.needs, str) else step.needs:
         names.need(need, f"{path}.needs")
     for name in over:
-        if axes[name].values is None and axes[name].source in names.steps:
-            names.need(axes[name].source, f"{path}.over")
+        source = axes[name].source
+        if axes[name].values is None and source in names.steps and source != step.name:
+            names.need(source, f"{path}.over")
     return CompiledStep(step, index, over, tuple(names.needs), prompt, system, judge_prompt, _unique(step, axes, over))
 
 
