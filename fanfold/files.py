@@ -182,13 +182,31 @@ def parse_yaml(text: str, name: str) -> Any:
 
     if len(text) > _YAML_MOST:
         raise PlanError(name, f"is longer than {_YAML_MOST:,} characters")
-    try:
-        return yaml.load(text, Loader)  # noqa: S506 - a SafeLoader with more checks
-    except yaml.MarkedYAMLError as error:
-        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise PlanError(f"{name}{line}", f"is not valid YAML: {error.problem or error}") from error
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise PlanError(name, f"is not valid YAML: {error}") from error
+    while True:
+        try:
+            Loader.aliases = 0
+            return yaml.load(text, Loader)  # a SafeLoader with more checks
+        except yaml.MarkedYAMLError as error:
+            mended = _quote_type(text, error.problem_mark.index) if error.problem_mark else None
+            if mended is None:
+                line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+                raise PlanError(f"{name}{line}", f"is not valid YAML: {error.problem or error}") from error
+            text = mended
+        except (yaml.YAMLError, RecursionError, ValueError) as error:
+            raise PlanError(name, f"is not valid YAML: {error}") from error
+
+
+def _quote_type(text: str, at: int) -> str | None:
+    """`{lines: list[str]}` is no YAML, for a bracket begins a list there; people write it all the same. Quotes that one word."""
+    if not text[:at].endswith("list") or text[at : at + 1] != "[":
+        return None
+    depth = 0
+    for end in range(at, len(text)):
+        depth += (text[end] == "[") - (text[end] == "]")
+        if depth == 0:
+            end += 1 + (text[end + 1 : end + 2] == "?")
+            return f'{text[: at - 4]}"{text[at - 4 : end]}"{text[end:]}'
+    return None
 
 
 def read_text(path: str | Path) -> str:

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import textwrap
+from typing import Literal
+
+import pytest
+
+from fanfold import Markdown, PlanError, Unique
+from fanfold.files import parse_yaml
+from fanfold.planfile import load_plan, plan_from, type_from
+from fanfold.spec.compile import compile_plan
+
+HAIKU = """
+name: haiku
+axes: {season: [spring, summer, autumn, winter], n: 1..5}
+given: {tone: playful, days: 3}
+steps:
+  haiku:
+    over: [season, n]
+    prompt: Write a {tone} haiku about {season}.
+    output: {title: str, lines: list[str]}
+    unique: {by: title}
+    checks: [{length: {max: 60, of: title}}, {items: {min: 3, max: 3, of: lines}}]
+    judge: {prompt: "Is this a haiku? {value}"}
+  anthology:
+    prompt: "Order these into a small anthology: {haiku}"
+    output: markdown
+"""
+
+
+def test_the_plan_of_the_readme():
+    plan = plan_from(parse_yaml(HAIKU, "plan.yaml"))
+    compiled = compile_plan(plan)
+    haiku, anthology = compiled.steps
+    assert haiku.over == ("season", "n") and anthology.needs == ("haiku",)
+    assert haiku.unique == Unique(by="title") and anthology.step.output is Markdown
+    value = haiku.step.output(title="t" * 70, lines=["a"])
+    assert [check(value) for check in haiku.step.checks] == [
+        "title: length is 70, at most 60 is allowed", "lines: number of items is 1, at least 3 is needed",
+    ]  # fmt: skip
+    assert len(compiled.axes["n"].values or ()) == 5
+
+
+def test_givens_are_overridden_in_their_own_kind():
+    plan = plan_from(parse_yaml(HAIKU, "p"), {"days": "7", "tone": "7"})
+    assert plan.given == {"days": 7, "tone": "7"}
+    with pytest.raises(PlanError, match="did you mean 'tone'"):
+        plan_from(parse_yaml(HAIKU, "p"), {"tnoe": "x"})
+
+
+MISTAKES = {
+    "not yaml": ("a: [", r"plan.yaml:1: is not valid YAML"),
+    "a list": ("- a", "plan: is a mapping"),
+    "unknown word": ("steps: {a: {promt: x}}", r"steps\.a\.promt: is not a word of a plan \(did you mean 'prompt'"),
+    "unknown word on top": ("stepz: {}", "did you mean 'steps'"),
+    "no steps": ("name: x", "steps: a plan has steps"),
+    "no prompt": ("steps: {a: {output: str}}", r"steps\.a\.prompt: a step has a prompt"),
+    "twice": ("steps: {a: {prompt: x}, a: {prompt: y}}", "plan.yaml:1: 'a' is given twice"),
+    "type": ("steps: {a: {prompt: x, output: strr}}", "there is no type 'strr'"),
+    "check": ("steps: {a: {prompt: x, checks: [{lenght: {max: 1}}]}}", "did you mean 'length'"),
+    "check parameter": ("steps: {a: {prompt: x, checks: [{length: {maxx: 1}}]}}", r"steps\.a\.checks\[0\]\.length: .*maxx"),
+    "check bounds": ("steps: {a: {prompt: x, checks: [length]}}", "give min, max or both"),
+    "range": ("axes: {n: 5..1}\nsteps: {a: {prompt: x}}", "axes.n: '5..1' is not a range"),
+    "axis": ("axes: {n: {cout: 3}}\nsteps: {a: {prompt: x}}", "axes.n: an axis is"),
+    "count": ("axes: {n: {count: many}}\nsteps: {a: {prompt: x}}", "axes.n.count: a whole number"),
+    "attempts": ("steps: {a: {prompt: x, attempts: five}}", "steps.a.attempts: attempts is a whole number"),
+    "tag": ("a: !!python/object:os.system {}", "is not valid YAML"),
+    "over": ("steps: {a: {prompt: x, over: {n: 1}}}", r"steps\.a\.over: is a list"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_in_a_file_is_named(name, tmp_path):
+    text, message = MISTAKES[name]
+    path = tmp_path / "plan.yaml"
+    path.write_text(text)
+    with pytest.raises(PlanError, match=message):
+        compile_plan(load_plan(path))
+
+
+def test_a_bomb_of_aliases_is_refused():
+    with pytest.raises(PlanError, match="aliases"):
+        parse_yaml("a: &a [x]\nb: [" + "*a, " * 200 + "]", "p")
+
+
+def test_axes_of_every_kind(tmp_path):
+    (tmp_path / "rows.csv").write_text("term,context\nbook,law\nkey,music\n")
+    (tmp_path / "plan.yaml").write_text(
+        textwrap.dedent("""
+        axes: {n: "1..{days}", c: {count: 4}, r: {file: rows.csv}, k: {kinds}, s: {each: a.parts}, i: 3}
+        given: {days: 2, kinds: [x, y]}
+        steps:
+          a: {prompt: "{r.term} {k} {n} {c} {i}", over: [r, k, n, c, i], output: {parts: list[str]}}
+          b: {prompt: "{s}", over: [r, k, n, c, i, s]}
+        """)
+    )
+    plan = compile_plan(load_plan(tmp_path / "plan.yaml"))
+    assert {name: axis.size for name, axis in plan.axes.items()} == {"n": 2, "c": 4, "r": 2, "k": 2, "s": None, "i": 3}
+    with pytest.raises(PlanError, match="from elsewhere names no files"):
+        plan_from({"axes": {"r": {"file": "/etc/passwd.csv"}}, "steps": {"a": {"prompt": "x"}}})
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("str", str), ("markdown", Markdown), ("list[list[int]]", list[list[int]]), ("float?", float | None), (["a", "b"], Literal["a", "b"]),
+        ({"type": "string"}, {"type": "string"}), ({"type": "array", "items": {"type": "integer"}},) * 2,
+        ({"type": "object", "properties": {}},) * 2, ({"anyOf": [{"type": "string"}]},) * 2,
+    ],
+)  # fmt: skip
+def test_types(written, meant):
+    assert type_from(written, "p", "n") == meant
+
+
+def test_a_field_may_be_called_type():
+    model = type_from({"type": "str", "inner": {"x": "int"}, "list": "list[str]"}, "p", "thing")
+    value = model.model_validate({"type": "a", "inner": {"x": 1}, "list": []})
+    assert value.type == "a" and value.inner.x == 1 and model.__name__ == "Thing"
