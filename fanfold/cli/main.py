@@ -44,7 +44,11 @@ def fanfold(
 
 
 def _add_app(point: EntryPoint) -> None:
-    application: App = point.load()
+    try:
+        application: App = point.load()
+    except Exception as error:  # noqa: BLE001 - somebody's application is broken: the others still work
+        _add_broken(point.name, f"cannot be loaded: {type(error).__name__}: {error}")
+        return
 
     def run(given: dict[str, Any]) -> None:
         _run_app(application, given)
@@ -54,6 +58,15 @@ def _add_app(point: EntryPoint) -> None:
     if clash:
         raise RuntimeError(f"application {point.name!r} redefines common options: {', '.join(clash)}")
     app.command(point.name, help=application.summary)(command(run, [*shown, *RUN_OPTIONS], application.summary))
+
+
+def _add_broken(name: str, why: str) -> None:
+    def call() -> None:
+        from fanfold.spec.errors import PlanError
+
+        raise PlanError(name, why, "reinstall the package it comes from")
+
+    app.command(name, help=f"({why})")(call)
 
 
 def _run_app(application: App, given: dict[str, Any]) -> None:
