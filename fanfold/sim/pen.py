@@ -12,6 +12,7 @@ from fanfold.spec import phrases
 ZIPF = 1.0  # 0: every option is as likely; 2: four names make up most of what is written
 SLIPS = 0.05
 OBEYS = 0.95
+_SECOND_THOUGHTS = 10
 MENDED = 0.2  # of its slips, a model that was told its mistake makes again
 
 
@@ -35,7 +36,7 @@ class Pen:
     text. avoid: names that the prompt says are taken. reason: why the previous answer was refused, "" when none was.
     """
 
-    def __init__(self, rng: Random, prompt: str, schema: dict[str, Any], habits: Habits = Habits()) -> None:  # noqa: B008 - frozen
+    def __init__(self, rng: Random, prompt: str, schema: dict[str, Any], habits: Habits = Habits()) -> None:
         self.rng, self.prompt, self.schema, self.habits = rng, prompt, schema, habits
         self.avoid = avoided(prompt)
         self.reason = refusal(prompt)
@@ -51,6 +52,18 @@ class Pen:
             taken = set(map(_plain, self.avoid))
             options = [option for option in options if _plain(option) not in taken] or options
         return options[self.zipf(len(options))]
+
+    def pick(self, n: int, name: Callable[[int], str]) -> str:
+        """Like `choose` from n names that are made when needed: `name(rank)`, rank 0 the most popular."""
+        rank = self.zipf(n)
+        if not (self.avoid and self.obeys):
+            return name(rank)
+        taken = set(map(_plain, self.avoid))
+        for _ in range(_SECOND_THOUGHTS):
+            if _plain(found := name(rank)) not in taken:
+                return found
+            rank = self.zipf(n)
+        return next((found for i in range(n) if _plain(found := name((rank + i) % n)) not in taken), name(rank))
 
     def slips(self, what: str) -> bool:
         """Whether the answer breaks the rule `what` this time; seldom when the last one was refused and the reason told."""

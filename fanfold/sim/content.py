@@ -1,0 +1,83 @@
+"""Who writes an answer: a content function found by the title of the answer's schema, or else a filler for any schema.
+
+Applications bring their own through the entry point group `fanfold.content` (title -> function); nothing here knows them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
+from random import Random
+from typing import Any
+
+import msgspec
+
+from fanfold.sim.filler import Filler
+from fanfold.sim.pen import ContentFunction, Habits, Pen
+from fanfold.sim.speech import Speech
+from fanfold.sim.vocabulary import Vocabulary
+from fanfold.spec.calls import Request
+
+__all__ = ["GROUP", "ContentError", "ContentFunction", "Contents", "Pen"]
+
+GROUP = "fanfold.content"
+
+
+class ContentError(Exception):
+    """A content function could not be loaded, or failed."""
+
+
+class Contents:
+    """Writes answers. given: title -> content function; None: those of the entry points, looked up when first needed."""
+
+    def __init__(self, given: Mapping[str, ContentFunction] | None = None) -> None:
+        self._functions: dict[str, ContentFunction | None] = dict(given or {})
+        self._points: dict[str, EntryPoint] | None = None if given is None else {}
+        self._vocabulary = Vocabulary()
+
+    def write(self, request: Request, rng: Random, habits: Habits) -> str:
+        """The text of an answer. Raises ContentError."""
+        prompt = "\n\n".join(message.content for message in request.messages)
+        pen = Pen(rng, prompt, request.schema or {}, habits)
+        if request.schema is None:
+            return Speech(pen, self._vocabulary).page()
+        title = str(request.schema.get("title") or request.schema_name)
+        function = self._function(title)
+        if function is None and request.schema_name != title:
+            function = self._function(request.schema_name)
+        if function is None:
+            return _json(Filler(pen, self._vocabulary).fill())
+        try:
+            return _json(in_order(function(pen), request.schema))
+        except Exception as error:
+            raise ContentError(f"the content function {title!r} failed: {type(error).__name__}: {error}") from error
+
+    def _function(self, title: str) -> ContentFunction | None:
+        if title not in self._functions:
+            if self._points is None:
+                self._points = {point.name: point for point in entry_points(group=GROUP)}
+            point = self._points.get(title)
+            self._functions[title] = _load(point) if point is not None else None
+        return self._functions[title]
+
+
+def in_order(value: Any, schema: Mapping[str, Any]) -> Any:
+    """The fields of an answer in the order of its schema, as a model under a schema writes them."""
+    properties = schema.get("properties")
+    if not isinstance(value, dict) or not properties:
+        return value
+    known = {name: value[name] for name in properties if name in value}
+    return {**known, **value}
+
+
+def _load(point: EntryPoint) -> ContentFunction:
+    try:
+        function: ContentFunction = point.load()
+    except Exception as error:
+        message = f"the content function {point.name!r} ({point.value}) could not be loaded: {type(error).__name__}: {error}"
+        raise ContentError(message) from error
+    return function
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
