@@ -121,18 +121,13 @@ class Wiring:
         from fanfold.providers.openai import PROFILE, OpenAI
         from fanfold.providers.wire import Wire
 
-        base_url = self.settings.base_url or config.variable(PROFILE.base_url_variables) or PROFILE.base_url
-        key = self.settings.api_key or config.variable(PROFILE.key_variables)
-        if key is None:
-            if base_url == PROFILE.base_url:
-                raise PlanError("model", f"{PROFILE.key_variables[0]} is not set", "set it, or use --base-url for a local server")
-            key = "none"
+        base_url = self.settings.base_url or config.variable((PROFILE.base_url_env,)) or PROFILE.base_url
+        key = self.settings.api_key or config.variable(PROFILE.key_env)
+        if key is None and base_url == PROFILE.base_url:
+            raise PlanError("model", f"{PROFILE.key_env[0]} is not set", "set it, or use --base-url for a server of your own")
         if self._wire is None:
-            self._wire = Wire(limit=(self.settings.limits.concurrent or DEFAULT_CONCURRENT) + 8)
-        try:
-            return OpenAI(self._wire, base_url, key)
-        except ValueError as error:
-            raise PlanError("openai", str(error)) from error
+            self._wire = Wire()
+        return OpenAI(self._wire, base_url, key)
 
     async def close(self) -> None:
         for provider in self._providers.values():

@@ -89,8 +89,7 @@ class Heap:
         while self._moments and self._moments[0][0] <= self.now:  # one batch is one instant, in order of cell and call
             _, (kind, number, last), what = heappop(self._moments)
             if kind == 0:
-                cell, result = what  # type: ignore[misc]
-                self.conductor.prepared(cell, result, self.now)
+                self.conductor.prepared(*what, self.now)  # type: ignore[misc, call-arg]
             elif number not in self._flights or (number in self._dead and not isinstance(what, Fault)):
                 continue
             elif last == 0:
