@@ -1,0 +1,97 @@
+"""A store that lives as long as its process: for tests, dry runs and one-off fan-outs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from fanfold.spec.errors import StoreError
+from fanfold.spec.events import AnyEvent, Coords
+from fanfold.spec.ports import Journal, RunRecord, Stored
+from fanfold.store.tally import Refused, Tally
+
+
+class Shelf:
+    """Everything kept of one run."""
+
+    def __init__(self, record: RunRecord) -> None:
+        self.record = record
+        self.tally = Tally().recorded(record)
+        self.events: list[AnyEvent] = []
+        self.values: dict[int, dict[Coords, Stored]] = {}
+
+
+class MemoryStore:
+    """Acknowledges at once. Nothing outlives it."""
+
+    def __init__(self) -> None:
+        self._shelves: dict[str, Shelf] = {}
+        self._closed = False
+
+    async def journal(self, record: RunRecord) -> Journal:
+        self.usable()
+        shelf = self._shelves.get(record.run_id)
+        if shelf is None:
+            shelf = self._shelves[record.run_id] = Shelf(record)
+        shelf.record, shelf.tally = record, shelf.tally.recorded(record)
+        return MemoryJournal(self, shelf)
+
+    async def runs(self, run_id: str | None = None) -> list[RunRecord]:
+        self.usable()
+        shelves = [shelf for name, shelf in self._shelves.items() if run_id in (None, name)]
+        shelves.reverse()  # of runs that began at the same time, the one recorded last is the newest
+        shelves.sort(key=lambda shelf: shelf.record.started, reverse=True)
+        return [
+            replace(shelf.record, state=shelf.tally.state, cells=shelf.tally.cells, accepted=shelf.tally.accepted)
+            for shelf in shelves
+        ]  # fmt: skip
+
+    async def close(self) -> None:
+        self._closed = True
+
+    def usable(self) -> None:
+        if self._closed:
+            raise StoreError("the store is closed")
+
+
+class MemoryJournal:
+    """One run's part of a `MemoryStore`."""
+
+    def __init__(self, store: MemoryStore, shelf: Shelf) -> None:
+        self._store, self._shelf = store, shelf
+        self._failed = ""
+
+    async def append(self, events: Sequence[AnyEvent], values: Sequence[Stored]) -> None:
+        self._store.usable()
+        if self._failed:
+            raise StoreError(f"the journal takes nothing more until it is opened anew: {self._failed}")
+        try:
+            self._write(events, values)
+        except Refused as error:
+            self._failed = str(error)
+            raise
+
+    def _write(self, events: Sequence[AnyEvent], values: Sequence[Stored]) -> None:
+        shelf = self._shelf
+        run = shelf.record.run_id
+        tally = shelf.tally.after(run, events, values)
+        taken: set[tuple[int, Coords]] = set()
+        for value in values:
+            if value.at in shelf.values.get(value.step, ()) or (value.step, value.at) in taken:
+                raise Refused(f"run {run}: step {value.step} has a value at {list(value.at)} already")
+            taken.add((value.step, value.at))
+        shelf.tally = tally
+        shelf.events += events
+        for value in values:
+            shelf.values.setdefault(value.step, {})[value.at] = value
+
+    async def events(self, after: int, limit: int) -> list[AnyEvent]:
+        self._store.usable()
+        start = max(0, after + 1)
+        return self._shelf.events[start : start + max(0, limit)]
+
+    async def values(self, step: int, cells: Sequence[Coords] | None = None) -> list[Stored]:
+        self._store.usable()
+        kept = self._shelf.values.get(step, {})
+        return [kept[at] for at in (sorted(kept) if cells is None else cells) if at in kept]

@@ -1,0 +1,107 @@
+"""The store of one machine: one SQLite file, one writing thread, one reading thread. Several processes may share the file."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import weakref
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Concatenate, Literal, ParamSpec, TypeVar
+
+from fanfold.spec.errors import StoreError
+from fanfold.spec.events import AnyEvent, Coords
+from fanfold.spec.ports import Journal, RunRecord, Stored
+from fanfold.store.reader import Reader
+from fanfold.store.rows import Batch
+from fanfold.store.writer import Writer
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class SqliteStore:
+    """Opened when it is first used, so errors are raised there, as StoreError.
+
+    durability: "full" survives a power cut; "normal" survives the death of the process, and a power cut may take the last
+    moments. wait_s: how long a write waits for another process that writes.
+    After a failed write it takes nothing more until it is opened anew; reading goes on.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], *, durability: Literal["full", "normal"] = "full", wait_s: float = 30.0
+    ) -> None:
+        if durability not in ("full", "normal"):
+            raise StoreError(f"durability is full or normal, not {durability!r}")
+        self.path = Path(path).expanduser()
+        self._reader = Reader(self.path)
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="fanfold-read")
+        self._writer = Writer(self.path, durability, wait_s, partial(_leave, self._pool, self._reader))
+        self._closed = False
+        weakref.finalize(self, self._writer.stop)  # forgotten, or the interpreter ends
+
+    @property
+    def commits(self) -> int:
+        """Transactions written so far: one for every group of batches."""
+        return self._writer.commits
+
+    async def journal(self, record: RunRecord) -> Journal:
+        await self._writer.write(record)
+        return SqliteJournal(self, record.run_id)
+
+    async def runs(self, run_id: str | None = None) -> list[RunRecord]:
+        return await self.read(Reader.runs, run_id)
+
+    async def write(self, batch: Batch) -> None:
+        await self._writer.write(batch)
+
+    async def read(self, function: Callable[Concatenate[Reader, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a method of the reader in its thread."""
+        if self._closed:
+            raise StoreError(f"{self.path}: the store is closed")
+
+        def call() -> T:
+            self._writer.wait_open()
+            return function(self._reader, *args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(self._pool, call)
+
+    async def close(self) -> None:
+        """Write what waits, move the log into the file, end the threads. Again: nothing."""
+        self._closed = True
+        await self._writer.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "failed" if self._writer.failed else "open"
+        return f"<SqliteStore {self.path}: {state}, {self.commits} commits>"
+
+
+def _leave(pool: ThreadPoolExecutor, reader: Reader) -> None:
+    """The reader goes before the writer: the last connection to go makes a checkpoint, and only the writer's may."""
+    pool.shutdown()
+    reader.close()
+
+
+class SqliteJournal:
+    """One run's part of a `SqliteStore`."""
+
+    def __init__(self, store: SqliteStore, run: str) -> None:
+        self._store, self._run = store, run
+        self._failed = ""
+
+    async def append(self, events: Sequence[AnyEvent], values: Sequence[Stored]) -> None:
+        if self._failed:
+            raise StoreError(f"the journal takes nothing more until it is opened anew: {self._failed}")
+        try:
+            await self._store.write(Batch.of(self._run, events, values))
+        except StoreError as error:
+            self._failed = self._failed or str(error)
+            raise
+
+    async def events(self, after: int, limit: int) -> list[AnyEvent]:
+        return await self._store.read(Reader.events, self._run, after, limit)
+
+    async def values(self, step: int, cells: Sequence[Coords] | None = None) -> list[Stored]:
+        return await self._store.read(Reader.values, self._run, step, cells)
