@@ -215,7 +215,7 @@ STREAM_MODES: dict[str, Mode] = {
     "byte_split": stream(*_GOOD, split=1),
     "crlf": stream(*(piece.replace(b"\n", b"\r\n") for piece in _GOOD)),
     "cr": stream(*(piece.replace(b"\n", b"\r") for piece in _GOOD)),
-    "pings": stream(b"\xef\xbb\xbf: hi\n\n", _FIRST, b": ping\n\n", _SECOND, b"data:\n\n", _THIRD, _FINISH, b":\n", _USAGE, _DONE),
+    "pings": stream(b"\xef\xbb\xbf: hi\n\n", _FIRST, b": ping\n\n", _SECOND, b"data:\n\n", _THIRD, _FINISH, _USAGE, _DONE),
     "pings_only": repeat(_STREAM_HEAD, b"8\r\n: ping\n\n\r\n"),
     "silent_stream": stream(_FIRST, _SECOND, then="hang"),
     "silent_after_done": stream(*_GOOD, then="hang"),
@@ -317,6 +317,11 @@ class FaultServer:
         """The base URL under which everything fails in this mode."""
         return f"http://127.0.0.1:{self.port}/mode/{mode}/v1"
 
+    async def quiet(self) -> None:
+        """Wait until every client has gone."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
     async def __aenter__(self) -> Self:
         self._tasks: set[asyncio.Task[None]] = set()
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
@@ -330,18 +335,19 @@ class FaultServer:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._server.wait_closed()
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        task = asyncio.create_task(self._converse(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while await self._serve(reader, writer):
                 pass
         except (ConnectionError, asyncio.IncompleteReadError):
             pass  # the client went away: most modes make it
         finally:
-            self._tasks.discard(task)
             writer.close()
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()

@@ -1,0 +1,198 @@
+"""The conformance suite of the Provider port: what every adapter does, whatever happens on the other side.
+
+    class TestMine(ProviderConformance):
+        @asynccontextmanager
+        async def provider(self, base_url):
+            wire = Wire()
+            yield MyAdapter(wire, base_url, KEY)
+            await wire.close()
+
+An adapter for another dialect replaces `modes` (and, where its server says other things, `plain` and `streamed`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any, NamedTuple
+
+import msgspec
+
+from fanfold.spec.calls import Answer, Chunk, Fault, Message, Request, Scope
+from fanfold.spec.errors import Code
+from fanfold.spec.ports import Provider
+from fanfold.testing.faultserver import MODES, TEXT, FaultServer, Mode
+
+KEY = "sk-test-0123456789"
+SHORT_S = 0.25
+LONG_S = 20.0
+
+
+class Expected(NamedTuple):
+    """code: of the Fault, "" for an Answer. exact: whether the usage is the reported one."""
+
+    code: str
+    scope: Scope = Scope.CELL
+    wait_s: float | None = None
+    exact: bool = True
+
+
+GOOD = Expected("")
+GUESSED = Expected("", exact=False)
+BROKEN, BAD, CUT, LATE = Expected(Code.TRANSIENT), Expected(Code.MALFORMED), Expected(Code.TRUNCATED), Expected(Code.TIMEOUT)
+FILTERED, TOO_LONG, LIMITED = Expected(Code.FILTERED), Expected(Code.TOO_LONG), Expected(Code.RATE_LIMITED)
+AUTH, QUOTA = Expected(Code.AUTH, Scope.LANE), Expected(Code.QUOTA, Scope.LANE)
+REFUSED, UNKNOWN = Expected(Code.BAD_REQUEST), Expected(Code.BAD_REQUEST, Scope.LANE)
+
+PLAIN: dict[str, Expected] = {
+    "good": GOOD, "not_streamed": GOOD,
+    "rst": BROKEN, "hang": LATE, "head_then_hang": LATE, "drip": LATE, "short_body": BROKEN, "bad_chunk": BROKEN,
+    "not_http": BROKEN, "html200": BAD, "html200_as_json": BAD, "html502": BROKEN,
+    "nothing": BAD, "null": BAD, "string": BAD, "list": BAD, "object": BAD,
+    "choices_null": BAD, "choices_empty": BAD, "message_null": BAD, "content_null": BAD, "empty": BAD, "no_finish_reason": CUT,
+    "odd_finish": BAD, "error_in_200": LIMITED, "strange_error_in_200": BAD, "length": CUT, "length_zero": TOO_LONG,
+    "content_filter": FILTERED, "refusal": FILTERED, "truncated_json": BAD, "nan": BAD, "deep": BAD, "huge_number": BAD,
+    "surrogate": BAD, "bad_utf8": BAD, "no_usage": GUESSED, "zero_usage": GUESSED, "odd_usage": GUESSED,
+    "quota429": QUOTA, "402": QUOTA, "429": LIMITED, "429_wait": LIMITED._replace(wait_s=1.0),
+    "429_text": LIMITED._replace(wait_s=41.724), "429_final": Expected(Code.QUOTA), "429_too_large": TOO_LONG,
+    "401": AUTH, "403": AUTH, "404_model": UNKNOWN, "404_path": UNKNOWN,
+    "400": REFUSED, "400_schema": Expected(Code.BAD_REQUEST, Scope.STEP), "422": REFUSED, "too_long": TOO_LONG,
+    "500": BROKEN, "503": BROKEN._replace(wait_s=3.0), "529": BROKEN, "redirect": Expected(Code.BAD_REQUEST, Scope.ENDPOINT),
+    "gzip_bomb": BAD, "huge_header": BAD, "many_headers": BAD, "endless": BAD,
+}  # fmt: skip
+"""What becomes of each mode when the answer is asked for whole."""
+
+STREAMED: dict[str, Expected] = {
+    "good": GOOD, "not_streamed": GOOD, "mislabelled": GOOD, "finish_without_done": GOOD, "usage_last": GOOD,
+    "empty_finish": GOOD, "byte_split": GOOD, "crlf": GOOD, "cr": GOOD, "pings": GOOD, "silent_after_done": GOOD,
+    "cut": BROKEN, "rst_stream": BROKEN, "empty_stream": BROKEN, "cut_clean": CUT, "no_finish": CUT, "done_without_finish": CUT,
+    "empty_finish_only": CUT, "length_stream": CUT, "filtered_stream": FILTERED, "error_event": LIMITED, "stopped_empty": BAD,
+    "no_json_event": BAD, "bad_utf8_event": BAD, "endless_event": BAD, "pings_only": LATE, "silent_stream": LATE,
+    "endless_stream": BAD, "rst": BROKEN, "hang": LATE, "429_wait": LIMITED._replace(wait_s=1.0), "html200": BAD, "500": BROKEN,
+    "401": AUTH,
+}  # fmt: skip
+"""What becomes of each mode when the answer is asked for in pieces."""
+
+
+def request(*, timeout_s: float = LONG_S, idle_s: float = LONG_S, **more: Any) -> Request:
+    return Request(model="m", messages=(Message("user", "Say it."),), timeout_s=timeout_s, idle_s=idle_s, **more)
+
+
+class ProviderConformance:
+    """Test methods for any runner that awaits them; nothing here needs pytest."""
+
+    modes: Mapping[str, Mode] = MODES
+    plain: Mapping[str, Expected] = PLAIN
+    streamed: Mapping[str, Expected] = STREAMED
+
+    def provider(self, base_url: str) -> AbstractAsyncContextManager[Provider]:
+        """The adapter under test, with the key KEY, and all that it holds open."""
+        raise NotImplementedError
+
+    async def test_whole_answers_end_as_they_should(self) -> None:
+        await self._each(self.plain, stream=False)
+
+    async def test_streams_end_as_they_should(self) -> None:
+        await self._each(self.streamed, stream=True)
+
+    async def _each(self, table: Mapping[str, Expected], *, stream: bool) -> None:
+        """Every mode at once: one request each, no exception, nothing accepted that did not end well."""
+        async with FaultServer(self.modes) as server:
+
+            async def one(mode: str, expected: Expected) -> None:
+                heard: list[str] = []
+                late = expected.code == Code.TIMEOUT
+                asked = request(stream=stream, **({"timeout_s": 2 * SHORT_S, "idle_s": SHORT_S} if late else {}))
+                async with self.provider(server.url(mode)) as provider:
+                    outcome = await provider.call(asked, lambda chunk: heard.append(chunk.text))
+                self._as_expected(mode, outcome, expected)
+                assert server.hits[mode] == 1, f"{mode}: {server.hits[mode]} requests for one call"
+                assert stream or not heard, f"{mode}: heard pieces that were not asked for"
+                assert "" not in heard, f"{mode}: heard an empty piece"
+                assert not isinstance(outcome, Answer) or not stream or "".join(heard) == outcome.text, mode
+
+            await asyncio.gather(*(one(mode, expected) for mode, expected in table.items()))
+
+    def _as_expected(self, mode: str, outcome: Answer | Fault, expected: Expected) -> None:
+        said = repr(outcome)
+        assert KEY not in said, f"{mode}: shows the key"
+        assert "in-the-query" not in said, f"{mode}: shows a query"
+        if isinstance(outcome, Answer):
+            assert expected.code == "", f"{mode}: accepted {said}"
+            assert outcome.text == TEXT, f"{mode}: {said}"
+            assert outcome.usage.exact is expected.exact, f"{mode}: {said}"
+            assert outcome.usage.tokens_in > 0 and outcome.usage.tokens_out > 0, f"{mode}: {said}"
+        else:
+            found = (outcome.code, outcome.scope, outcome.retry_after_s)
+            assert found == (expected.code, expected.scope, expected.wait_s), f"{mode}: {said}"
+            assert outcome.message and outcome.message.isprintable() and len(outcome.message) < 700, f"{mode}: {said}"
+            assert outcome.scope is Scope.CELL or outcome.hint, f"{mode}: {said}"
+            assert Code(outcome.code), mode
+        msgspec.json.encode(outcome)  # it will be journaled
+
+    async def test_rate_limit_headers_are_passed_on(self) -> None:
+        async with FaultServer(self.modes) as server, self.provider(server.url("good")) as provider:
+            outcome = await provider.call(request(), _unheard)
+        assert any("ratelimit" in name and name == name.lower() for name in outcome.headers), outcome
+
+    async def test_deadlines_hold(self) -> None:
+        loop = asyncio.get_running_loop()
+        for mode in ("hang", "head_then_hang", "drip"):
+            async with FaultServer(self.modes) as server, self.provider(server.url(mode)) as provider:
+                began = loop.time()
+                outcome = await provider.call(request(timeout_s=SHORT_S), _unheard)
+                assert isinstance(outcome, Fault) and outcome.code == Code.TIMEOUT, (mode, outcome)
+                assert SHORT_S * 0.9 <= loop.time() - began < SHORT_S + 1, mode
+
+    async def test_cancelled_calls_free_their_connections(self) -> None:
+        """Two hundred calls cancelled at every stage; the pool is as good as new (FAULTS B11)."""
+        async with FaultServer(self.modes) as server, self.provider(server.url("drip")) as provider:
+            calls = [asyncio.create_task(provider.call(request(stream=n % 2 == 1), _unheard)) for n in range(200)]
+            for n, call in enumerate(calls):
+                if n % 20 == 0:
+                    await asyncio.sleep(0.001)
+                call.cancel()
+            ended = await asyncio.gather(*calls, return_exceptions=True)
+            assert all(isinstance(end, asyncio.CancelledError) for end in ended)
+            async with asyncio.timeout(LONG_S):
+                await server.quiet()
+            server.modes = {**self.modes, "drip": self.modes["good"]}
+            after = await asyncio.gather(*(provider.call(request(), _unheard) for _ in range(20)))
+            assert all(isinstance(answer, Answer) for answer in after), after
+
+    async def test_a_connection_closed_behind_our_back_is_one_lost_call_at_most(self) -> None:
+        async with FaultServer(self.modes) as server, self.provider(server.url("close_quietly")) as provider:
+            outcomes = [await provider.call(request(), _unheard) for _ in range(5)]
+            answers = sum(isinstance(outcome, Answer) for outcome in outcomes)
+            assert server.hits["close_quietly"] == answers >= 1
+            lost = [outcome.code for outcome in outcomes if isinstance(outcome, Fault)]
+            assert set(lost) <= {Code.TRANSIENT}
+
+    async def test_nobody_listening(self) -> None:
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))  # bound and not listening: refuses
+            port = unused.getsockname()[1]
+            async with self.provider(f"http://127.0.0.1:{port}/v1") as provider:
+                outcome = await provider.call(request(), _unheard)
+        assert isinstance(outcome, Fault) and (outcome.code, outcome.scope) == (Code.TRANSIENT, Scope.ENDPOINT)
+        assert f"127.0.0.1:{port}" in outcome.hint
+        assert outcome.usage.tokens_in == 0, "nothing was sent"
+
+    async def test_what_cannot_be_sent_is_a_fault(self) -> None:
+        async with FaultServer(self.modes) as server, self.provider(server.url("good")) as provider:
+            half = msgspec.structs.replace(request(), messages=(Message("user", "\ud800"),))
+            strange = request(sampling={"temperature": object()})
+            for asked in (half, strange):
+                outcome = await provider.call(asked, _unheard)
+                assert isinstance(outcome, Fault) and outcome.code == Code.BAD_REQUEST
+            assert server.hits["good"] == 0
+
+    async def test_its_repr_keeps_the_key(self) -> None:
+        async with self.provider("http://127.0.0.1:1/v1") as provider:
+            assert KEY not in repr(provider)
+
+
+def _unheard(chunk: Chunk) -> None:
+    """For calls whose pieces are of no interest."""
