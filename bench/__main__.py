@@ -15,7 +15,10 @@ def main() -> int:
         for what, value, target in import_module(f"bench.{name}").measure():
             good = target is None or value <= target
             missed += [] if good else [f"{name}: {what}"]
-            print(f"  {what:<66} {value:9.3f}" + ("" if target is None else f"   target ≤ {target:g}   {'ok' if good else 'MISSED'}"))
+            print(
+                f"  {what:<66} {value:9.3f}"
+                + ("" if target is None else f"   target ≤ {target:g}   {'ok' if good else 'MISSED'}")
+            )
     for what in missed:
         print(f"missed: {what}", file=sys.stderr)
     return 1 if missed else 0

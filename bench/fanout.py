@@ -39,7 +39,20 @@ def measure() -> Iterator[tuple[str, float, float | None]]:
 def mealplan(url: str) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "plan.json"
-        command = [sys.executable, "-m", "fanfold", "mealplan", "--days", "7", "--model", "openai/sim", "--base-url", url, "--out", str(out)]
+        command = [
+            sys.executable,
+            "-m",
+            "fanfold",
+            "mealplan",
+            "--days",
+            "7",
+            "--model",
+            "openai/sim",
+            "--base-url",
+            url,
+            "--out",
+            str(out),
+        ]
         environ = {**os.environ, "FANFOLD_HOME": folder, "OPENAI_API_KEY": "none"}
         began = time.perf_counter()
         subprocess.run(command, check=True, env=environ, capture_output=True)
@@ -47,7 +60,9 @@ def mealplan(url: str) -> tuple[float, float]:
         data = json.loads(out.read_text())
     names = [meal["recipe"]["name"] for day in data["plan"] for meal in day["meals"]]
     assert len(set(names)) == 21
-    print(f"  ({data['report']['calls']} calls, {data['report']['duplicates_rejected']} duplicates, {data['report']['retries']} retries)")
+    print(
+        f"  ({data['report']['calls']} calls, {data['report']['duplicates_rejected']} duplicates, {data['report']['retries']} retries)"
+    )
     return data["report"]["wall_s"], took
 
 

@@ -26,7 +26,9 @@ class Rows(Sequence[dict[str, Any]]):
         self.path = Path(path)
         kind = self.path.suffix.lower()
         if kind not in (".csv", ".tsv", ".jsonl", ".ndjson"):
-            raise PlanError(str(path), f"rows are read from .csv, .tsv and .jsonl files, not {kind or 'a file without an ending'}")
+            raise PlanError(
+                str(path), f"rows are read from .csv, .tsv and .jsonl files, not {kind or 'a file without an ending'}"
+            )
         self._delimiter = "\t" if kind == ".tsv" else ","
         self._csv = kind in (".csv", ".tsv")
         self._columns: list[str] = []

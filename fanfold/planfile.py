@@ -198,7 +198,9 @@ def _judge(value: Any, path: str, step: str) -> Judge | None:
     if not isinstance(value.get("prompt"), str):
         raise PlanError(f"{path}.prompt", "a judge has a prompt: a text")
     output = value.get("output")
-    return Judge(value["prompt"], value.get("model"), None if output is None else type_from(output, f"{path}.output", f"{step}_judge"))
+    return Judge(
+        value["prompt"], value.get("model"), None if output is None else type_from(output, f"{path}.output", f"{step}_judge")
+    )
 
 
 def _check(value: Any, path: str) -> Callable[[Any], Any]:
@@ -231,12 +233,16 @@ def type_from(value: Any, path: str, name: str) -> Any:
         return Literal[tuple(value)]
     if isinstance(value, Mapping):
         return value if _is_schema(value) else _model(value, path, name)
-    raise PlanError(path, f"{value!r} is not a type", "write str, markdown, int, list[str], [a, b], a mapping of fields, or a JSON Schema")
+    raise PlanError(
+        path, f"{value!r} is not a type", "write str, markdown, int, list[str], [a, b], a mapping of fields, or a JSON Schema"
+    )
 
 
 def _is_schema(value: Mapping[str, Any]) -> bool:
     return any(word in value for word in ("$schema", "$ref", "$defs", "anyOf", "oneOf", "allOf")) or (
-        value.get("type") in JSON_TYPES and ("properties" in value or value["type"] != "object" or len(value) == 1) and _only_schema(value)
+        value.get("type") in JSON_TYPES
+        and ("properties" in value or value["type"] != "object" or len(value) == 1)
+        and _only_schema(value)
     )
 
 
@@ -254,7 +260,9 @@ def _named_type(text: str, path: str) -> Any:
     elif word in PLAIN:
         found = PLAIN[word]
     else:
-        raise PlanError(path, f"there is no type {text!r}", "one of str, markdown, int, float, bool, list[…], with ? for optional")
+        raise PlanError(
+            path, f"there is no type {text!r}", "one of str, markdown, int, float, bool, list[…], with ? for optional"
+        )
     return found | None if optional else found
 
 

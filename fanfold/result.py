@@ -129,7 +129,13 @@ class Result:
     """
 
     def __init__(
-        self, run_id: str, plan: str, state: str, steps: Mapping[str, StepResult], shortfall: dict[str, Any] | None, report: dict[str, Any]
+        self,
+        run_id: str,
+        plan: str,
+        state: str,
+        steps: Mapping[str, StepResult],
+        shortfall: dict[str, Any] | None,
+        report: dict[str, Any],
     ) -> None:
         self.run_id, self.plan, self.state, self.report = run_id, plan, state, report
         self.steps = dict(steps)
@@ -259,5 +265,11 @@ def _shortfall(job: Job, steps: Mapping[str, StepResult]) -> dict[str, Any]:
             code = max(set(codes), key=lambda c: (codes.count(c), c))
             accepted = len(cells) - len(missing)
             message = f"{len(missing)} of {len(cells)} are short: " + next(e.message for e in missing if e.code == code)
-            short[work.name] = {"asked": len(cells), "accepted": accepted, "missing": len(missing), "code": code, "message": message}
+            short[work.name] = {
+                "asked": len(cells),
+                "accepted": accepted,
+                "missing": len(missing),
+                "code": code,
+                "message": message,
+            }
     return short

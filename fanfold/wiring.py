@@ -63,7 +63,9 @@ def split_model(model: str) -> tuple[str, str]:
         raise PlanError("model", "fallback chains are not available in this version", "name one model")
     provider, slash, name = model.strip().partition("/")
     if not slash or not name:
-        raise PlanError("model", f"{model!r} is not provider/name", f"write e.g. openai/{model.strip() or 'gpt-4o-mini'}; one of {choices}")
+        raise PlanError(
+            "model", f"{model!r} is not provider/name", f"write e.g. openai/{model.strip() or 'gpt-4o-mini'}; one of {choices}"
+        )
     if provider in LATER:
         raise PlanError("model", f"the provider {provider!r} is not available in this version", f"one of {choices}")
     if provider not in PROVIDERS:

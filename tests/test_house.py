@@ -48,7 +48,9 @@ def test_core_and_spec_are_pure(path):
             assert any(name == room or name.startswith(room + ".") for room in ALLOWED_IN_CORE), f"{path.name} imports {name}"
     tree = ast.parse(path.read_text())
     for node in ast.walk(tree):
-        assert not isinstance(node, ast.AsyncFunctionDef | ast.Await) or path.parent.name == "spec", f"{path.name} is asynchronous"
+        assert not isinstance(node, ast.AsyncFunctionDef | ast.Await) or path.parent.name == "spec", (
+            f"{path.name} is asynchronous"
+        )
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             assert node.func.id not in ("hash", "id", "open", "print", "input", "eval", "exec"), f"{path.name}: {node.func.id}()"
 

@@ -63,7 +63,9 @@ def execute(job: Job, options: Options) -> int:
 def refuse_later(options: Options) -> None:
     """Options whose machinery is not there yet are refused, not ignored."""
     if options.budget_usd is not None:
-        raise PlanError("--budget-usd", "needs prices, which are not available in this version", "leave it out, or limit --attempts")
+        raise PlanError(
+            "--budget-usd", "needs prices, which are not available in this version", "leave it out, or limit --attempts"
+        )
     if options.cache or options.cache_ttl is not None:
         raise PlanError("--cache", "the cache is not available in this version", "leave it out")
 

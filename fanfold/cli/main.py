@@ -35,7 +35,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def fanfold(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
 ) -> None:
     """Fill many typed answers with model calls at once: all distinct, all checked, nothing lost."""
 
@@ -193,9 +195,13 @@ def sim(
     except ValueError as error:
         raise PlanError("fanfold sim", str(error)) from error
     try:
-        serve_forever(world, host, port, api_key=api_key, announce=lambda url: typer.echo(f"Simulated provider at {url}  (Ctrl-C ends it)"))
+        serve_forever(
+            world, host, port, api_key=api_key, announce=lambda url: typer.echo(f"Simulated provider at {url}  (Ctrl-C ends it)")
+        )
     except OSError as error:
-        raise PlanError("--port", f"{host}:{port}: {error.strerror or error}", "choose another port, or 0 for a free one") from error
+        raise PlanError(
+            "--port", f"{host}:{port}: {error.strerror or error}", "choose another port, or 0 for a free one"
+        ) from error
 
 
 # -------------------------------------------------------------------- the way out

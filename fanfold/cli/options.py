@@ -92,7 +92,9 @@ def _plain(annotation: Any) -> Any:
     return annotation if annotation in (int, float, bool) else str
 
 
-def command(run: Callable[[dict[str, Any]], None], options: Sequence[Option], help: str, *positional: inspect.Parameter) -> Callable[..., None]:
+def command(
+    run: Callable[[dict[str, Any]], None], options: Sequence[Option], help: str, *positional: inspect.Parameter
+) -> Callable[..., None]:
     """A function that Typer can read: `run` is called with everything that was given."""
 
     def call(**given: Any) -> None:

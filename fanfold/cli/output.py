@@ -28,7 +28,9 @@ class Target:
                 self.path = self.path / f"{name}.{self.format}"
             self._check(self.path)
         if options.stream and self.path is None and options.format not in (None, "jsonl"):
-            raise PlanError("--stream", f"writes JSON lines, not {options.format}", "leave --format out, or write the result with --out")
+            raise PlanError(
+                "--stream", f"writes JSON lines, not {options.format}", "leave --format out, or write the result with --out"
+            )
 
     def _format(self, options: Options) -> str:
         if options.format is not None:

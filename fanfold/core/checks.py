@@ -116,5 +116,3 @@ NAMED: Mapping[str, Callable[..., Check]] = {
     "length": length, "words": words, "items": items, "number": number, "matches": matches,
     "contains": contains, "excludes": excludes, "one_of": one_of, "no_repeats": no_repeats,
 }  # fmt: skip
-
-

@@ -46,8 +46,30 @@ class Cell:
     """Alive from unfolding to its end. `work` belongs to the shell."""
 
     __slots__ = (
-        "at", "call", "failure", "id", "judged", "key", "lengths", "longer", "path", "phase", "reason", "rejections", "repair",
-        "retries", "rule", "run", "service", "since", "state", "tokens", "judge_tokens", "waits", "wake", "work",
+        "at",
+        "call",
+        "failure",
+        "id",
+        "judge_tokens",
+        "judged",
+        "key",
+        "lengths",
+        "longer",
+        "path",
+        "phase",
+        "reason",
+        "rejections",
+        "repair",
+        "retries",
+        "rule",
+        "run",
+        "service",
+        "since",
+        "state",
+        "tokens",
+        "waits",
+        "wake",
+        "work",
     )  # fmt: skip
 
     def __init__(self, id: int, run: Run, rule: Rule, at: Coords, path: int) -> None:

@@ -82,7 +82,7 @@ class Attempts:
             return self._work(step, cell, received, await self._messages(step, received))
         except (NoSuchField, Unfit) as error:
             return _unusable(step, error)
-        except Exception as error:  # noqa: BLE001 - user code may raise anything; it fails its own cell
+        except Exception as error:
             logger.debug("preparing %s failed", step.name, exc_info=True)
             return Broken(fault=Fault(code=Code.INTERNAL, message=f"step {step.name!r}: {described(error)}"))
 
@@ -101,9 +101,7 @@ class Attempts:
                 missing[edge.src.name] = len(members) - len(found)
         return self._user_cell(job, step.compiled, cell, needs, missing)
 
-    def _user_cell(
-        self, job: Job, step: CompiledStep, cell: CoreCell, needs: dict[str, Any], missing: dict[str, int]
-    ) -> Cell:
+    def _user_cell(self, job: Job, step: CompiledStep, cell: CoreCell, needs: dict[str, Any], missing: dict[str, int]) -> Cell:
         index = dict(zip(step.over, cell.at, strict=True))
         at = {}
         for axis in step.over:
@@ -119,7 +117,9 @@ class Attempts:
         system = await self._render(step.compiled.system or step.step.system, cell)
         return (Message("system", system[0].content), *prompt)
 
-    async def _render(self, source: PromptSource | str | None, cell: Cell, extra: dict[str, Any] | None = None) -> tuple[Message, ...]:
+    async def _render(
+        self, source: PromptSource | str | None, cell: Cell, extra: dict[str, Any] | None = None
+    ) -> tuple[Message, ...]:
         if isinstance(source, Template):
             return (Message("user", fill(source, cell, extra)),)
         assert callable(source)
@@ -150,7 +150,9 @@ class Attempts:
 
     # ================================================================ the call
 
-    async def call(self, job: Job, command: Call, heard: Callable[[Chunk], None], identified: Callable[[str], None]) -> Reply | Fault:
+    async def call(
+        self, job: Job, command: Call, heard: Callable[[Chunk], None], identified: Callable[[str], None]
+    ) -> Reply | Fault:
         """Make one call and judge its answer."""
         step = job.steps[command.cell.rule.index]
         if command.phase == JUDGE:
@@ -329,5 +331,3 @@ def _unheard(chunk: Chunk) -> None:
 
 def _unusable(step: StepWork, error: Exception) -> Broken:
     return Broken(fault=Fault(code=Code.UPSTREAM, message=f"step {step.name!r} cannot use what it needs: {error}"))
-
-

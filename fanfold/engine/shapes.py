@@ -64,7 +64,9 @@ class Typed:
             self._adapter: TypeAdapter[Any] = TypeAdapter(output)
             schema = self._adapter.json_schema()
         except PydanticUserError as error:
-            raise PlanError(path, f"{output!r} is not a type that can be asked for", "use a Pydantic model or a plain type") from error
+            raise PlanError(
+                path, f"{output!r} is not a type that can be asked for", "use a Pydantic model or a plain type"
+            ) from error
         self._wrapped = not (schema.get("type") == "object" or _refers_to_object(schema))
         self.name = str(schema.get("title") or getattr(output, "__name__", "answer"))
         self.schema: dict[str, Any] | None = _wrap(schema) if self._wrapped else schema
@@ -100,7 +102,9 @@ class Schemed:
         try:
             import jsonschema_rs
         except ImportError as error:
-            raise PlanError(path, "an output given as JSON Schema needs the extra `schema`", "pip install 'fanfold[schema]'") from error
+            raise PlanError(
+                path, "an output given as JSON Schema needs the extra `schema`", "pip install 'fanfold[schema]'"
+            ) from error
         plain = dict(schema)
         try:
             self._validator = jsonschema_rs.validator_for(plain)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from fanfold.core.commands import Call, Cancel, Command, Prepare
 from fanfold.core.conductor import Conductor
 from fanfold.core.grid import Grid
-from fanfold.core.run import Cell, Rule, Run
+from fanfold.core.run import Cell, Rule
 from fanfold.engine.attempt import Attempts, spent
 from fanfold.engine.bus import Bus
 from fanfold.engine.dispatch import dispatch

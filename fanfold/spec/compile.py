@@ -208,9 +208,17 @@ def _dynamic_axes(axes: Mapping[str, CompiledAxis], steps: tuple[CompiledStep, .
             for needed in source_over:
                 if needed not in step.over[:position]:
                     hint = "write over=(" + ", ".join(map(repr, (*source_over, name))) + ")"
-                    raise PlanError(path, f"axis {name!r} comes from {axis.source!r}, which runs over {needed!r}: name it before {name!r}", hint)
+                    raise PlanError(
+                        path,
+                        f"axis {name!r} comes from {axis.source!r}, which runs over {needed!r}: name it before {name!r}",
+                        hint,
+                    )
             if previous and previous not in source_over:
-                raise PlanError(path, f"axes {previous!r} and {name!r} are discovered independently of each other", "use two steps, one for each")
+                raise PlanError(
+                    path,
+                    f"axes {previous!r} and {name!r} are discovered independently of each other",
+                    "use two steps, one for each",
+                )
             previous = name
 
 
@@ -287,7 +295,9 @@ class _Names:
             _dig_example(self.given[name], slot, path)
         else:
             known = [*self.given, *self.over, *self.steps, *extra]
-            raise PlanError(path, f"{{{slot.text}}} is not a given, an axis or a step", _near(name, known) + "; a literal brace is {{")
+            raise PlanError(
+                path, f"{{{slot.text}}} is not a given, an axis or a step", _near(name, known) + "; a literal brace is {{"
+            )
 
 
 def _dig_example(value: Any, slot: Slot, path: str) -> None:
@@ -327,7 +337,9 @@ def _numbers(step: Step, path: str) -> None:
         raise PlanError(f"{path}.priority", f"{step.priority!r} is not a priority", "one of " + ", ".join(PRIORITIES))
     for check in step.checks:
         if not callable(check):
-            raise PlanError(f"{path}.checks", f"{check!r} is not callable", "a check takes the value and returns None or a reason")
+            raise PlanError(
+                f"{path}.checks", f"{check!r} is not callable", "a check takes the value and returns None or a reason"
+            )
     for word, later in (("facets", step.facets), ("candidates", step.candidates)):
         if later is not None:
             raise PlanError(f"{path}.{word}", f"{word} are not available in this version", "leave the word out")
@@ -345,7 +357,9 @@ def _unique(step: Step, axes: Mapping[str, CompiledAxis], over: tuple[str, ...])
     if not 0 < unique.near <= 1:
         raise PlanError(f"{path}.near", f"near is a similarity above 0 and up to 1, not {unique.near!r}")
     if unique.near < 1:
-        raise PlanError(f"{path}.near", "near-duplicates are not available in this version", "use near=1.0: equal after normalisation")
+        raise PlanError(
+            f"{path}.near", "near-duplicates are not available in this version", "use near=1.0: equal after normalisation"
+        )
     if unique.within == "store":
         raise PlanError(f"{path}.within", 'within="store" is not available in this version', 'use within="run"')
     if unique.within != "run":
@@ -355,7 +369,11 @@ def _unique(step: Step, axes: Mapping[str, CompiledAxis], over: tuple[str, ...])
     if unique.by is not None and unique.key is None:
         fields = tuple(unique.by.split("."))
         if step.output in (str, int, float, bool):
-            raise PlanError(f"{path}.by", f"the output {step.output.__name__} has no field {unique.by!r}", "use Unique(by=None) for the whole value")
+            raise PlanError(
+                f"{path}.by",
+                f"the output {step.output.__name__} has no field {unique.by!r}",
+                "use Unique(by=None) for the whole value",
+            )
         _field_exists(step.output, fields, f"{path}.by")
     return unique
 

@@ -80,7 +80,9 @@ class Heap:
 
     def _advance(self) -> None:
         wake = self.conductor.wake_at(self.now)
-        times = [t for t in (wake, self._moments[0][0] if self._moments else None, self.at[0][0] if self.at else None) if t is not None]
+        times = [
+            t for t in (wake, self._moments[0][0] if self._moments else None, self.at[0][0] if self.at else None) if t is not None
+        ]
         if not times:
             raise AssertionError(f"stuck: {self.conductor!r} {list(self.conductor.runs.values())}")
         self.now = max(self.now, min(times))

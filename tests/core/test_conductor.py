@@ -19,7 +19,7 @@ from fanfold.core.run import Cell, Rule, Run
 from fanfold.spec.calls import Broken, Fault, Hit, Reply, Scope, Usage, Work
 from fanfold.spec.compile import compile_plan
 from fanfold.spec.events import Called, CellEnded, Rested, RunEnded, Settled, StepSwept
-from fanfold.spec.plan import Axis, Plan, Step
+from fanfold.spec.plan import Plan, Step
 from fanfold.testing.heap import Flight, Heap
 
 SECOND = 1_000_000
@@ -30,7 +30,9 @@ def plan_of(steps: list[Step], axes: dict[str, Any]) -> Grid:
     return Grid(compile_plan(Plan("test", steps, axes)))
 
 
-def begin(grid: Grid, *, cap: int = 8, limiter: Limiter | None = None, rules: dict[str, dict[str, Any]] | None = None, **options: Any):
+def begin(
+    grid: Grid, *, cap: int = 8, limiter: Limiter | None = None, rules: dict[str, dict[str, Any]] | None = None, **options: Any
+):
     conductor = Conductor()
     lane = conductor.add_lane("model", limiter or Limiter(), cap)
     made = [
@@ -71,7 +73,10 @@ def check_log(heap: Heap, run: Run) -> RunState:
 
 
 def test_a_fan_out_takes_the_time_of_one_call():
-    grid = plan_of([Step("recipe", "{day} {meal}", over=("day", "meal")), Step("shopping", "{recipe}")], {"day": range(7), "meal": list("abc")})
+    grid = plan_of(
+        [Step("recipe", "{day} {meal}", over=("day", "meal")), Step("shopping", "{recipe}")],
+        {"day": range(7), "meal": list("abc")},
+    )
     conductor, run = begin(grid, cap=64)
     heap = Heap(conductor, lambda call: Flight(SECOND, OK))
     heap.run()
@@ -83,9 +88,15 @@ def test_a_fan_out_takes_the_time_of_one_call():
 def test_an_aligned_cell_starts_when_its_own_need_is_done():
     grid = plan_of([Step("engineer", "{n}", over="n"), Step("target", "{engineer}", over="n")], {"n": range(3)})
     conductor, run = begin(grid)
-    heap = Heap(conductor, lambda call: Flight((1 + 2 * call.cell.at[0]) * SECOND if call.cell.rule.name == "engineer" else SECOND, OK))
+    heap = Heap(
+        conductor, lambda call: Flight((1 + 2 * call.cell.at[0]) * SECOND if call.cell.rule.name == "engineer" else SECOND, OK)
+    )
     heap.run()
-    assert [event.t for event in heap.log[run.id] if isinstance(event, Called) and event.step == 1] == [SECOND, 3 * SECOND, 5 * SECOND]
+    assert [event.t for event in heap.log[run.id] if isinstance(event, Called) and event.step == 1] == [
+        SECOND,
+        3 * SECOND,
+        5 * SECOND,
+    ]
 
 
 @pytest.mark.parametrize("sections", [(2, 0, 3), (1, 1, 1), (0, 0, 0)])
@@ -238,7 +249,13 @@ def test_a_rejected_answer_is_repaired_twice_then_drawn_anew():
 
     heap = Heap(conductor, fly)
     heap.run()
-    assert [(c.repair, c.reason) for c in calls] == [(False, ""), (True, "too short"), (True, "too short"), (False, "too short"), (True, "too short")]
+    assert [(c.repair, c.reason) for c in calls] == [
+        (False, ""),
+        (True, "too short"),
+        (True, "too short"),
+        (False, "too short"),
+        (True, "too short"),
+    ]
     event = ended(heap, run)["a", ()]
     assert (event.state, event.code, event.attempts) == ("failed", "check_failed", 5)
     check_log(heap, run)
@@ -247,7 +264,9 @@ def test_a_rejected_answer_is_repaired_twice_then_drawn_anew():
 def test_a_judge_that_faults_is_asked_again_and_keeps_the_answer():
     grid = plan_of([Step("a", "x")], {})
     conductor, run = begin(grid, rules={"a": {"judge_lane": 1, "unique": ()}})
-    verdicts = iter([Fault(code="transient"), Reply(usage=Usage(), verdict=False, finding="dull"), Reply(usage=Usage(), verdict=True)])
+    verdicts = iter(
+        [Fault(code="transient"), Reply(usage=Usage(), verdict=False, finding="dull"), Reply(usage=Usage(), verdict=True)]
+    )
     answers = []
 
     def fly(call: Call) -> Flight:
@@ -366,7 +385,18 @@ def test_memory_follows_the_window():
     assert check_log(heap, run).state == "cancelled"
 
 
-WEATHER = ["ok"] * 10 + ["transient", "rate_limited", "malformed", "truncated", "timeout", "finding", "dull", "filtered", "hang", "broken"]
+WEATHER = ["ok"] * 10 + [
+    "transient",
+    "rate_limited",
+    "malformed",
+    "truncated",
+    "timeout",
+    "finding",
+    "dull",
+    "filtered",
+    "hang",
+    "broken",
+]
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -403,7 +433,11 @@ def test_any_weather(seed, docs, langs, cap, bad, cancel, rpm):
         took = grid_s[draw(call, 1, len(grid_s))] * SECOND
         word = WEATHER[draw(call, 2, len(WEATHER))]
         name = f"name {draw(call, 3, 30)}"
-        named = (min(took, grid_s[draw(call, 4, 3)] * SECOND), name) if draw(call, 5, 3) and call.phase != JUDGE and call.cell.rule.unique is not None else None
+        named = (
+            (min(took, grid_s[draw(call, 4, 3)] * SECOND), name)
+            if draw(call, 5, 3) and call.phase != JUDGE and call.cell.rule.unique is not None
+            else None
+        )
         key = name if draw(call, 6, 5) else f"other {draw(call, 7, 9)}"
         if word in ("transient", "malformed", "truncated", "timeout", "filtered"):
             scope = Scope.LANE if bad == "fatal" and word == "filtered" and draw(call, 8, 4) == 0 else Scope.CELL
@@ -413,17 +447,24 @@ def test_any_weather(seed, docs, langs, cap, bad, cancel, rpm):
         if word == "hang":
             return Flight(1000 * SECOND, OK, named)
         if call.phase == JUDGE:
-            return Flight(took, Reply(usage=Usage(tokens_in=5), verdict=word != "dull", finding="dull" if word == "dull" else None))
+            return Flight(
+                took, Reply(usage=Usage(tokens_in=5), verdict=word != "dull", finding="dull" if word == "dull" else None)
+            )
         lengths = {"part": draw(call, 10, 4)} if call.cell.rule.name == "outline" else None
         finding = "bad" if word == "finding" else None
         judge = (10, 10) if call.cell.rule.name == "section" else None
-        return Flight(took, Reply(usage=Usage(tokens_in=draw(call, 11, 300)), key=key, finding=finding, lengths=lengths, judge=judge), named)
+        return Flight(
+            took, Reply(usage=Usage(tokens_in=draw(call, 11, 300)), key=key, finding=finding, lengths=lengths, judge=judge), named
+        )
 
     def prepare(cell: Cell, phase: int):
         if phase == FALLBACK:
             broken = uniform(seed, cell.id) < 0.2
             return (0, Broken(fault=Fault(code="internal")) if broken else Hit(reply=Reply(usage=Usage())))
-        return ([0, SECOND][cell.id % 2], Broken(fault=Fault(code="internal")) if uniform(seed, cell.id, 7) < 0.03 else Work(100, 100))
+        return (
+            [0, SECOND][cell.id % 2],
+            Broken(fault=Fault(code="internal")) if uniform(seed, cell.id, 7) < 0.03 else Work(100, 100),
+        )
 
     starts: list[int] = []
 

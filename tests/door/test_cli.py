@@ -31,7 +31,9 @@ steps:
 
 def test_a_week_of_recipes_over_http(fanfold, serve, tmp_path):
     server = serve("--latency", "0.2")
-    done = fanfold("mealplan", "--days", "7", "--diet", "vegetarian", *FAST, server.url, "--format", "json", "--out", "plan.json", code=0)
+    done = fanfold(
+        "mealplan", "--days", "7", "--diet", "vegetarian", *FAST, server.url, "--format", "json", "--out", "plan.json", code=0
+    )
     assert done.stdout == ""
     data = json.loads((tmp_path / "plan.json").read_text())
     assert [day["day"] for day in data["plan"]] == list(range(1, 8))
@@ -138,7 +140,8 @@ def test_nobody_there(fanfold):
 
 
 @pytest.mark.parametrize(
-    ("server_args", "model", "code"), [(["--api-key", "right"], "openai/sim", "auth"), ([], "openai/missing-model", "bad_request")]
+    ("server_args", "model", "code"),
+    [(["--api-key", "right"], "openai/sim", "auth"), ([], "openai/missing-model", "bad_request")],
 )
 def test_a_rejected_key_and_an_unknown_model_cost_one_wave(server_args, model, code, fanfold, serve):
     server = serve("--latency", "0.05", *server_args)
@@ -162,7 +165,20 @@ def test_a_failed_cell_is_a_partial_result(fanfold, serve, tmp_path):
 
 def test_ctrl_c_stops_at_once_and_keeps_what_is_there(serve, tmp_path):
     server = serve("--latency", "0.3")
-    command = [sys.executable, "-m", "fanfold", "mealplan", "--days", "7", *FAST, server.url, "--max-concurrent", "3", "--out", "plan.json"]
+    command = [
+        sys.executable,
+        "-m",
+        "fanfold",
+        "mealplan",
+        "--days",
+        "7",
+        *FAST,
+        server.url,
+        "--max-concurrent",
+        "3",
+        "--out",
+        "plan.json",
+    ]
     process = subprocess.Popen(command, cwd=tmp_path, env=clean_environment(tmp_path), stderr=subprocess.PIPE, text=True)
     while server.stats()["requests"] < 5:
         time.sleep(0.02)
@@ -179,7 +195,9 @@ def test_ctrl_c_stops_at_once_and_keeps_what_is_there(serve, tmp_path):
 
 def test_a_reader_that_leaves_is_no_error(tmp_path):
     pipeline = f"{sys.executable} -m fanfold mealplan --days 2 --seed 1 -q | head -c 10; exit ${{PIPESTATUS[0]}}"
-    done = subprocess.run(["bash", "-c", pipeline], capture_output=True, text=True, cwd=tmp_path, env=clean_environment(tmp_path), timeout=60)
+    done = subprocess.run(
+        ["bash", "-c", pipeline], capture_output=True, text=True, cwd=tmp_path, env=clean_environment(tmp_path), timeout=60
+    )
     assert done.returncode == 0 and done.stderr == "" and len(done.stdout) == 10
 
 

@@ -35,7 +35,11 @@ def test_wrong_options_are_named_with_their_level(given, environ, message):
 
 
 def test_wrong_config_files(tmp_path):
-    for name, text, message in [("a.toml", "rmp = 1", "did you mean 'rpm'"), ("b.toml", "= 1", "not valid TOML"), ("c.yaml", "- 1", "names and values")]:
+    for name, text, message in [
+        ("a.toml", "rmp = 1", "did you mean 'rpm'"),
+        ("b.toml", "= 1", "not valid TOML"),
+        ("c.yaml", "- 1", "names and values"),
+    ]:
         (tmp_path / name).write_text(text)
         with pytest.raises(PlanError, match=message):
             options({}, str(tmp_path / name), {})

@@ -67,7 +67,9 @@ def test_a_plan_of_recipes_takes_about_one_call():
 
 def test_no_two_names_are_the_same_and_losers_are_told_what_to_avoid():
     names = iter(["Soup", "SOUP", "soup.", "Stew", "Curry"])
-    provider = ScriptedProvider(lambda request, n: Says({"name": next(names), "minutes": 1}, latency_s=2.0, first_s=0.5, pieces=2))
+    provider = ScriptedProvider(
+        lambda request, n: Says({"name": next(names), "minutes": 1}, latency_s=2.0, first_s=0.5, pieces=2)
+    )
     plan = Plan("p", [Step("r", "x", output=Recipe, over="n", unique="name")], {"n": [1, 2, 3]})
     result, provider, took = make(plan, provider)
     assert sorted(recipe.name for recipe in result.values) == ["Curry", "Soup", "Stew"]

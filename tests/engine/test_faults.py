@@ -127,7 +127,12 @@ def test_virtual_time_finds_a_deadlock():
 
 def test_generate_works_without_a_loop_and_inside_one():
     provider = ScriptedProvider(lambda request, n: Says(request.messages[-1].content, latency_s=0))
-    options: dict[str, Any] = {"over": {"day": range(1, 3), "meal": ["lunch"]}, "given": {"diet": "vegan"}, "provider": provider, "store": ":memory:"}
+    options: dict[str, Any] = {
+        "over": {"day": range(1, 3), "meal": ["lunch"]},
+        "given": {"diet": "vegan"},
+        "provider": provider,
+        "store": ":memory:",
+    }
     result = generate("A {diet} {meal} for {day}.", **options)
     assert result.values == ["A vegan lunch for 1.", "A vegan lunch for 2."]
 

@@ -105,7 +105,9 @@ def test_needs_come_from_prompts_judges_axes_and_the_word():
 
 
 def test_axes_may_be_written_where_they_are_used():
-    plan = compile_plan(Plan("p", [Step("a", "{n} {m}", over=[Axis("n", [1]), "m"]), Step("b", "{a}", over=Axis("n", [1]))], {"m": range(2)}))
+    plan = compile_plan(
+        Plan("p", [Step("a", "{n} {m}", over=[Axis("n", [1]), "m"]), Step("b", "{a}", over=Axis("n", [1]))], {"m": range(2)})
+    )
     assert plan.steps[0].over == ("n", "m") and plan.steps[1].over == ("n",)
 
 
