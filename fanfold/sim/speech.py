@@ -32,6 +32,7 @@ class Speech:
         def named(rank: int) -> str:
             adjective, noun = self._pair(rank)
             pattern: str = patterns[rank // 7 % len(patterns)]
+            pattern = _with_article(pattern, "{Adjective}", adjective)
             return pattern.format(Adjective=adjective.title(), Noun=noun.title())
 
         return self._pen.pick(self._pairs, named)
@@ -96,8 +97,16 @@ class Speech:
         return adjectives[column], self._nouns[(row + column) % len(self._nouns)]
 
     def _say(self, sentence: str) -> str:
-        said = sentence.format(
-            topic=self._rng.choice(self.topics), other=self._rng.choice(self._nouns),
-            adjective=self._rng.choice(self._words["adjectives"]), noun=self._rng.choice(self._words["nouns"]),
-        )  # fmt: skip
+        topic, adjective = self._rng.choice(self.topics), self._rng.choice(self._words["adjectives"])
+        others = [noun for noun in self._nouns if noun != topic]
+        said = _with_article(sentence, "{adjective}", adjective).format(
+            topic=topic, other=self._rng.choice(others), adjective=adjective, noun=self._rng.choice(self._words["nouns"])
+        )
         return said[:1].upper() + said[1:]
+
+
+def _with_article(pattern: str, slot: str, word: str) -> str:
+    """`a {slot}` becomes `an {slot}` before a vowel."""
+    if word[0].lower() not in "aeiou":
+        return pattern
+    return pattern.replace(f"a {slot}", f"an {slot}").replace(f"A {slot}", f"An {slot}")

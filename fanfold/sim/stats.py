@@ -1,0 +1,46 @@
+"""What a simulated provider has seen and done: the truth that tests and benchmarks compare with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass
+class Stats:
+    """requests: all that came. answered: complete answers. refused: by a bucket. faults: by name, those that were meant to be.
+
+    in_flight, max_in_flight: admitted calls in the air, now and at most. cancelled: left by the caller. tokens: as charged.
+    """
+
+    requests: int = 0
+    answered: int = 0
+    refused: int = 0
+    cancelled: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    in_flight: int = 0
+    max_in_flight: int = 0
+    faults: dict[str, int] = field(default_factory=dict)
+
+    @contextmanager
+    def flight(self) -> Iterator[None]:
+        self.in_flight += 1
+        self.max_in_flight = max(self.max_in_flight, self.in_flight)
+        try:
+            yield
+        finally:
+            self.in_flight -= 1
+
+    def fault(self, name: str) -> None:
+        self.faults[name] = self.faults.get(name, 0) + 1
+
+    def reset(self) -> None:
+        """Count from here; what is in the air stays in the air."""
+        fresh = Stats(in_flight=self.in_flight, max_in_flight=self.in_flight)
+        self.__dict__.update(fresh.__dict__)
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
