@@ -17,7 +17,11 @@ _PATH = re.compile(r"`\$\.?([^`]*)`")
 _MISSING_FIELD = re.compile(r"missing required field `(\w+)`")
 _ANY_OBJECT = {
     "type": "object",
-    "properties": {"title": {"type": "string"}, "summary": {"type": "string"}, "items": {"type": "array", "items": {"type": "string"}}},
+    "properties": {
+        "title": {"type": "string"},
+        "summary": {"type": "string"},
+        "items": {"type": "array", "items": {"type": "string"}},
+    },
     "required": ["title", "summary", "items"],
 }
 CREATED = 1_700_000_000  # seconds since the epoch: answers do not depend on when they are asked for
@@ -78,9 +82,19 @@ _decode = msgspec.json.Decoder(Body).decode
 class Refused(Exception):
     """A request that is answered with an error document."""
 
-    def __init__(self, status: int, message: str, *, kind: str = "invalid_request_error", param: str | None = None, code: str | None = None) -> None:
+    def __init__(
+        self, status: int, message: str, *, kind: str = "invalid_request_error", param: str | None = None, code: str | None = None
+    ) -> None:
         super().__init__(message)
         self.status, self.body = status, error_body(message, kind, param=param, code=code)
+
+
+def _wrong(param: str, message: str, code: str) -> Refused:
+    return Refused(400, message, param=param, code=code)
+
+
+def _missing(param: str) -> Refused:
+    return _wrong(param, f"Missing required parameter: '{param}'.", "missing_required_parameter")
 
 
 def read(raw: bytes) -> Body:
@@ -88,32 +102,64 @@ def read(raw: bytes) -> Body:
     try:
         body = _decode(raw)
     except msgspec.ValidationError as error:
-        missing = _MISSING_FIELD.search(str(error))
-        if missing is not None and "$." not in str(error):
-            raise Refused(400, f"Missing required parameter: '{missing.group(1)}'.", param=missing.group(1), code="missing_required_parameter") from error
-        path = _PATH.search(str(error))
-        raise Refused(400, f"Invalid type or value: {error}", param=path.group(1) if path else None, code="invalid_value") from error
+        raise _invalid(str(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Refused(400, f"We could not parse the JSON body of your request. ({error})") from error
     _check(body)
     return body
 
 
+def _invalid(error: str) -> Refused:
+    missing, path = _MISSING_FIELD.search(error), _PATH.search(error)
+    where = path.group(1) if path else ""
+    if missing is not None:
+        return _missing(f"{where}.{missing.group(1)}".lstrip("."))
+    return Refused(400, f"Invalid type or value: {error}", param=where or None, code="invalid_value")
+
+
 def _check(body: Body) -> None:
     if not body.messages:
-        raise Refused(400, "Invalid 'messages': empty array. Expected an array with minimum length 1.", param="messages", code="empty_array")
+        message = "Invalid 'messages': empty array. Expected an array with minimum length 1."
+        raise _wrong("messages", message, "empty_array")
     if body.n not in (None, 1):
-        raise Refused(400, "Only n=1 is supported by the simulated provider.", param="n", code="unsupported_value")
+        raise _wrong("n", "Only n=1 is supported by the simulated provider.", "unsupported_value")
     for name in ("max_tokens", "max_completion_tokens"):
         value = getattr(body, name)
         if value is not None and value < 1:
-            raise Refused(400, f"Invalid '{name}': integer below minimum value. Expected a value >= 1.", param=name, code="integer_below_min_value")
+            message = f"Invalid '{name}': integer below minimum value. Expected a value >= 1."
+            raise _wrong(name, message, "integer_below_min_value")
     form = body.response_format
     if form is not None and form.type == "json_schema":
         if form.json_schema is None:
-            raise Refused(400, "Missing required parameter: 'response_format.json_schema'.", param="response_format.json_schema", code="missing_required_parameter")
-        if _NAME.fullmatch(form.json_schema.name) is None:
-            raise Refused(400, "Invalid 'response_format.json_schema.name': string does not match pattern '^[a-zA-Z0-9_-]+$'.", param="response_format.json_schema.name", code="invalid_value")
+            raise _missing("response_format.json_schema")
+        _check_shape(form.json_schema)
+
+
+def _check_shape(shape: Shape) -> None:
+    if _NAME.fullmatch(shape.name) is None:
+        param = "response_format.json_schema.name"
+        raise _wrong(param, f"Invalid '{param}': string does not match pattern '^[a-zA-Z0-9_-]+$'.", "invalid_value")
+    if shape.strict and (fault := not_strict(shape.schema, ())) is not None:
+        raise _wrong("response_format", f"Invalid schema for response_format '{shape.name}': {fault}", "invalid_json_schema")
+
+
+def not_strict(schema: Any, context: tuple[str, ...]) -> str | None:
+    """What OpenAI has against a schema that claims to be strict: each object closed, and all its properties required."""
+    if not isinstance(schema, dict):
+        return None
+    properties = schema.get("properties", {})
+    if schema.get("type") == "object" or properties:
+        if schema.get("additionalProperties") is not False:
+            return f"In context={context}, 'additionalProperties' is required to be supplied and to be false."
+        for name in properties:
+            if name not in schema.get("required", ()):
+                return f"In context={context}, 'required' is required to be supplied and to include '{name}'."
+    inner: list[tuple[tuple[str, ...], Any]] = [(("properties", name), value) for name, value in properties.items()]
+    inner += [(("$defs", name), value) for name, value in schema.get("$defs", {}).items()]
+    inner += [(("anyOf", str(i)), value) for i, value in enumerate(schema.get("anyOf", ()))]
+    inner += [(("items",), schema["items"])] if "items" in schema else []
+    found = (not_strict(value, (*context, *step)) for step, value in inner)
+    return next((fault for fault in found if fault is not None), None)
 
 
 def as_request(body: Body) -> Request:
@@ -125,13 +171,15 @@ def as_request(body: Body) -> Request:
         schema = _ANY_OBJECT
     sampling = {key: value for key in _SAMPLING if (value := getattr(body, key)) is not None}
     messages = tuple(Message(said.role, said.text) for said in body.messages)
-    return Request(model=body.model, messages=messages, schema=schema, schema_name=name, sampling=sampling, stream=bool(body.stream))
+    return Request(
+        model=body.model, messages=messages, schema=schema, schema_name=name, sampling=sampling, stream=bool(body.stream)
+    )
 
 
 def completion(script: Script, model: str) -> bytes:
     choices: list[Any] = []
     if script.fault != "empty":
-        message = {"role": "assistant", "content": script.text, "refusal": None, "annotations": []}
+        message: dict[str, Any] = {"role": "assistant", "content": script.text, "refusal": None, "annotations": []}
         choices = [{"index": 0, "message": message, "logprobs": None, "finish_reason": script.finish}]
     return encode({**_envelope(script, model, "chat.completion"), "choices": choices, "usage": usage(script)})
 
@@ -148,6 +196,10 @@ class Stream:
 
     def piece(self, text: str) -> bytes:
         return self._chunk({"content": text})
+
+    def nothing(self) -> bytes:
+        """A whole stream without a choice in it."""
+        return event({**self._envelope, "choices": []}) + b"data: [DONE]\n\n"
 
     def end(self) -> bytes:
         """Finish reason, usage if it was asked for, and the terminal signal."""
@@ -189,5 +241,7 @@ def model_document(name: str) -> dict[str, Any]:
 
 
 def _envelope(script: Script, model: str, kind: str) -> dict[str, Any]:
-    return {"id": f"chatcmpl-{script.number:012x}", "object": kind, "created": CREATED, "model": model, "service_tier": "default",
-            "system_fingerprint": "fp_simulated"}  # fmt: skip
+    return {
+        "id": f"chatcmpl-{script.number:012x}", "object": kind, "created": CREATED, "model": model,
+        "service_tier": "default", "system_fingerprint": "fp_simulated",
+    }  # fmt: skip

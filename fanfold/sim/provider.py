@@ -14,7 +14,6 @@ from fanfold.spec.calls import Answer, Chunk, Fault, Request, Scope, Usage
 from fanfold.spec.errors import Code
 
 GRACE_S = 1.0  # the core keeps the deadline; this is the second line
-_NOTHING = Usage()
 
 
 class SimProvider:
@@ -63,10 +62,7 @@ class SimProvider:
             raise
         finally:
             self._simulation.settle(script, playback.tokens_sent, _now())
-        if isinstance(outcome, Fault):
-            self.stats.fault(script.fault or outcome.code)
-        else:
-            self.stats.answered += 1
+        self.stats.ended(script.fault or (str(outcome.code) if isinstance(outcome, Fault) else ""))
         return outcome
 
     async def _outcome(
@@ -119,16 +115,7 @@ class SimProvider:
         return Fault(code=Code.MALFORMED, message=what, status=200)
 
     def _headers(self, wait_s: float | None = None) -> dict[str, str]:
-        headers = self._simulation.limit_headers(_now())
-        if wait_s is not None and self._simulation.world.headers:
-            headers |= retry_headers(wait_s)
-        return headers
-
-
-def retry_headers(wait_s: float) -> dict[str, str]:
-    """Whole seconds and milliseconds, both rounded up."""
-    ms = max(1, -int(-wait_s * 1000 // 1))
-    return {"retry-after": str(-(-ms // 1000)), "retry-after-ms": str(ms)}
+        return self._simulation.refusal_headers(_now(), wait_s)
 
 
 def _refused(refusal: Refusal, model: str, headers: dict[str, str]) -> Fault:

@@ -97,6 +97,14 @@ class Simulation:
                 found[f"x-ratelimit-reset-{kind}"] = go_duration(bucket.full_in_s(now))
         return found
 
+    def refusal_headers(self, now: float, wait_s: float | None) -> dict[str, str]:
+        """Those of the limits, and how long to wait: whole seconds and milliseconds, both rounded up."""
+        headers = self.limit_headers(now)
+        if wait_s is not None and self.world.headers:
+            ms = max(1, math.ceil(wait_s * 1000 - 1e-6))
+            headers |= {"retry-after": str(-(-ms // 1000)), "retry-after-ms": str(ms)}
+        return headers
+
     def _refusal(self, sampling: dict[str, object], tokens_in: int, now: float) -> Refusal | None:
         cost = max(max_tokens(sampling) or 0, tokens_in) if self.world.charge == "reserve" else tokens_in
         both = (("requests", self._requests, 1), ("tokens", self._tokens, cost))

@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass
 class Stats:
-    """requests: all that came. answered: complete answers. refused: by a bucket. faults: by name, those that were meant to be.
+    """requests: all that came. answered: complete answers. refused: by a bucket. faults: by name, drawn, or met on the way.
 
     in_flight, max_in_flight: admitted calls in the air, now and at most. cancelled: left by the caller. tokens: as charged.
     """
@@ -34,8 +34,12 @@ class Stats:
         finally:
             self.in_flight -= 1
 
-    def fault(self, name: str) -> None:
-        self.faults[name] = self.faults.get(name, 0) + 1
+    def ended(self, fault: str) -> None:
+        """A call has ended: with the fault of that name, or "" with an answer."""
+        if fault:
+            self.faults[fault] = self.faults.get(fault, 0) + 1
+        else:
+            self.answered += 1
 
     def reset(self) -> None:
         """Count from here; what is in the air stays in the air."""
