@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,7 @@ class Settings:
 
     base_url: str | None = None
     api_key: str | None = None
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     timeout_s: float = 120.0
     retries: int = 4
     attempts: int | None = None

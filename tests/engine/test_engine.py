@@ -158,7 +158,7 @@ def test_fallbacks_are_marked_and_the_rest_goes_on():
         ],
     )
     filtered = Fails(Fault(code="filtered", message="refused"))
-    result, provider, _ = make(plan, lambda request, n: filtered if last(request) == "p" else Says(last(request)))
+    result, _, _ = make(plan, lambda request, n: filtered if last(request) == "p" else Says(last(request)))
     assert [(e.stage, e.code) for e in result.errors] == [("plays", "filtered"), ("procurement", "upstream")]
     assert [(e.stage, e.code) for e in result.fallbacks] == [("procurement", "upstream")]
     assert result["annex"].values == ['{"rows":0}']
