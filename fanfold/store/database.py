@@ -44,11 +44,8 @@ class Database:
         try:
             with self._lock:
                 fresh = write(self._db, items, self._known)
-        except BaseException as error:
-            self._known.clear()  # what it knew may be what was wrong
-            if isinstance(error, sqlite3.Error | ValueError | TypeError | OverflowError):
-                raise in_words(self.path, error) from error
-            raise
+        except (sqlite3.Error, ValueError) as error:
+            raise in_words(self.path, error) from error
         self._remember(fresh)
         self._logged += COMMIT_BYTES + sum(item.size if isinstance(item, Batch) else len(item.about) for item in items)
 

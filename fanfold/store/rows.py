@@ -66,9 +66,12 @@ def value_row(run: str, value: Stored) -> Row:
 
 
 def record_row(record: RunRecord) -> Row:
-    """Its state and counts are the tally's."""
+    """Its state and counts are the tally's. Raises Refused where something cannot be written down."""
     started, cost = float(record.started), None if record.cost_usd is None else float(record.cost_usd)
-    crc = checksum(record.about, record.run_id, record.plan, started, cost)
+    try:
+        crc = checksum(record.about, record.run_id, record.plan, started, cost)
+    except (TypeError, ValueError) as error:
+        raise Refused(f"run {record.run_id!a}: its record cannot be written down: {error}") from error
     return (record.run_id, record.plan, started, cost, record.about, crc)
 
 

@@ -53,8 +53,8 @@ CAUSES = {
 
 
 def in_words(path: Path, error: Exception) -> StoreError:
-    """What went wrong, first in the words of a user, then in SQLite's."""
-    name = getattr(error, "sqlite_errorname", "") or ""
+    """What went wrong, first in the words of a user, then in SQLite's. A ValueError: what was read makes no sense."""
+    name = "SQLITE_CORRUPT" if isinstance(error, ValueError) else getattr(error, "sqlite_errorname", "")
     cause = CAUSES.get("_".join(name.split("_")[:2]), "it failed")
     return StoreError(f"{path}: {cause}: {error}")
 

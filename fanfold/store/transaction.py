@@ -78,12 +78,12 @@ class _Group:
             self._values += batch.value_rows
 
     def record(self, record: RunRecord) -> None:
-        run = record.run_id
+        run, row = record.run_id, record_row(record)
         tally = self.fresh.get(run) or self._stored(run)
         if tally is None:
             tally = Tally()
             _insert(self._db, "INSERT INTO tallies VALUES {rows}", [tally_row(run, tally)])
-        self._db.execute(RECORD, record_row(record))
+        self._db.execute(RECORD, row)
         self.fresh[run] = tally.recorded(record)
 
     def flush(self) -> None:

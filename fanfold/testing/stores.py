@@ -133,6 +133,10 @@ class StoreConformance(_Subject):
             assert numbers(await journal.events(-1, 10)) == [0]
             assert await journal.values(0) == [value(1, 2)]
             assert (await store.runs("r1"))[0].accepted == 1
+            journal = await store.journal((await store.runs("r1"))[0])
+            await journal.append([ended(1, (0, 0))], [value(0, 0)])
+            assert numbers(await journal.events(-1, 10)) == [0, 1]
+            assert await journal.values(0) == [value(0, 0), value(1, 2)]
 
     async def test_a_value_twice_in_one_batch_is_refused(self) -> None:
         async with self.opened() as store:
