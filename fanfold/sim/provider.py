@@ -58,7 +58,7 @@ class SimProvider:
         except Overdue:
             outcome = Fault(code=Code.TIMEOUT, message="no complete answer within the deadline", usage=_spent(script, playback))
         except asyncio.CancelledError:
-            self.stats.cancelled += 1
+            self.stats.left(script.fault)
             raise
         finally:
             self._simulation.settle(script, playback.tokens_sent, _now())

@@ -41,6 +41,12 @@ class Stats:
         else:
             self.answered += 1
 
+    def left(self, fault: str) -> None:
+        """The caller has gone before the end, of a call that had that fault or none."""
+        self.cancelled += 1
+        if fault:
+            self.ended(fault)
+
     def reset(self) -> None:
         """Count from here; what is in the air stays in the air."""
         fresh = Stats(in_flight=self.in_flight, max_in_flight=self.in_flight)

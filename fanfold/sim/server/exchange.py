@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from typing import Any
 
 from aiohttp import web
 
-from fanfold.sim import chat
 from fanfold.sim.playback import Playback
+from fanfold.sim.server import chat
 from fanfold.sim.simulation import Script, Simulation, go_duration
 from fanfold.sim.world import STATUSES
 
@@ -35,7 +37,7 @@ class Exchange:
         try:
             response = await self._answer()
         except (asyncio.CancelledError, ConnectionError):
-            self._stats.cancelled += 1
+            self._stats.left(script.fault)
             raise
         finally:
             self._simulation.settle(script, self._playback.tokens_sent, now())
@@ -109,8 +111,10 @@ class Exchange:
 
     def _broken(self) -> web.StreamResponse:
         """The connection is reset; what is returned goes nowhere."""
-        if self._request.transport is not None:
-            self._request.transport.abort()
+        transport = self._request.transport
+        if transport is not None:
+            reset_on_close(transport.get_extra_info("socket"))
+            transport.abort()
         return web.Response()
 
     def _response(self, content_type: str, more: dict[str, Any] | None = None) -> web.StreamResponse:
@@ -119,6 +123,12 @@ class Exchange:
     def _headers(self, wait_s: float | None = None) -> dict[str, str]:
         limits = self._simulation.refusal_headers(now(), wait_s)
         return {"x-request-id": self._script.request_id, "openai-processing-ms": "0", **limits}
+
+
+def reset_on_close(connection: socket.socket | None) -> None:
+    """Closing sends a reset, as a peer that has died does, instead of an orderly end."""
+    if connection is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def document(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
