@@ -70,7 +70,7 @@ TABLE = (
         (400, 413, 422, 429, 500), Code.TOO_LONG, Scope.CELL,
         "shorten the prompt or what it gathers, or choose a model with a longer context",
         names=r"context_length_exceeded|string_above_max_length|exceed_context_size_error|request_too_large|prompt_too_long",
-        wording=r"context (length|window|size)|request too large|(prompt|input|request|messages?)( is| are)? too long"
+        wording=r"context (length|window|size)|request too large|(prompt|input|request|messages?)\b.{0,40}\b(too long|longer than)"
         r"|reduce the length|too many (input )?tokens|input token count|maximum (input|prompt|allowed) (length|tokens)"
         r"|exceeds? the (model'?s? )?max(imum)? (length|number of (input )?tokens)|input length .{0,60}exceed",
     ),
@@ -170,6 +170,7 @@ def _fault(status: int, headers: Mapping[str, str], body: bytes, error: ErrorDoc
         code = Code.QUOTA if code is Code.RATE_LIMITED else Code.BAD_REQUEST
         hint = "the server says that another try would not help"
     where = f" to {quoted(headers.get('location', '').partition('?')[0])}" if 300 <= status < 400 else ""
+    where += f" ({quoted(error.param, 60)})" if error.param not in error.message else ""
     return Fault(
         code=code, message=f"HTTP {status}{where}: {error.message}", hint=hint, retry_after_s=wait, scope=row.scope,
         headers=limit_headers(headers), status=status,

@@ -317,6 +317,12 @@ class FaultServer:
         """The base URL under which everything fails in this mode."""
         return f"http://127.0.0.1:{self.port}/mode/{mode}/v1"
 
+    async def arrived(self, mode: str) -> None:
+        """Wait for the first request in this mode."""
+        while not self.hits[mode]:
+            self._arrival.clear()
+            await self._arrival.wait()
+
     async def quiet(self) -> None:
         """Wait until every client has gone."""
         while self._tasks:
@@ -324,6 +330,7 @@ class FaultServer:
 
     async def __aenter__(self) -> Self:
         self._tasks: set[asyncio.Task[None]] = set()
+        self._arrival = asyncio.Event()
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
@@ -361,5 +368,6 @@ class FaultServer:
         exchange = Exchange(mode, f"http://127.0.0.1:{self.port}", headers, body, reader, writer)
         self.hits[mode] += 1
         self.requests[mode] = exchange
+        self._arrival.set()
         await self.modes.get(mode, reply(404, error(f"no mode {mode!r}")))(exchange)
         return exchange.keep
