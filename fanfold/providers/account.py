@@ -31,6 +31,10 @@ class Account:
         """The header that shows the key; nothing without a key."""
         return {"Authorization": f"Bearer {self._key}"} if self._key else {}
 
+    @property
+    def has_key(self) -> bool:
+        return bool(self._key)
+
     def keyed(self, header: str) -> dict[str, str]:
         """The key as it is, in a header of that name; nothing without a key."""
         return {header: self._key} if self._key else {}
@@ -43,7 +47,7 @@ class Account:
         return text
 
     def __repr__(self) -> str:
-        return f"<Account {self.host} {'with a key' if self._key else 'without a key'}>"
+        return f"<Account {self.host} {'with' if self._key else 'without'} a key>"
 
     def __reduce__(self) -> str:
         raise TypeError("an account is not written down: it holds a key")

@@ -88,7 +88,7 @@ def judge(said: Completion, headers: Mapping[str, str], request: Request) -> Ans
         return _fault(Code.MALFORMED, f"the answer ended with {quoted(said.finish, 40)!r}", usage, headers)
     if not said.text.strip():
         return _fault(Code.MALFORMED, "empty answer", usage, headers)
-    request_id = headers.get("x-request-id", "") or said.request_id
+    request_id = quoted(headers.get("x-request-id", "") or said.request_id, 128)
     return Answer(text=said.text, usage=usage, finish="stop", request_id=request_id, headers=limit_headers(headers))
 
 

@@ -18,6 +18,7 @@ from fanfold.providers.profile import Profile
 from fanfold.providers.reading import Unreadable, parse
 from fanfold.providers.schema import Strict, response_name, strict_subset, without_added_nulls
 from fanfold.providers.sse import Event
+from fanfold.providers.taxonomy import KEY_HINT
 from fanfold.providers.usage import estimated
 from fanfold.providers.wire import HEADERS, Heed, Target, Wire
 from fanfold.spec.calls import Answer, Chunk, Fault, Request, Scope
@@ -64,6 +65,7 @@ class OpenAI:
         url, host = self._account.url("/chat/completions"), self._account.host
         self._plain = Target(url, host, {**HEADERS, **self._account.bearer(), "Accept": "application/json"})
         self._streaming = Target(url, host, {**HEADERS, **self._account.bearer(), "Accept": "text/event-stream"})
+        self._key_hint = f"{KEY_HINT} ({PROFILE.key_env[0]})" if self._account.has_key else f"set {PROFILE.key_env[0]}"
         self._schemas: dict[int, tuple[dict[str, Any], Strict]] = {}
 
     async def call(self, request: Request, heard: Callable[[Chunk], None]) -> Answer | Fault:
@@ -73,9 +75,9 @@ class OpenAI:
         except (TypeError, ValueError, RecursionError) as error:
             return _unwritable(error)
         outcome = await (self._stream(request, body, heard) if request.stream else self._post(request, body))
-        if isinstance(outcome, Answer) and strict is not None and strict.nulls:
-            return _pruned(outcome, request.schema)
-        return outcome
+        if isinstance(outcome, Fault):
+            return outcome if outcome.code != Code.AUTH else msgspec.structs.replace(outcome, hint=self._key_hint)
+        return _pruned(outcome, request.schema) if strict is not None and strict.nulls else outcome
 
     async def close(self) -> None:
         """Nothing of its own: the wire belongs to the engine."""

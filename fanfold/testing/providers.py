@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, NamedTuple
@@ -80,16 +81,16 @@ def request(*, timeout_s: float = LONG_S, idle_s: float = LONG_S, **more: Any) -
     return Request(model="m", messages=(Message("user", "Say it."),), timeout_s=timeout_s, idle_s=idle_s, **more)
 
 
-class ProviderConformance:
+class ProviderConformance(ABC):
     """Test methods for any runner that awaits them; nothing here needs pytest."""
 
     modes: Mapping[str, Mode] = MODES
     plain: Mapping[str, Expected] = PLAIN
     streamed: Mapping[str, Expected] = STREAMED
 
+    @abstractmethod
     def provider(self, base_url: str) -> AbstractAsyncContextManager[Provider]:
         """The adapter under test, with the key KEY, and all that it holds open."""
-        raise NotImplementedError
 
     async def test_whole_answers_end_as_they_should(self) -> None:
         await self._each(self.plain, stream=False)

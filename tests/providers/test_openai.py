@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 
 from fanfold.providers.openai import PROFILE, OpenAI, encode
@@ -152,6 +153,25 @@ async def test_a_listener_that_fails_is_not_the_networks_fault():
         with pytest.raises(ZeroDivisionError):
             await provider.call(request(stream=True), listener)
         assert isinstance(await provider.call(request(), unheard), Answer), "and the pool is well"
+
+
+async def test_what_is_said_about_a_refused_key():
+    for key, hint in ((KEY, "check the API key, and what it may do (OPENAI_API_KEY)"), (None, "set OPENAI_API_KEY")):
+        async with FaultServer() as server, openai(server.url("401"), key) as provider:
+            assert (await provider.call(request(), unheard)).hint == hint
+
+
+async def test_headers_that_are_no_text_can_be_written_down():
+    odd = "\udcff\udcfe".encode("utf-8", "surrogateescape").decode("latin-1")
+
+    async def mode(exchange):
+        body = json.dumps(completion()).encode()
+        head = f"HTTP/1.1 200 OK\r\nX-Request-Id: {odd}\r\nX-RateLimit-Odd: {odd}\r\nContent-Length: {len(body)}\r\n\r\n"
+        await exchange.send(head.encode("latin-1") + body)
+
+    outcome, _ = await answered(mode, request())
+    assert isinstance(outcome, Answer)
+    msgspec.json.encode(outcome)
 
 
 async def test_redirects_are_never_followed():

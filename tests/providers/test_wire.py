@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import socket
 import ssl
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -18,8 +18,6 @@ from fanfold.spec.calls import Answer, Fault, Scope
 from fanfold.spec.errors import Code
 from fanfold.testing.faultserver import FaultServer, event, raw, repeat
 from fanfold.testing.providers import KEY, request
-
-HERE = Path(__file__).parent
 
 
 @pytest.fixture
@@ -90,6 +88,23 @@ async def test_a_name_that_is_looked_up_for_ever(monkeypatch):
     assert 0.2 <= time.monotonic() - began < 2
     release.set()
     await wire.close()
+
+
+async def test_a_server_that_does_not_take_connections():
+    """A full queue drops what knocks: the deadline to connect ends it, long before that of the call (FAULTS B2)."""
+    with socket.socket() as full, socket.socket() as first, socket.socket() as second:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for knocking in (first, second):
+            knocking.setblocking(False)
+            knocking.connect_ex(full.getsockname())
+        wire = Wire(connect_s=0.2)
+        began = time.monotonic()
+        outcome = await OpenAI(wire, f"http://127.0.0.1:{full.getsockname()[1]}/v1", KEY).call(request(), unheard)
+        assert (outcome.code, outcome.scope) == (Code.TRANSIENT, Scope.ENDPOINT)
+        assert "no connection in time" in outcome.message
+        assert time.monotonic() - began < 3
+        await wire.close()
 
 
 async def test_proxies_of_the_environment_are_not_used(wire, monkeypatch):
