@@ -42,15 +42,14 @@ class Contents:
         if request.schema is None:
             return Speech(pen, self._vocabulary).page()
         title = str(request.schema.get("title") or request.schema_name)
-        function = self._function(title)
-        if function is None and request.schema_name != title:
-            function = self._function(request.schema_name)
-        if function is None:
-            return _json(Filler(pen, self._vocabulary).fill())
+        function = self._function(title) or self._function(request.schema_name) or self._fill
         try:
             return _json(in_order(function(pen), request.schema))
         except Exception as error:
-            raise ContentError(f"the content function {title!r} failed: {type(error).__name__}: {error}") from error
+            raise ContentError(f"no content for {title!r}: {type(error).__name__}: {error}") from error
+
+    def _fill(self, pen: Pen) -> Any:
+        return Filler(pen, self._vocabulary).fill()
 
     def _function(self, title: str) -> ContentFunction | None:
         if title not in self._functions:

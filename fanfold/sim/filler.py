@@ -92,6 +92,10 @@ class Filler:
         others = [whole for whole in wholes if whole.get("type") != "null"]
         if nulls and (not others or depth > _DEEP or self._rng.random() < _NULL):
             return nulls[0]
+        if any(
+            whole.get("type") in ("number", "integer") for whole in others
+        ):  # a text beside a number is how decimals are asked for
+            others = [whole for whole in others if whole.get("type") != "string"]
         flat = [whole for whole in others if whole.get("type") not in ("object", "array")]
         return self._rng.choice(flat if depth > _DEEP and flat else others)
 

@@ -38,6 +38,8 @@ class SimProvider:
             script = simulation.begin(request, _now())
         except ContentError as error:
             return Fault(code=Code.INTERNAL, message=str(error))
+        except (TypeError, ValueError) as error:
+            return Fault(code=Code.BAD_REQUEST, message=f"the request cannot be written as JSON: {error}")
         if isinstance(script, Refusal):
             headers = self._headers(script.wait_s)
             await self._sleep(simulation.world.refusal_s)
@@ -77,10 +79,12 @@ class SimProvider:
             case "reset":
                 await playback.pause(script.timing.first_s / 2)
                 await self._listen(playback, heard, len(playback.pieces) // 2)
-                return _broken("the connection was reset", _spent(script, playback))
+                message = "the connection was reset"
+                return Fault(code=Code.TRANSIENT, message=message, usage=_spent(script, playback))
             case "no_terminal":
                 await self._listen(playback, heard, len(playback.pieces))
-                return _broken("the answer ended without a terminal signal", _spent(script, playback))
+                code = Code.TRANSIENT if heard is None else Code.TRUNCATED
+                return Fault(code=code, message="the answer ended without a terminal signal", usage=_spent(script, playback))
             case "" | "malformed" | "truncated" | "filter":
                 await self._listen(playback, heard, len(playback.pieces))
                 return self._answer(script)
@@ -110,7 +114,8 @@ class SimProvider:
         if script.fault in STATUSES:
             return Fault(code=Code.TRANSIENT, message=f"HTTP {script.fault}: simulated", status=int(script.fault))
         if script.fault == "quota":
-            return Fault(code=Code.QUOTA, message="HTTP 429: the simulated quota is used up", scope=Scope.LANE, status=429)
+            message, hint = "HTTP 429: the simulated quota is used up", "it is a drawn fault: leave it out of `faults`"
+            return Fault(code=Code.QUOTA, message=message, hint=hint, scope=Scope.LANE, status=429)
         what = {"empty": "the answer has no choices", "html": "a page of text/html instead of an answer"}[script.fault]
         return Fault(code=Code.MALFORMED, message=what, status=200)
 
@@ -123,10 +128,6 @@ def _refused(refusal: Refusal, model: str, headers: dict[str, str]) -> Fault:
     if refusal.wait_s is None:
         return Fault(code=Code.TOO_LONG, message=message, hint="ask for fewer tokens", headers=headers, status=429)
     return Fault(code=Code.RATE_LIMITED, message=message, retry_after_s=refusal.wait_s, headers=headers, status=429)
-
-
-def _broken(message: str, usage: Usage) -> Fault:
-    return Fault(code=Code.TRANSIENT, message=message, usage=usage)
 
 
 def _spent(script: Script, playback: Playback) -> Usage:

@@ -197,10 +197,6 @@ class Stream:
     def piece(self, text: str) -> bytes:
         return self._chunk({"content": text})
 
-    def nothing(self) -> bytes:
-        """A whole stream without a choice in it."""
-        return event({**self._envelope, "choices": []}) + b"data: [DONE]\n\n"
-
     def end(self) -> bytes:
         """Finish reason, usage if it was asked for, and the terminal signal."""
         last = self._chunk({}, self._script.finish)

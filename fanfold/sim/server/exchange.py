@@ -84,15 +84,12 @@ class Exchange:
             text = await self._playback.reach()
             if number == 0:
                 await response.prepare(self._request)
-            if fault == "empty":
-                await response.write(stream.nothing())
-            else:
-                await response.write((b"" if number else stream.start()) + stream.piece(text))
+            await response.write((b"" if number else stream.start()) + stream.piece(text))
         if fault == "stall":
             await self._playback.silence()
         if fault == "reset":
             return self._broken()
-        if fault not in ("no_terminal", "empty"):
+        if fault != "no_terminal":
             await response.write(stream.end())
         await response.write_eof()
         return response
