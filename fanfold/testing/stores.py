@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -57,36 +58,35 @@ def numbers(events: Sequence[AnyEvent]) -> list[int]:
     return [event.seq for event in events]
 
 
-class _Subject:
-    def make(self) -> Store:
-        """The store under test. A durable one is the same store whenever it is made again in one test."""
-        raise NotImplementedError
-
-    @asynccontextmanager
-    async def opened(self) -> AsyncIterator[Store]:
-        store = self.make()
-        try:
-            yield store
-        finally:
-            await store.close()
+@asynccontextmanager
+async def opened(store: Store) -> AsyncIterator[Store]:
+    """Closed at the end."""
+    try:
+        yield store
+    finally:
+        await store.close()
 
 
-class StoreConformance(_Subject):
+class StoreConformance(ABC):
     """The port, for any store."""
+
+    @abstractmethod
+    def make(self) -> Store:
+        """A new and empty store."""
 
     async def test_events_come_back_as_they_were_written(self) -> None:
         written: list[AnyEvent] = [
             started(0, 3, 2), called(1), ended(2), Grew(3, 40, 1, 5), BundleEnded(4, 50, 1, (1,), 0, 4, "skipped", "upstream"),
             RunEnded(5, 60, "partial", "timeout"),
         ]  # fmt: skip
-        async with self.opened() as store:
+        async with opened(self.make()) as store:
             journal = await store.journal(record())
             await journal.append(written[:2], [])
             await journal.append(written[2:], [value(0)])
             assert await journal.events(-1, 100) == written
 
     async def test_any_slice_of_the_events(self) -> None:
-        async with self.opened() as store:
+        async with opened(self.make()) as store:
             journal = await store.journal(record())
             for start, stop in ((0, 1), (1, 4), (4, 5), (5, 9)):
                 await journal.append(calls(start, stop), [])
@@ -95,14 +95,14 @@ class StoreConformance(_Subject):
                     assert numbers(await journal.events(after, limit)) == list(range(9))[after + 1 :][:limit]
 
     async def test_a_new_journal_is_empty(self) -> None:
-        async with self.opened() as store:
+        async with opened(self.make()) as store:
             journal = await store.journal(record())
             assert await journal.events(-1, 10) == []
             assert await journal.values(0) == []
             assert await journal.values(3, [(0,)]) == []
 
     async def test_what_is_appended_is_visible_once_append_returns(self) -> None:
-        async with self.opened() as store:
+        async with opened(self.make()) as store:
             journal = await store.journal(record())
             for seq in range(20):
                 assert await journal.events(seq - 1, 10) == []
@@ -112,7 +112,7 @@ class StoreConformance(_Subject):
                 assert (await store.runs("r1"))[0].accepted == seq + 1
 
     async def test_a_gap_or_a_repeat_is_refused_and_nothing_is_kept(self) -> None:
-        async with self.opened() as store:
+        async with opened(self.make()) as store:
             await (await store.journal(record())).append(calls(0, 3), [])
             for wrong in (calls(4, 5), calls(2, 4), calls(0, 1), [called(3), called(5)], [called(3), called(3)]):
                 journal = await store.journal(record())
@@ -121,11 +121,11 @@ class StoreConformance(_Subject):
                 assert await journal.values(0) == []
 
     async def test_the_first_event_is_number_zero(self) -> None:
-        async with self.opened() as store:
+        async with opened(self.make()) as store:
             await refused((await store.journal(record())).append(calls(1, 2), []))
 
     async def test_a_second_value_for_a_cell_is_refused_and_nothing_is_kept(self) -> None:
-        async with self.opened() as store:
+        async with opened(self.make()) as store:
             journal = await store.journal(record())
             await journal.append([ended(0, (1, 2))], [value(1, 2)])
             again = [value(0, 0), value(1, 2, data=b'"another"')]
@@ -139,20 +139,20 @@ class StoreConformance(_Subject):
             assert await journal.values(0) == [value(0, 0), value(1, 2)]
 
     async def test_a_value_twice_in_one_batch_is_refused(self) -> None:
-        async with self.opened() as store:
+        async with opened(self.make()) as store:
             journal = await store.journal(record())
             await refused(journal.append([called(0)], [value(0), value(0)]))
             assert await journal.values(0) == []
             assert await journal.events(-1, 10) == []
 
     async def test_a_value_is_written_with_its_event(self) -> None:
-        async with self.opened() as store:
+        async with opened(self.make()) as store:
             journal = await store.journal(record())
             await refused(journal.append([], [value(0)]))
             assert await journal.values(0) == []
 
     async def test_a_journal_that_refused_takes_nothing_more_until_it_is_opened_anew(self) -> None:
-        async with self.opened() as store:
+        async with opened(self.make()) as store:
             journal = await store.journal(record())
             await refused(journal.append(calls(1, 2), []))
             assert "anew" in await refused(journal.append(calls(0, 1), []))
@@ -161,7 +161,7 @@ class StoreConformance(_Subject):
             assert numbers(await journal.events(-1, 10)) == [0]
 
     async def test_one_refused_run_does_not_take_the_others_with_it(self) -> None:
-        async with self.opened() as store:
+        async with opened(self.make()) as store:
             journals = [await store.journal(record(f"r{i}")) for i in range(5)]
             batches = [calls(int(i == 2), 3) for i in range(5)]
             results = await asyncio.gather(
@@ -172,7 +172,7 @@ class StoreConformance(_Subject):
 
     async def test_all_values_come_in_axis_order(self) -> None:
         cells = [(7, 300), (0, 70_000), (256, 0), (0, 2), (7, 4), (1, 0), (0, 10)]
-        async with self.opened() as store:
+        async with opened(self.make()) as store:
             journal = await store.journal(record())
             for seq, at in enumerate(cells):
                 await journal.append([ended(seq, at)], [value(*at), value(*at, step=1, data=b"1")])
@@ -182,7 +182,7 @@ class StoreConformance(_Subject):
 
     async def test_values_asked_for_come_in_the_order_of_asking(self) -> None:
         size = 1200
-        async with self.opened() as store:
+        async with opened(self.make()) as store:
             journal = await store.journal(record())
             there = [at for at in range(size) if at % 7]
             await journal.append([called(0)], [value(at, data=b"%d" % at) for at in there])
@@ -194,13 +194,13 @@ class StoreConformance(_Subject):
             assert [v.at for v in await journal.values(0, [(1,), (0,), (1,)])] == [(1,), (1,)]
 
     async def test_a_cell_without_axes_has_a_value(self) -> None:
-        async with self.opened() as store:
+        async with opened(self.make()) as store:
             journal = await store.journal(record())
             await journal.append([ended(0, ())], [value()])
             assert await journal.values(0) == await journal.values(0, [()]) == [value()]
 
     async def test_runs_do_not_see_each_other(self) -> None:
-        async with self.opened() as store:
+        async with opened(self.make()) as store:
             one, two = await store.journal(record("one")), await store.journal(record("two"))
             for seq in range(10):
                 await one.append([ended(seq, (seq,))], [value(seq, data=b"1")])
@@ -210,7 +210,7 @@ class StoreConformance(_Subject):
             assert [run.accepted for run in await store.runs()] == [10, 10]
 
     async def test_a_thousand_tasks_append_at_once(self) -> None:
-        async with self.opened() as store:
+        async with opened(self.make()) as store:
             journals = [await store.journal(record(f"r{i}")) for i in range(4)]
             await asyncio.gather(
                 *(journals[n % 4].append([ended(n // 4, (n,))], [value(n, data=b"%d" % n)]) for n in range(1000))
@@ -220,7 +220,7 @@ class StoreConformance(_Subject):
                 assert await journal.values(0) == [value(n, data=b"%d" % n) for n in range(i, 1000, 4)]
 
     async def test_a_cancelled_append_harms_nobody(self) -> None:
-        async with self.opened() as store:
+        async with opened(self.make()) as store:
             journals = [await store.journal(record(f"r{i}")) for i in range(6)]
             tasks = [asyncio.create_task(journal.append(calls(0, 2), [])) for journal in journals]
             await asyncio.sleep(0)
@@ -232,7 +232,7 @@ class StoreConformance(_Subject):
             assert all([len(await journal.events(-1, 10)) == 2 for journal in journals[1::2]])
 
     async def test_the_callers_lists_stay_the_callers(self) -> None:
-        async with self.opened() as store:
+        async with opened(self.make()) as store:
             journal = await store.journal(record())
             events, values = calls(0, 3), [value(0)]
             task = asyncio.create_task(journal.append(events, values))
@@ -247,25 +247,25 @@ class StoreConformance(_Subject):
     # ---------------------------------------------------------------- runs
 
     async def test_runs_are_listed_newest_first(self) -> None:
-        async with self.opened() as store:
+        async with opened(self.make()) as store:
             for name, at in (("b", 2.0), ("a", 1.0), ("d", 3.25), ("c", 3.0), ("e", 3.25)):
                 await store.journal(record(name, started=at))
             assert [run.run_id for run in await store.runs()] == ["e", "d", "c", "b", "a"]
 
     async def test_an_unknown_run_is_an_empty_list(self) -> None:
-        async with self.opened() as store:
+        async with opened(self.make()) as store:
             assert await store.runs() == await store.runs("nobody") == []
             await store.journal(record())
             assert await store.runs("nobody") == []
 
     async def test_a_record_comes_back_as_it_was_given(self) -> None:
         given = record("r – 1/ü", cost_usd=0.125, about=b"\x00\xff not JSON", started=1700000000.123456, plan="", state="queued")
-        async with self.opened() as store:
+        async with opened(self.make()) as store:
             await store.journal(given)
             assert await store.runs(given.run_id) == await store.runs() == [given]
 
     async def test_the_life_of_a_record(self) -> None:
-        async with self.opened() as store:
+        async with opened(self.make()) as store:
 
             async def now() -> RunRecord:
                 (found,) = await store.runs("r1")
@@ -283,7 +283,7 @@ class StoreConformance(_Subject):
             assert await now() == record(cells=43, accepted=11, state="partial")
 
     async def test_a_known_run_has_its_record_replaced_and_its_journal_kept(self) -> None:
-        async with self.opened() as store:
+        async with opened(self.make()) as store:
             journal = await store.journal(record())
             await journal.append([started(0, 3), ended(1), RunEnded(2, 9, "cancelled", "cancelled")], [value(0)])
             again = record(plan="haiku 2", about=b"new", cost_usd=2.0, cells=3, accepted=1, state="queued")
@@ -308,27 +308,31 @@ class StoreConformance(_Subject):
         await self.make().close()
 
 
-class DurableConformance(_Subject):
+class DurableConformance(ABC):
     """For a store that outlives its process."""
 
+    @abstractmethod
+    def make(self) -> Store:
+        """The store under test: the same one whenever it is made again in one test."""
+
     async def test_opened_again_it_gives_the_same(self) -> None:
-        async with self.opened() as store:
+        async with opened(self.make()) as store:
             journal = await store.journal(record())
             await journal.append([started(0, 2), ended(1)], [value(0)])
             await journal.append([ended(2, (1,)), RunEnded(3, 5, "complete", "")], [value(1)])
             before = (await store.runs(), await journal.events(-1, 10), await journal.values(0))
-        async with self.opened() as store:
+        async with opened(self.make()) as store:
             assert await store.runs() == before[0] == [record(state="complete", cells=2, accepted=2)]
             journal = await store.journal(before[0][0])
             assert (await store.runs(), await journal.events(-1, 10), await journal.values(0)) == before
 
     async def test_a_journal_goes_on_where_it_ended(self) -> None:
         for life in range(3):
-            async with self.opened() as store:
+            async with opened(self.make()) as store:
                 journal = await store.journal(record())
                 assert len(await journal.events(-1, 100)) == 5 * life
                 await journal.append(calls(5 * life, 5 * life + 5), [])
-        async with self.opened() as store:
+        async with opened(self.make()) as store:
             assert numbers(await (await store.journal(record())).events(-1, 100)) == list(range(15))
 
     async def test_close_writes_what_waits(self) -> None:
@@ -338,12 +342,12 @@ class DurableConformance(_Subject):
         await asyncio.sleep(0)
         await store.close()
         await asyncio.gather(*tasks)
-        async with self.opened() as store:
+        async with opened(self.make()) as store:
             assert len(await store.runs()) == 50
             assert numbers(await (await store.journal(record("r49"))).events(-1, 10)) == [0, 1, 2]
 
     async def test_two_stores_on_one_place_see_each_other(self) -> None:
-        async with self.opened() as one, self.opened() as two:
+        async with opened(self.make()) as one, opened(self.make()) as two:
             mine = await one.journal(record("mine"))
             theirs = await two.journal(record("theirs"))
             await asyncio.gather(*(j.append([called(seq)], []) for seq in range(20) for j in (mine, theirs)))
@@ -351,7 +355,7 @@ class DurableConformance(_Subject):
             assert numbers(await (await one.journal(record("theirs"))).events(-1, 100)) == list(range(20))
 
     async def test_only_one_of_two_can_go_on_with_a_run(self) -> None:
-        async with self.opened() as one, self.opened() as two:
+        async with opened(self.make()) as one, opened(self.make()) as two:
             first = await one.journal(record())
             await first.append(calls(0, 2), [])
             second = await two.journal(record())
