@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
@@ -19,10 +20,11 @@ from fanfold.engine.shell import Shell
 from fanfold.result import Ending, Result, cell_error, gather_result
 from fanfold.spec.calls import At
 from fanfold.spec.compile import compile_plan
-from fanfold.spec.errors import CellError, PlanError, StoreError
+from fanfold.spec.errors import CellError, FanfoldError, PlanError, StoreError
 from fanfold.spec.events import BundleEnded, CellEnded, Coords, StepSwept
 from fanfold.spec.plan import UNSET, Judge, Limits, Plan, Step, Unique
 from fanfold.spec.ports import Clock, Provider, RunRecord, Sink, Store
+from fanfold.views.progress import Progress, in_notebook
 from fanfold.views.report import report
 from fanfold.wiring import Settings, Wiring, default_model, describe_run, open_store, wire_steps
 
@@ -222,14 +224,19 @@ class Engine:
         *,
         deadline_s: float | None = None,
         seed: int | None = None,
+        progress: bool = False,
         sinks: Sequence[Sink] = (),
         about: Mapping[str, Any] | None = None,
     ) -> Run:
         """Begin a run and return at once. Raises PlanError before anything is called, StoreError when the store cannot be had.
 
-        deadline_s: seconds from now; what has not ended by then fails with `timeout`. sinks: views, told every batch of events.
-        about: what the run's record keeps beside the plan's name, for `resume`.
+        deadline_s: seconds from now; what has not ended by then fails with `timeout`. progress: show it on stderr, or in the
+        notebook. sinks: views, told every batch of events. about: what the run's record keeps beside the plan's name.
         """
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            raise FanfoldError("an Engine needs a running event loop: use it inside asyncio.run, or use generate()") from None
         if deadline_s is not None and not 0 < deadline_s < float("inf"):
             raise PlanError("deadline_s", f"a deadline is a number of seconds above 0, not {deadline_s!r}")
         compiled = compile_plan(plan)
@@ -245,6 +252,8 @@ class Engine:
         if self._store is None:
             self._store, self._owns_store = open_store(self._store_name)
         job = Job(record.run_id, compiled, works, LateJournal(self._store, record))
+        if progress:
+            sinks = [*sinks, Progress.for_stream(sys.stderr, labels=job.labels)]
         job.cost_usd, job.cost_is = (0.0, "exact") if _free(works) else (None, "unknown")
         self._shell.start(
             job, rules, seed=self._seed if seed is None else seed, cap=plan.concurrent,
@@ -317,11 +326,13 @@ async def agenerate(
     sampling: Mapping[str, Any] | None = None,
     deadline_s: float | None = None,
     name: str = "answer",
+    progress: bool | None = None,
     **engine: Any,
 ) -> Result:
     """One step over some axes, in one call. The words are those of `Step`, `Plan` and `Engine`.
 
-    over: axis name -> its values, or `{"count": 100}`. Raises PlanError before anything is called, StoreError.
+    over: axis name -> its values, or `{"count": 100}`. progress: whether to show it; None: in notebooks.
+    Raises PlanError before anything is called, StoreError.
     """
     step = Step(
         name, prompt, system, output=output, over=tuple(over or ()), unique=unique, checks=checks, judge=judge, attempts=attempts,
@@ -329,7 +340,7 @@ async def agenerate(
     )  # fmt: skip
     plan = Plan(name, [step], over or (), given or {})
     async with Engine(**engine) as rooms:
-        return await rooms.run(plan, deadline_s=deadline_s)
+        return await rooms.run(plan, deadline_s=deadline_s, progress=in_notebook() if progress is None else progress)
 
 
 def generate(prompt: str | Callable[..., Any], **options: Any) -> Result:

@@ -86,7 +86,7 @@ class Progress:
 
 
 def surface_for(stream: TextIO) -> Surface:
-    if _in_notebook():
+    if in_notebook():
         return Notebook(import_module("IPython.display").display)
     if not stream.isatty():
         return Lines(stream)
@@ -96,7 +96,7 @@ def surface_for(stream: TextIO) -> Surface:
     return Lines(stream) if console.is_dumb_terminal else Terminal(console)
 
 
-def _in_notebook() -> bool:
+def in_notebook() -> bool:
     """Whether this process is an IPython kernel: then IPython is loaded, and its shell has a kernel."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fanfold import Engine, Limits, Plan, PlanError, Step, StoreError, agenerate, generate
+from fanfold import Engine, FanfoldError, Limits, Plan, PlanError, Step, StoreError, agenerate, generate
 from fanfold.spec.calls import Request
 from fanfold.store.memory import MemoryStore
 from fanfold.testing.scripted import Says, ScriptedProvider
@@ -145,6 +145,18 @@ def test_generate_works_without_a_loop_and_inside_one():
     assert threading.active_count() == 1
     with pytest.raises(PlanError):
         generate("{nothing}", provider=provider)
+
+
+def test_an_engine_needs_a_loop_and_says_so():
+    with pytest.raises(FanfoldError, match=r"use it inside asyncio\.run, or use generate"):
+        Engine(provider=ScriptedProvider([]), store=":memory:").start(Plan("p", [Step("a", "x")]))
+
+
+def test_progress_when_asked_for(capsys):
+    generate("{n}", over={"n": range(3)}, provider=ScriptedProvider(["x"]), store=":memory:", progress=True)
+    assert "answer 3/3" in capsys.readouterr().err
+    generate("{n}", over={"n": range(3)}, provider=ScriptedProvider(["x"]), store=":memory:")
+    assert capsys.readouterr().err == ""
 
 
 def test_slow_checks_leave_the_loop():
