@@ -154,7 +154,7 @@ def test_an_engine_needs_a_loop_and_says_so():
 
 def test_progress_when_asked_for(capsys):
     generate("{n}", over={"n": range(3)}, provider=ScriptedProvider(["x"]), store=":memory:", progress=True)
-    assert "answer 3/3" in capsys.readouterr().err
+    assert "answer: complete, 3 of 3 cells accepted" in capsys.readouterr().err
     generate("{n}", over={"n": range(3)}, provider=ScriptedProvider(["x"]), store=":memory:")
     assert capsys.readouterr().err == ""
 

@@ -1,0 +1,1 @@
+"""Applications: each a small package on the front door, found by entry point."""

@@ -1,0 +1,81 @@
+"""The plan for programs and for people: JSON by day, Markdown, one row a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any
+
+from fanfold import Result
+from fanfold.apps.mealplan.params import Params
+from fanfold.apps.mealplan.units import quantity
+
+Json = dict[str, Any]
+
+
+def content(params: Params, result: Result) -> Json:
+    """`{"plan": [{"day", "meals": [{"type", "source", "recipe"}]}], "shopping_list": […]}`, always in day and meal order.
+
+    A meal whose recipe failed is left out; its day stays.
+    """
+    days = []
+    for day in range(1, params.days + 1):
+        found = [(meal, result.at("recipe", day=day, meal=meal)) for meal in params.meals]
+        meals = [
+            {"type": meal, "source": "llm", "recipe": recipe.model_dump(mode="json")}
+            for meal, recipe in found
+            if recipe is not None
+        ]
+        days.append({"day": day, "meals": meals})
+    lists = result["shopping"].values
+    return {"plan": days, "shopping_list": [item.model_dump(mode="json") for item in lists[0]] if lists else []}
+
+
+def markdown(data: Json) -> str:
+    """A plan to cook from, and the list to take to the shop."""
+    return "\n".join(_lines(data))
+
+
+def _lines(data: Json) -> Iterator[str]:
+    for day in data["plan"]:
+        yield f"# Day {day['day']}\n"
+        for meal in day["meals"]:
+            yield from _recipe(meal["type"], meal["recipe"])
+        for error in data.get("errors", []):
+            if error["stage"] == "recipe" and error["cell"].get("day") == day["day"]:
+                yield f"*No {error['cell']['meal']}: {error['message']}*\n"
+    if data["shopping_list"]:
+        yield "# Shopping list\n"
+        for section, items in groupby(data["shopping_list"], key=lambda item: item["section"]):
+            yield f"**{section.capitalize()}**: " + ", ".join(_measured(item) for item in items) + "\n"
+
+
+def _recipe(meal: str, recipe: Json) -> Iterator[str]:
+    yield f"## {meal.capitalize()}: {recipe['name']}\n"
+    facts = [recipe["cuisine"], f"{recipe['minutes']} min", f"{recipe['calories']} kcal", f"serves {recipe['servings']}"]
+    if recipe["allergens"]:
+        facts.append("contains " + ", ".join(recipe["allergens"]))
+    yield f"*{' · '.join(facts)}*\n"
+    yield ", ".join(_measured(item) for item in recipe["ingredients"]) + "\n"
+    yield from (f"{number}. {step}" for number, step in enumerate(recipe["steps"], 1))
+    yield ""
+
+
+def _measured(item: Json) -> str:
+    """ "200 g red lentils", "3 eggs", "salt"."""
+    return f"{quantity(item['amount'], item['unit'])} {item['name']}".strip()
+
+
+def rows(data: Json) -> list[Json]:
+    """One flat row a recipe."""
+    return [_row(day["day"], meal) for day in data["plan"] for meal in day["meals"]]
+
+
+def _row(day: int, meal: Json) -> Json:
+    recipe = meal["recipe"]
+    row = {"day": day, "meal": meal["type"], "source": meal["source"]}
+    row |= {field: recipe[field] for field in ("name", "cuisine", "minutes", "calories", "servings")}
+    row |= {field: ", ".join(recipe[field]) for field in ("diets", "allergens")}
+    row["ingredients"] = "; ".join(map(_measured, recipe["ingredients"]))
+    row["steps"] = " ".join(recipe["steps"])
+    return row

@@ -1,0 +1,52 @@
+"""What the model is told. The rules are the same for every cell and come first, so that providers can reuse them."""
+
+from __future__ import annotations
+
+from fanfold.apps.mealplan.params import Params
+
+SYSTEM = """\
+You write recipes for a household's meal plan. Many recipes of the plan are written at the same time, so do not settle for the first
+dish that comes to mind: choose one that is good, real and cookable, and less expected.
+
+Every recipe keeps to these rules:
+{rules}
+
+How to fill in the fields:
+- name: the name of the dish, as a cookbook would call it. No two recipes of the plan may share a name.
+- meal: the meal that you were asked for.
+- cuisine: the cuisine the dish comes from.
+- minutes: all the time it takes, from start to table.
+- calories: kcal of one serving.
+- diets: every diet that the dish suits, of: vegetarian, vegan, pescatarian, gluten-free, dairy-free, egg-free, nut-free.
+- allergens: every allergen that an ingredient contains, of: gluten, crustaceans, eggs, fish, peanuts, soy, milk, nuts, celery, mustard, \
+sesame, sulphites, lupin, molluscs. An empty list when there is none.
+- ingredients: at least 3, everything that the steps use, each with its amount for all servings together and a unit (g, ml, tsp, tbsp, \
+piece, clove, slice, can, bunch, pinch). Amount 0 and unit "to taste" for salt, pepper and the like.
+- steps: at least 2, short and in order."""
+
+PROMPT = """\
+Write the recipe for day {day}, meal: {meal}."""
+
+SERVINGS, DIET, ALLERGENS, EXCLUDE, CUISINES, MINUTES, CALORIES = (
+    "Servings", "Diet", "Allergens to leave out", "Ingredients to leave out", "Cuisine is one of", "Most minutes in all",
+    "Calories per serving",
+)  # fmt: skip
+
+
+def rules(params: Params) -> str:
+    """One line a rule, `- Label: value`; a rule that was not asked for has no line."""
+    kcal = [(meal, params.kcal(meal)) for meal in params.meals]
+    lines = {
+        SERVINGS: str(params.servings),
+        DIET: _and(params.diet),
+        ALLERGENS: _and(params.allergens),
+        EXCLUDE: _and(params.exclude),
+        CUISINES: _and(params.cuisines),
+        MINUTES: str(params.max_minutes or ""),
+        CALORIES: ", ".join(f"{meal} {span[0]} to {span[1]} kcal" for meal, span in kcal if span),
+    }
+    return "\n".join(f"- {label}: {value}" for label, value in lines.items() if value)
+
+
+def _and(values: list[str]) -> str:
+    return ", ".join(" ".join(value.split()) for value in values)
