@@ -152,7 +152,6 @@ def _headline(report: Json) -> str:
 
 
 CALL_DETAILS = [
-    ("retries", "retried"),
     ("rate_limited", "rate limited"),
     ("hedges", "hedged"),
     ("regenerated", "drawn again"),
@@ -165,12 +164,15 @@ def _rows(report: Json) -> Iterator[tuple[str, str, str]]:
     """(what, how much, what more there is to say)."""
     yield "wall time", seconds(report["wall_s"]), ""
     if report["speedup"] is not None:
-        yield "one at a time", seconds(report["sequential_s"]), f"speed-up {report['speedup']:g}"
-        binds = f"efficiency {report['efficiency']:g}, bound by {report['bound_by']}"
+        yield "sequential", seconds(report["sequential_s"]), f"speed-up {report['speedup']:g}"
+        binds = f"efficiency {report['efficiency']:.2f}, bound by {report['bound_by']}"
         yield "lower bound", seconds(report["lower_bound_s"]), binds
-    yield "calls", f"{report['calls']:,}", _listed(report, f"{report['max_in_flight']} at once", CALL_DETAILS)
-    if report["duplicates_rejected"]:
-        yield "duplicates", f"{report['duplicates_rejected']:,}", "rejected"
+    yield (
+        "calls",
+        f"{report['calls']:,}",
+        _listed(report, f"{report['max_in_flight']} at once, {report['retries']:,} retried", CALL_DETAILS),
+    )
+    yield "duplicates", f"{report['duplicates_rejected']:,}", "rejected"
     split = f"{report['tokens_in']:,} in, {report['tokens_out']:,} out"
     note = "" if report["tokens_are"] == "exact" else " (estimated)"
     spent = f"{report['tokens_in'] + report['tokens_out']:,}"

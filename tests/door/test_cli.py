@@ -93,7 +93,7 @@ def test_any_plan_without_python(fanfold, serve, tmp_path):
 WRONG = {
     "no such option": (["mealplan", "--dayz", "3"], "No such option"),
     "days 0": (["mealplan", "--days", "0"], "--days"),
-    "days text": (["mealplan", "--days", "seven"], "not a valid int"),
+    "days text": (["mealplan", "--days", "seven"], "valid int"),
     "diet": (["mealplan", "--diet", "vegetarain"], "vegetarian"),
     "strategy": (["mealplan", "--strategy", "rag"], "llm"),
     "unknown provider": (["mealplan", "--model", "foo/bar"], "unknown provider 'foo' (one of openai/…, sim/…)"),

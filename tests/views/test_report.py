@@ -44,13 +44,13 @@ def test_the_report_of_a_run(events: list[AnyEvent]) -> None:
 
 GOLDEN = """\
 mealplan: partial, 6 of 7 cells accepted, 1 filled by a fallback, 1 failed
-  wall time        4.0 s
-  one at a time    9.6 s  speed-up 2.4
-  lower bound      1.2 s  efficiency 0.3, bound by critical path
-  calls               11  6 at once, 1 retried, 1 rate limited, 2 drawn again
-  duplicates           1  rejected
-  tokens           3,720  3,000 in, 720 out, 620 for answers not kept
-  cost           $0.0123  exact
+  wall time      4.0 s
+  sequential     9.6 s  speed-up 2.4
+  lower bound    1.2 s  efficiency 0.30, bound by critical path
+  calls             11  6 at once, 1 retried, 1 rate limited, 2 drawn again
+  duplicates         1  rejected
+  tokens         3,720  3,000 in, 720 out, 620 for answers not kept
+  cost         $0.0123  exact
   step      accepted  calls  drawn again    p50    p95
   recipe         5/6     10            2  1.0 s  1.2 s
   shopping       1/1      1            0      -      -"""
@@ -99,8 +99,8 @@ def test_a_run_without_calls_has_nothing_to_compare() -> None:
     assert (told["cached"], told["speedup"], told["efficiency"], told["groups"]) == (1, None, None, [])
     assert describe(told).splitlines()[:3] == [
         "p: complete, 2 of 2 cells accepted",
-        "  wall time  0.0 s",
-        "  calls          0  0 at once, 1 more from the cache",
+        "  wall time   0.0 s",
+        "  calls           0  0 at once, 0 retried, 1 more from the cache",
     ]
 
 
