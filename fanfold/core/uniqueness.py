@@ -29,7 +29,8 @@ def normalise(text: str) -> str:
     Symbols that carry meaning ("C++", "C#", "50 %") stay.
     """
     out = []
-    for char in unicodedata.normalize("NFKD", text.casefold()):
+    decomposed = unicodedata.normalize("NFKD", text).casefold()  # folding may compose again, and the other way round
+    for char in unicodedata.normalize("NFKD", decomposed):
         category = unicodedata.category(char)
         if category[0] == "M":
             continue
