@@ -129,6 +129,7 @@ class Wiring:
             raise PlanError("model", f"{PROFILE.key_env[0]} is not set", "set it, or use --base-url for a server of your own")
         if self._wire is None:
             self._wire = Wire()
+            self._wire.load()
         return OpenAI(self._wire, base_url, key)
 
     async def close(self) -> None:
