@@ -16,9 +16,10 @@ MANY_MEALS, CALLS_OF_MANY = 50, 20
 def plan(params: Params) -> Plan:
     """Every recipe at once, then one shopping list of those that were accepted."""
     if params.strategy != "llm":
-        raise PlanError("--strategy", f"{params.strategy!r} is not available in this version", "use llm")
-    if params.corpus is not None:
-        raise PlanError("--corpus", "recipes from a corpus are not available in this version", "leave it out")
+        raise PlanError("strategy", f"{params.strategy} is not available yet", "use llm")
+    for name in ("ratio", "corpus"):
+        if getattr(params, name) is not None:
+            raise PlanError(name, "belongs to the strategies rag and hybrid, which are not available yet", "leave it out")
     recipe = Step(
         "recipe",
         prompt=PROMPT,

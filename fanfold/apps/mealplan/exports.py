@@ -8,7 +8,7 @@ from typing import Any
 
 from fanfold import Result
 from fanfold.apps.mealplan.params import Params
-from fanfold.apps.mealplan.units import quantity
+from fanfold.apps.mealplan.units import measured
 
 Json = dict[str, Any]
 
@@ -18,17 +18,19 @@ def content(params: Params, result: Result) -> Json:
 
     A meal whose recipe failed is left out; its day stays.
     """
-    days = []
+    days: list[Json] = []
+    meals_of: dict[str, str] = {}
     for day in range(1, params.days + 1):
-        found = [(meal, result.at("recipe", day=day, meal=meal)) for meal in params.meals]
-        meals = [
-            {"type": meal, "source": "llm", "recipe": recipe.model_dump(mode="json")}
-            for meal, recipe in found
-            if recipe is not None
-        ]
+        meals: list[Json] = []
+        for meal in params.meals:
+            recipe = result["recipe"].at(day=day, meal=meal)
+            if recipe is not None:
+                meals.append({"type": meal, "source": "llm", "recipe": recipe.model_dump(mode="json", exclude={"meal"})})
+                meals_of[recipe.name] = f"Day {day} {meal}: {recipe.name}"
         days.append({"day": day, "meals": meals})
     lists = result["shopping"].values
-    return {"plan": days, "shopping_list": [item.model_dump(mode="json") for item in lists[0]] if lists else []}
+    items = [item.model_dump(mode="json", by_alias=True) for item in lists[0]] if lists else []
+    return {"plan": days, "shopping_list": [{**item, "for": [meals_of.get(name, name) for name in item["for"]]} for item in items]}
 
 
 def markdown(data: Json) -> str:
@@ -62,8 +64,7 @@ def _recipe(meal: str, recipe: Json) -> Iterator[str]:
 
 
 def _measured(item: Json) -> str:
-    """ "200 g red lentils", "3 eggs", "salt"."""
-    return f"{quantity(item['amount'], item['unit'])} {item['name']}".strip()
+    return measured(item["amount"], item["unit"], item["name"])
 
 
 def rows(data: Json) -> list[Json]:

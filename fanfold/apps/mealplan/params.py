@@ -66,7 +66,7 @@ class Params(BaseModel):
     strategy: Literal["llm", "rag", "hybrid"] = Field(
         default="llm", description="Where recipes come from: llm (rag and hybrid are not available yet)."
     )
-    ratio: float = Field(default=0.5, description="Part of the recipes that come from the corpus, 0 to 1, for hybrid.")
+    ratio: float | None = Field(default=None, description="Part of the recipes that come from the corpus, 0 to 1, for hybrid.")
     corpus: str | None = Field(default=None, description="A file of recipes (JSONL or CSV), for rag and hybrid.")
 
     @field_validator("days", "servings")
@@ -92,8 +92,8 @@ class Params(BaseModel):
 
     @field_validator("ratio")
     @classmethod
-    def _part(cls, value: float) -> float:
-        if not 0 <= value <= 1:
+    def _part(cls, value: float | None) -> float | None:
+        if value is not None and not 0 <= value <= 1:
             raise ValueError(f"a number from 0 to 1, not {value:g}")
         return value
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable
+from functools import cache
+from importlib.resources import files
 
-from fanfold.apps.mealplan.lexicon import contents
+from fanfold.apps.mealplan.lexicon import ANIMAL, contents
 from fanfold.apps.mealplan.types import Recipe, ShoppingItem
 from fanfold.apps.mealplan.units import SPOONS, TASTE, in_base, readable, unit_of
-from fanfold.apps.mealplan.words import words
+from fanfold.apps.mealplan.words import Words, places, segments, words
 
-SECTIONS = (
-    ("meat and fish", ("meat", "fish", "crustaceans", "molluscs")),
-    ("dairy and eggs", ("dairy", "egg")),
-    ("bread, pasta and grains", ("gluten",)),
-)
-OTHER = "everything else"
+SHOPS = ("vegetables and fruit", "meat and fish", "dairy and eggs", "bread, pasta and grains", "herbs and spices", "everything else")
+OTHER = SHOPS[-1]
+MADE_OF = (("meat and fish", ANIMAL), ("dairy and eggs", ("dairy", "egg")))
+PREPARED = frozenset({
+    "fresh", "freshly", "finely", "roughly", "coarsely", "thinly", "thickly", "diced", "sliced", "minced", "chopped", "peeled", "crushed", "snipped",
+    "shredded", "grated", "crumbled", "halved", "trimmed", "small", "medium", "large", "ripe", "raw", "beaten", "melted", "softened", "torn", "cubed",
+})  # fmt: skip
+"""How the cook wants it, not what is bought. ("Chopped tomatoes" are bought as such: they come in tins.)"""
+BOUGHT = frozenset({"chopped tomatoes", "minced beef", "minced lamb", "minced turkey", "minced pork", "minced chicken", "minced meat"})
 
 
 class Line:
@@ -42,12 +49,12 @@ def shopping_list(recipes: Iterable[Recipe]) -> list[ShoppingItem]:
         for item in recipe.ingredients:
             amount, unit = in_base(item.amount, item.unit)
             unit = unit if amount else TASTE
-            line = lines.setdefault((words(item.name) or (item.name,), unit), Line(item.name))
+            name = bought(item.name)
+            line = lines.setdefault((words(name) or (name,), unit), Line(name))
             line.add(amount, item.unit, recipe.name)
     measured = {name for (name, unit), _ in lines.items() if unit != TASTE}
     items = [_item(line, unit) for (name, unit), line in lines.items() if unit != TASTE or name not in measured]
-    order = [section for section, _ in SECTIONS] + [OTHER]
-    return sorted(items, key=lambda item: (order.index(item.section), item.name.casefold(), item.unit))
+    return sorted(items, key=lambda item: (SHOPS.index(item.section), item.name.casefold(), item.unit))
 
 
 def _item(line: Line, unit: str) -> ShoppingItem:
@@ -57,6 +64,30 @@ def _item(line: Line, unit: str) -> ShoppingItem:
     )
 
 
+def bought(name: str) -> str:
+    """What to look for in the shop: "2 large onions, finely chopped" are onions."""
+    plain_name = " ".join(re.sub(r"\([^)]*\)", " ", name).partition(",")[0].split())
+    kept = plain_name.split()
+    while len(kept) > 1 and kept[0].casefold() in PREPARED and " ".join(kept[-2:]).casefold() not in BOUGHT:
+        kept.pop(0)
+    return " ".join(kept) or name
+
+
+@cache
+def _shelves() -> tuple[tuple[Words, str], ...]:
+    """Words of ingredients and their section, the longest first."""
+    data = json.loads(files(__package__).joinpath("sections.json").read_text("utf-8"))
+    return tuple(sorted(((words(term), section) for section, terms in data.items() for term in terms), key=lambda entry: -len(entry[0])))
+
+
 def _section(name: str) -> str:
-    found = contents(name)
-    return next((section for section, groups in SECTIONS if any(group in found for group in groups)), OTHER)
+    """Meat, fish, dairy and eggs by what is in it; the rest by its longest known words, the last of them where two are as long."""
+    found: tuple[int, int, str] = (0, -1, OTHER)
+    for run in segments(name):
+        for term, section in _shelves():
+            for at in places(term, run):
+                found = max(found, (len(term), at, section))
+    if found[0] > 1:
+        return found[2]
+    inside = contents(name)
+    return next((section for section, groups in MADE_OF if any(group in inside for group in groups)), found[2])

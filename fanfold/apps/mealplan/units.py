@@ -61,12 +61,14 @@ def readable(amount: float, unit: str, *, spoons: bool = False) -> tuple[float, 
     if unit != "ml":
         return _neat(amount, 2), unit
     if spoons and amount <= MOST_SPOONS_ML:
-        return (_neat(amount / 15, 2), "tbsp") if amount >= 15 else (_neat(amount / 5, 2), "tsp")
+        tablespoons = amount / 15
+        quarters = abs(tablespoons * 4 - round(tablespoons * 4)) < 0.01
+        return (_neat(tablespoons, 2), "tbsp") if amount >= 15 and (quarters or amount >= 45) else (_neat(amount / 5, 2), "tsp")
     return (_neat(amount / 1000, 2), "l") if amount >= 999.5 else (_neat(amount, 0 if amount >= 20 else 1), "ml")
 
 
 def quantity(amount: float, unit: str) -> str:
-    """As text before a name: "1.35 kg", "3 tbsp", "2 cloves"; "" for to taste and for bare pieces "2"."""
+    """As text before a name: "1.35 kg", "3 tbsp", "2 cloves", "2" for pieces; "" for to taste."""
     if unit == TASTE or amount == 0:
         return ""
     number = f"{amount:.2f}".rstrip("0").rstrip(".")
@@ -76,11 +78,23 @@ def quantity(amount: float, unit: str) -> str:
     return f"{number} {name}".strip()
 
 
+def measured(amount: float, unit: str, name: str) -> str:
+    """With its name: "200 g red lentils", "2 lemons", "2 cloves garlic", "salt"."""
+    if amount > 1 and unit_of(unit) == "piece":
+        name = plural(name)
+    return f"{quantity(amount, unit)} {name}".strip()
+
+
 def plural(word: str) -> str:
-    if word.endswith(("s", "x", "ch", "sh")):
+    """Of a word, or of the last word of a name; one that is a plural already stays."""
+    if word.endswith("s") and not word.endswith("ss"):
+        return word
+    if word.endswith(("x", "ch", "sh", "ss")) or word.endswith(("tomato", "potato", "mango")):
         return word + "es"
-    if word.endswith("f"):
+    if word.endswith(("leaf", "loaf")):
         return word[:-1] + "ves"
+    if len(word) > 1 and word.endswith("y") and word[-2] not in "aeiou":
+        return word[:-1] + "ies"
     return word + "s"
 
 
