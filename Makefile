@@ -8,7 +8,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.runtime
-	@$(BIN)/fanfold mealplan --days 7 --diet vegetarian --model sim/default
+	@$(BIN)/fanfold mealplan --days 7 --diet vegetarian --model sim/default --format md
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest

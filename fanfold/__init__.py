@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fanfold.api import Engine, Result, Run, RunCell, agenerate, generate
+    from fanfold.files import Rows
     from fanfold.spec.app import App
     from fanfold.spec.errors import CellError, Code, FanfoldError, PlanError, RunFailed, StoreError
     from fanfold.spec.plan import Axis, Cell, Judge, Limits, Markdown, Plan, Step, Unique
@@ -18,6 +19,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "fanfold.api": ("Engine", "Result", "Run", "RunCell", "agenerate", "generate"),
+    "fanfold.files": ("Rows",),
     "fanfold.spec.app": ("App",),
     "fanfold.spec.errors": ("CellError", "Code", "FanfoldError", "PlanError", "RunFailed", "StoreError"),
     "fanfold.spec.plan": ("Axis", "Cell", "Judge", "Limits", "Markdown", "Plan", "Step", "Unique"),
@@ -26,7 +28,7 @@ _WHERE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "generate", "agenerate", "Engine", "Run", "RunCell", "Result",
-    "Plan", "Step", "Axis", "Unique", "Judge", "Limits", "Markdown", "Cell", "App",
+    "Plan", "Step", "Axis", "Unique", "Judge", "Limits", "Markdown", "Cell", "App", "Rows",
     "FanfoldError", "PlanError", "StoreError", "RunFailed", "CellError", "Code",
 ]  # fmt: skip
 

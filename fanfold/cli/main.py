@@ -182,7 +182,9 @@ def sim(
     tpm: Annotated[int | None, typer.Option(help="Tokens per minute it allows.", min=1)] = None,
     latency: Annotated[str, typer.Option(help="Seconds for every answer, or lognormal.")] = "lognormal",
     faults: Annotated[str, typer.Option(help="What goes wrong and how often: 429=0.05,500=0.02,hang=0.01.")] = "",
-    collapse: Annotated[float, typer.Option(help="How much it repeats its favourites: 0 not at all, 2 all the time.", min=0)] = 1.0,
+    collapse: Annotated[
+        float, typer.Option(help="How much it repeats its favourites: 0 not at all, 2 all the time.", min=0)
+    ] = 1.0,
     slips: Annotated[float, typer.Option(help="How often it breaks a rule, 0 to 1.", min=0, max=1)] = 0.05,
     seed: Annotated[int, typer.Option(help="The same seed gives the same answers.")] = 0,
     api_key: Annotated[str | None, typer.Option(help="The only key it takes; any if not given.")] = None,

@@ -99,11 +99,10 @@ def _names(things: Iterable[Any], path: str) -> None:
 
 
 def _clashes(plan: Plan, axes: Mapping[str, CompiledAxis]) -> None:
-    kinds = (("a step", {s.name for s in plan.steps}), ("an axis", set(axes)), ("a given", set(plan.given)))
-    for i, (kind, names) in enumerate(kinds):
-        for other, others in kinds[i + 1 :]:
-            for name in sorted(names & others):
-                raise PlanError(name, f"{name!r} is both {kind} and {other}", "rename one of them")
+    """A given shares no name with a step or an axis. A step and an axis may: `section` over (doc, section)."""
+    for kind, names in (("a step", {s.name for s in plan.steps}), ("an axis", set(axes))):
+        for name in sorted(names & set(plan.given)):
+            raise PlanError(f"given.{name}", f"{name!r} is both a given and {kind}", "rename one of them")
 
 
 def _near(name: str, names: Iterable[str]) -> str:
@@ -279,25 +278,25 @@ class _Names:
         return template
 
     def _resolve(self, slot: Slot, path: str, extra: frozenset[str]) -> None:
+        """An axis that the step runs over comes first, then a step: `{section}` is the title inside, the texts outside."""
         name = slot.name
         if name in extra:
             return
-        if name in self.steps:
-            self.need(name, path)
-            _field_exists(self.steps[name].output, slot.path, path, slot.text)
-        elif name in self.axes:
-            if name not in self.over:
-                raise PlanError(path, f"{{{slot.text}}} names an axis that the step does not run over", f"add {name!r} to over")
+        if name in self.over:
             values = self.axes[name].values
             if values is not None and slot.path:
                 _dig_example(values[0], slot, path)
+        elif name in self.steps:
+            self.need(name, path)
+            _field_exists(self.steps[name].output, slot.path, path, slot.text)
+        elif name in self.axes:
+            raise PlanError(path, f"{{{slot.text}}} names an axis that the step does not run over", f"add {name!r} to over")
         elif name in self.given:
             _dig_example(self.given[name], slot, path)
         else:
             known = [*self.given, *self.over, *self.steps, *extra]
-            raise PlanError(
-                path, f"{{{slot.text}}} is not a given, an axis or a step", _near(name, known) + "; a literal brace is {{"
-            )
+            hint = _near(name, known) + "; a literal brace is {{"
+            raise PlanError(path, f"{{{slot.text}}} is not a given, an axis or a step", hint)
 
 
 def _dig_example(value: Any, slot: Slot, path: str) -> None:

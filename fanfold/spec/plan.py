@@ -20,7 +20,7 @@ class Markdown(str):
 class Axis:
     """One dimension of a plan. Exactly one of `values`, `count`, `each`.
 
-    values: a list, a range, or rows of a file: each coordinate is itself.
+    values: a list, a range, or rows of a file (`Rows("terms.csv")`): each coordinate is itself.
     count: that many interchangeable coordinates, 1 … count.
     each: `"step.path"`: the list found in another step's answer, one length for each of that step's cells.
     """
@@ -141,7 +141,7 @@ class Cell:
     attempt: int = 1
 
     def __getitem__(self, name: str) -> Any:
-        for scope in (self.needs, self.at, self.given):
+        for scope in (self.at, self.needs, self.given):
             if name in scope:
                 return scope[name]
         raise KeyError(name)

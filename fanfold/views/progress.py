@@ -152,7 +152,7 @@ class Terminal:
         self._closed = False
         self._heard = clock()
         self._live = Live(
-            get_renderable=self._draw,
+            get_renderable=self.draw,
             console=console,
             refresh_per_second=DRAWS_PER_S,
             redirect_stdout=sys.stdout.isatty(),  # else results go there
@@ -171,7 +171,7 @@ class Terminal:
         self._state, self._closed = state, True
         self._live.stop()
 
-    def _draw(self) -> RenderableType:
+    def draw(self) -> RenderableType:
         from rich.console import Group
         from rich.text import Text
 

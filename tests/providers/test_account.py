@@ -33,7 +33,9 @@ def test_unusable_addresses(url):
     assert "canary" not in str(raised.value)
 
 
-@pytest.mark.parametrize("key", ["sk-canary\n", " sk-canary", "sk canary", "sk-canary\x00", "sk-canary\x7f", "sk-canarÿ", "“sk-canary”"])
+@pytest.mark.parametrize(
+    "key", ["sk-canary\n", " sk-canary", "sk canary", "sk-canary\x00", "sk-canary\x7f", "sk-canarÿ", "“sk-canary”"]
+)
 def test_unusable_keys_are_refused_without_repeating_them(key):
     with pytest.raises(PlanError) as raised:
         Account("http://a/v1", key)

@@ -55,7 +55,12 @@ STREAMS = [
     ("content filter", [HEL, event({}, "content_filter"), DONE], None, Code.FILTERED),
     ("a refusal", [event({"refusal": "No."}), STOP, DONE], None, Code.FILTERED),
     ("an error event", [HEL, b'data: {"error": {"code": 429, "message": "slow"}}\n\n', DONE], None, Code.RATE_LIMITED),
-    ("an event named error", [HEL, b'event: error\ndata: {"type": "overloaded_error", "message": "x"}\n\n'], None, Code.TRANSIENT),
+    (
+        "an event named error",
+        [HEL, b'event: error\ndata: {"type": "overloaded_error", "message": "x"}\n\n'],
+        None,
+        Code.TRANSIENT,
+    ),
     ("an error in a choice", [event({}, "error").replace(b'"index"', b'"error": {"code": 502}, "index"')], None, Code.TRANSIENT),
     ("broken off by the server", [HEL, event({}, "abort"), DONE], None, Code.TRANSIENT),
     ("a reason nobody knows", [HEL, LO, event({}, "tired"), DONE], None, Code.MALFORMED),
@@ -183,7 +188,9 @@ values = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(["choices", "message", "delta", "content", "finish_reason", "usage", "error", "refusal", "prompt_tokens", "index"]),
+            st.sampled_from(
+                ["choices", "message", "delta", "content", "finish_reason", "usage", "error", "refusal", "prompt_tokens", "index"]
+            ),
             inner,
             max_size=5,
         )

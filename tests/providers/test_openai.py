@@ -16,7 +16,12 @@ from fanfold.spec.ports import Provider
 from fanfold.testing.faultserver import MODES, FaultServer, completion, event, reply, stream
 from fanfold.testing.providers import KEY, ProviderConformance, request
 
-SCHEMA = {"title": "Recipe", "type": "object", "properties": {"name": {"type": "string"}, "note": {"type": "string"}}, "required": ["name"]}
+SCHEMA = {
+    "title": "Recipe",
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "note": {"type": "string"}},
+    "required": ["name"],
+}
 
 
 @asynccontextmanager
@@ -52,7 +57,9 @@ def test_it_is_a_provider():
 
 
 async def test_what_goes_out():
-    asked = request(sampling={"temperature": 0.2, "max_tokens": 50, "seed": 7, "stop": None}, schema=SCHEMA, schema_name="My Recipe")
+    asked = request(
+        sampling={"temperature": 0.2, "max_tokens": 50, "seed": 7, "stop": None}, schema=SCHEMA, schema_name="My Recipe"
+    )
     _, sent = await answered(reply(200, completion("{}")), asked)
     body = json.loads(sent.body)
     assert body == {
@@ -139,7 +146,13 @@ async def test_a_fault_in_mid_stream_tells_what_was_written():
 async def test_a_server_that_repeats_the_key_is_not_repeated():
     echo = {"error": {"message": "x" * 480 + f" wrong key {KEY} and Bearer {KEY}"}}
     said = json.dumps(echo).encode()
-    for mode in (reply(401, echo), reply(200, echo), reply(200, said[:-2]), stream(b"data: " + said + b"\n\n"), stream(b"data: " + said[:-2] + b"\n\n")):
+    for mode in (
+        reply(401, echo),
+        reply(200, echo),
+        reply(200, said[:-2]),
+        stream(b"data: " + said + b"\n\n"),
+        stream(b"data: " + said[:-2] + b"\n\n"),
+    ):
         outcome, _ = await answered(mode, request(stream=True))
         assert isinstance(outcome, Fault)
         assert "sk-" not in outcome.message
@@ -182,7 +195,7 @@ async def test_redirects_are_never_followed():
 
 
 async def test_dense_and_odd_texts_arrive_as_they_were_sent():
-    text = "été 🌱 日本語 \x00 \u202e \\ \" \n"
+    text = 'été 🌱 日本語 \x00 \u202e \\ " \n'
     outcome, sent = await answered(reply(200, completion(text)), request())
     assert outcome.text == text
     asked = request()

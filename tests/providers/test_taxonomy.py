@@ -141,7 +141,12 @@ def test_the_server_knows_whether_to_try_again(status, said, code):
 
 
 def test_waits_and_limits_are_passed_on():
-    headers = {"retry-after": "7", "x-ratelimit-remaining-tokens": "0", "content-type": "text/plain", "anthropic-ratelimit-x": "1" * 900}
+    headers = {
+        "retry-after": "7",
+        "x-ratelimit-remaining-tokens": "0",
+        "content-type": "text/plain",
+        "anthropic-ratelimit-x": "1" * 900,
+    }
     fault = classify(429, headers, b"")
     assert fault.retry_after_s == 7
     assert fault.headers == {"retry-after": "7", "x-ratelimit-remaining-tokens": "0", "anthropic-ratelimit-x": "1" * 200}
@@ -169,10 +174,17 @@ def test_errors_inside_a_success(body, code):
 
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.sampled_from(["error", "429", "model_not_found"]),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=20)
+    | st.sampled_from(["error", "429", "model_not_found"]),
     lambda inner: (
         st.lists(inner, max_size=4)
-        | st.dictionaries(st.sampled_from(["error", "detail", "message", "code", "type", "param", "loc", "metadata", "raw"]), inner)
+        | st.dictionaries(
+            st.sampled_from(["error", "detail", "message", "code", "type", "param", "loc", "metadata", "raw"]), inner
+        )
     ),
     max_leaves=12,
 )

@@ -26,8 +26,7 @@ MISTAKES = {
     "look-alike names": (Plan("p", [Step("a", "x"), Step("ａ", "y")]), "steps.ａ", "used twice"),
     "reserved": (Plan("p", [Step("value", "x")]), "steps.value", "reserved"),
     "unusable name": (Plan("p", [Step("../x", "x")]), "steps.../x", "not a usable name"),
-    "axis and step": (Plan("p", [Step("n", "x")], N), "n", "both a step and an axis"),
-    "axis and given": (Plan("p", [Step("a", "x")], N, {"n": 1}), "n", "both an axis and a given"),
+    "axis and given": (Plan("p", [Step("a", "x")], N, {"n": 1}), "given.n", "both a given and an axis"),
     "unknown name": (Plan("p", [Step("a", "{diett}")], given={"diet": "x"}), "steps.a.prompt", "did you mean 'diet'?"),
     "missing variable": (Plan("p", [Step("a", "{x}")]), "steps.a.prompt", "not a given, an axis or a step"),
     "field of a given": (Plan("p", [Step("a", "{g.z}")], given={"g": {"y": 1}}), "steps.a.prompt", "no field 'z'"),
@@ -102,6 +101,17 @@ def test_needs_come_from_prompts_judges_axes_and_the_word():
         {"section": {"each": "outline.sections"}},
     )
     assert compile_plan(plan).step("part").needs == ("style", "extra", "outline")
+
+
+def test_an_axis_and_a_step_may_share_a_name():
+    """`section` over (doc, section): inside, the name is the axis; outside, it is the step."""
+    steps = [
+        Step("outline", "{doc}", over="doc"),
+        Step("section", "Write {section}", over=("doc", "section")),
+        Step("edit", "Join {section}", over="doc"),
+    ]
+    plan = compile_plan(Plan("report", steps, {"doc": ["a"], "section": {"each": "outline.sections"}}))
+    assert plan.step("section").needs == ("outline",) and plan.step("edit").needs == ("section",)
 
 
 def test_axes_may_be_written_where_they_are_used():

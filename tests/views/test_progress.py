@@ -159,7 +159,7 @@ def shown(stream: Tty) -> list[str]:
 def drawn(surface: Terminal) -> list[str]:
     """A frame as it would be drawn now."""
     file = io.StringIO()
-    Console(file=file, force_terminal=True, width=100, color_system="standard", _environ={}).print(surface._draw())
+    Console(file=file, force_terminal=True, width=100, color_system="standard", _environ={}).print(surface.draw())
     return [PAINT.sub("", line) for line in file.getvalue().splitlines()]
 
 

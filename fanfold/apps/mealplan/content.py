@@ -53,7 +53,8 @@ def _written(name: str, choice: Choice, asked: Asked) -> Json:
         "diets": list(dish["diets"]),
         "allergens": list(dish["allergens"]),
         "ingredients": [
-            {**item, "amount": rounded(item["amount"] * scale, item["unit"])} for item in (*dish["ingredients"], *twist["ingredients"])
+            {**item, "amount": rounded(item["amount"] * scale, item["unit"])}
+            for item in (*dish["ingredients"], *twist["ingredients"])
         ],
         "steps": [*dish["steps"], *([twist["step"]] if choice.twist else [])],
     }

@@ -30,7 +30,10 @@ def content(params: Params, result: Result) -> Json:
         days.append({"day": day, "meals": meals})
     lists = result["shopping"].values
     items = [item.model_dump(mode="json", by_alias=True) for item in lists[0]] if lists else []
-    return {"plan": days, "shopping_list": [{**item, "for": [meals_of.get(name, name) for name in item["for"]]} for item in items]}
+    return {
+        "plan": days,
+        "shopping_list": [{**item, "for": [meals_of.get(name, name) for name in item["for"]]} for item in items],
+    }
 
 
 def markdown(data: Json) -> str:

@@ -13,7 +13,14 @@ from fanfold.apps.mealplan.types import Recipe, ShoppingItem
 from fanfold.apps.mealplan.units import SPOONS, TASTE, in_base, readable, unit_of
 from fanfold.apps.mealplan.words import Words, places, segments, words
 
-SHOPS = ("vegetables and fruit", "meat and fish", "dairy and eggs", "bread, pasta and grains", "herbs and spices", "everything else")
+SHOPS = (
+    "vegetables and fruit",
+    "meat and fish",
+    "dairy and eggs",
+    "bread, pasta and grains",
+    "herbs and spices",
+    "everything else",
+)
 OTHER = SHOPS[-1]
 MADE_OF = (("meat and fish", ANIMAL), ("dairy and eggs", ("dairy", "egg")))
 PREPARED = frozenset({
@@ -21,7 +28,9 @@ PREPARED = frozenset({
     "shredded", "grated", "crumbled", "halved", "trimmed", "small", "medium", "large", "ripe", "raw", "beaten", "melted", "softened", "torn", "cubed",
 })  # fmt: skip
 """How the cook wants it, not what is bought. ("Chopped tomatoes" are bought as such: they come in tins.)"""
-BOUGHT = frozenset({"chopped tomatoes", "minced beef", "minced lamb", "minced turkey", "minced pork", "minced chicken", "minced meat"})
+BOUGHT = frozenset(
+    {"chopped tomatoes", "minced beef", "minced lamb", "minced turkey", "minced pork", "minced chicken", "minced meat"}
+)
 
 
 class Line:
@@ -77,7 +86,9 @@ def bought(name: str) -> str:
 def _shelves() -> tuple[tuple[Words, str], ...]:
     """Words of ingredients and their section, the longest first."""
     data = json.loads(files(__package__).joinpath("sections.json").read_text("utf-8"))
-    return tuple(sorted(((words(term), section) for section, terms in data.items() for term in terms), key=lambda entry: -len(entry[0])))
+    return tuple(
+        sorted(((words(term), section) for section, terms in data.items() for term in terms), key=lambda entry: -len(entry[0]))
+    )
 
 
 def _section(name: str) -> str:
