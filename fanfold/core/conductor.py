@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from heapq import heapify, heappop, heappush
 from typing import TypeAlias
 
 from fanfold.core.commands import ANSWER, FALLBACK, JUDGE, Call, Cancel, Command, Prepare
@@ -23,6 +22,7 @@ from fanfold.core.limiter import Limiter
 from fanfold.core.retry import WAIT_MOST_S, WAITS, Remedy, asked, backoff, remedy
 from fanfold.core.run import LOCAL, Bundle, CallRecord, Cell, Rule, Run, Stop
 from fanfold.core.states import State
+from fanfold.core.timers import Timers
 from fanfold.core.uniqueness import Key, normalise
 from fanfold.spec.calls import Broken, Fault, Hit, Reply, Scope, Work
 from fanfold.spec.errors import Code
@@ -41,6 +41,7 @@ from fanfold.spec.events import (
 )
 
 Outcome: TypeAlias = Reply | Fault
+Waiter: TypeAlias = Cell | CallRecord | Run
 PACE, WAIT = 1, 2  # purposes of draws
 
 
@@ -51,11 +52,11 @@ class Conductor:
         self.lanes = [Lane(LOCAL, "local", Limiter(), local_cap)]
         self.runs: dict[int, Run] = {}
         self._calls: dict[int, CallRecord] = {}
-        self._timers: list[tuple[int, int, Cell | CallRecord | Run]] = []
+        self._timers: Timers[Waiter] = Timers(self._waits, lambda: len(self._calls) + self._resting + len(self.runs))
         self._resting = 0
         self._out: list[Command] = []
         self._touched: dict[int, Run] = {}
-        self._runs = self._cells = self._made = self._timed = 0
+        self._runs = self._cells = self._made = 0
 
     # ================================================================ verbs of the shell
 
@@ -79,7 +80,7 @@ class Conductor:
                 lane.condemned = None
         if deadline is not None:
             run.deadline = now + deadline
-            self._at(run.deadline, run)
+            self._timers.set(run.deadline, run)
         run.open += 1  # held open until all its roots are in
         self._wake(run, grid.roots(), now)
         run.open -= 1
@@ -165,8 +166,7 @@ class Conductor:
 
     def wake_at(self, now: int) -> int | None:
         """The next moment at which something changes by itself. Nobody polls."""
-        self._drop_stale_timers()
-        moment = self._timers[0][0] if self._timers else None
+        moment = self._timers.next()
         for lane in self.lanes:
             if lane.in_air < lane.cap and (run := lane.to_send.first()) is not None:
                 head = run.queue(lane.index).head()
@@ -193,32 +193,16 @@ class Conductor:
 
     # ================================================================ time
 
-    def _at(self, when: int, what: Cell | CallRecord | Run) -> None:
-        self._timed += 1
-        heappush(self._timers, (when, self._timed, what))
-        if len(self._timers) > 256 and len(self._timers) > 4 * (len(self._calls) + self._resting + len(self.runs)):
-            self._timers = [timer for timer in self._timers if self._waits_for(timer)]
-            heapify(self._timers)
-
-    def _waits_for(self, timer: tuple[int, int, Cell | CallRecord | Run]) -> bool:
+    def _waits(self, when: int, what: Waiter) -> bool:
         """Whether a timer still means something."""
-        when, _, what = timer
         if isinstance(what, Cell):
             return what.state is State.RESTING and what.wake == when and what.run.stop is None
         if isinstance(what, CallRecord):
             return not what.doom and what.id in self._calls
         return what.stop is None and not what.ended
 
-    def _drop_stale_timers(self) -> None:
-        while self._timers and not self._waits_for(self._timers[0]):
-            heappop(self._timers)
-
     def _due(self, now: int) -> None:
-        while self._timers and self._timers[0][0] <= now:
-            timer = heappop(self._timers)
-            if not self._waits_for(timer):
-                continue
-            what = timer[2]
+        while (what := self._timers.due(now)) is not None:
             if isinstance(what, Cell):
                 self._resting -= 1
                 self._ready(what, urgent=True)
@@ -345,7 +329,7 @@ class Conductor:
             run.served += tokens_in + tokens_out
             cell.move(State.CALLING)
             cell.call = record.id
-            self._at(now + cell.rule.timeout, record)
+            self._timers.set(now + cell.rule.timeout, record)
             self._emit(
                 run, Called, now, cell.rule.index, cell.at, record.id, cell.judged + 1, cell.phase, lane.index, tokens_in + tokens_out
             )  # fmt: skip
@@ -467,7 +451,7 @@ class Conductor:
             self._ready(cell, urgent=True)
         else:
             self._resting += 1
-            self._at(until, cell)
+            self._timers.set(until, cell)
 
     def _heard_of(self, record: CallRecord, fault: Fault, now: int) -> None:
         """What a fault says beyond its own call. It is acted upon here, whether or not that call still counts."""

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from fanfold.core.bound import Bound, lower_bound
-from fanfold.core.fold import RunState, StepState
+from fanfold.core.counts import StepState
+from fanfold.core.fold import RunState
 from fanfold.spec.plan import Limits
 from fanfold.views.wording import clean, seconds
 

@@ -7,7 +7,8 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from fanfold.core.fold import RunState, StepState
+from fanfold.core.counts import StepState
+from fanfold.core.fold import RunState
 from fanfold.spec.events import AnyEvent, BundleEnded, CellEnded, Coords, Rested
 
 Labels: TypeAlias = Callable[[int, Coords], Mapping[str, Any]]

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fanfold.core.fold import COUNTED, ERRORS_KEPT, SAMPLES_KEPT, Latencies, RunState, Shortfall, fold
+from fanfold.core.counts import COUNTED, SAMPLES_KEPT, Latencies
+from fanfold.core.fold import ERRORS_KEPT, RunState, Shortfall, fold
 from fanfold.spec.events import (
     AnyEvent,
     BundleEnded,
