@@ -93,8 +93,7 @@ def _group(entry: dict[str, Any]) -> Group:
 @lru_cache(maxsize=8192)
 def contents(ingredient: str) -> dict[str, str]:
     """Group -> the word that says so, e.g. "soy sauce" -> {"gluten": "soy sauce", "soy": "soy"}."""
-    known, runs = lexicon(), segments(ingredient)
-    cleared = {group for phrase, groups in known.clears.items() if any(places(phrase, run) for run in runs) for group in groups}
+    known, runs, cleared = lexicon(), segments(ingredient), _cleared(ingredient)
     found = {}
     for name, group in known.groups.items():
         if name in cleared:
@@ -105,6 +104,14 @@ def contents(ingredient: str) -> dict[str, str]:
                 found[name] = _as_written(word, ingredient)
                 break
     return found
+
+
+def _cleared(ingredient: str) -> frozenset[str]:
+    """The groups that a "vegan" or "gluten-free" in the phrase rules out."""
+    runs = segments(ingredient)
+    return frozenset(
+        group for phrase, groups in lexicon().clears.items() if any(places(phrase, run) for run in runs) for group in groups
+    )
 
 
 def allergens_of(ingredient: str) -> dict[str, str]:
@@ -135,8 +142,10 @@ def is_excluded(term: str, ingredient: str) -> bool:
 
 
 def _stands_for_itself(term: Words, ingredient: str) -> bool:
-    known = lexicon()
-    homes = [group for group in known.groups.values() if term in group.terms]
+    known, cleared = lexicon(), _cleared(ingredient)
+    homes = [group for name, group in known.groups.items() if term in group.terms and name not in cleared]
+    if not homes and any(term in known.groups[name].terms for name in cleared):
+        return False
     for run in segments(ingredient):
         if not places(term, run):
             continue
