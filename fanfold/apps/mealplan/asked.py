@@ -31,7 +31,7 @@ class Asked:
 
 
 def read(prompt: str) -> Asked:
-    rules = dict(_RULE.findall(prompt))
+    rules = dict(reversed(_RULE.findall(prompt)))  # the first of each counts: what comes later is told, not asked
     if SERVINGS not in rules:
         return _read_freely(prompt)
     meals = _MEAL.findall(prompt)
