@@ -82,7 +82,13 @@ def test_days_and_meals_are_in_order_and_a_failed_meal_is_left_out():
 
 def test_the_shopping_list_says_what_each_thing_is_for():
     carrots = next(item for item in two_days()["shopping_list"] if item["name"] == "carrots")
-    assert carrots == {"name": "carrots", "amount": 2.0, "unit": "piece", "section": "vegetables and fruit", "for": ["Day 2 lunch: Bean Stew"]}
+    assert carrots == {
+        "name": "carrots",
+        "amount": 2.0,
+        "unit": "piece",
+        "section": "vegetables and fruit",
+        "for": ["Day 2 lunch: Bean Stew"],
+    }
 
 
 def test_nothing_accepted_is_an_empty_plan():
@@ -92,13 +98,23 @@ def test_nothing_accepted_is_an_empty_plan():
 
 
 def test_the_text_for_people():
-    failed = {"stage": "recipe", "cell": {"day": 1, "meal": "lunch"}, "code": "check_failed", "message": "it takes 90 minutes", "hint": "", "attempts": 8}
+    failed = {
+        "stage": "recipe",
+        "cell": {"day": 1, "meal": "lunch"},
+        "code": "check_failed",
+        "message": "it takes 90 minutes",
+        "hint": "",
+        "attempts": 8,
+    }
     assert markdown({**two_days(), "errors": [failed]}) == MARKDOWN
 
 
 def test_a_row_for_each_recipe():
     found = rows(two_days())
-    assert [(row["day"], row["meal"], row["name"]) for row in found] == [(1, "breakfast", "Cheese Toast"), (2, "lunch", "Bean Stew")]
+    assert [(row["day"], row["meal"], row["name"]) for row in found] == [
+        (1, "breakfast", "Cheese Toast"),
+        (2, "lunch", "Bean Stew"),
+    ]
     assert found[0]["allergens"] == "gluten, milk" and found[0]["ingredients"] == "4 slices bread; 100 g cheddar; salt"
     assert all(not isinstance(value, list | dict) for row in found for value in row.values())
 

@@ -83,7 +83,15 @@ def test_every_name_is_distinct():
 
 
 def test_our_own_rules_are_read_back():
-    params = Params(diet="vegan,nut-free", exclude="kale,red onion", allergens="soy", cuisines="thai", calories=2000, servings=3, max_minutes=25)
+    params = Params(
+        diet="vegan,nut-free",
+        exclude="kale,red onion",
+        allergens="soy",
+        cuisines="thai",
+        calories=2000,
+        servings=3,
+        max_minutes=25,
+    )
     assert read(said(params, 4, "lunch")) == Asked(
         meal="lunch", servings=3, diets=("vegan", "nut-free"), allergens=("soy",), exclude=("kale", "red onion"), cuisines=("thai",), minutes=25,
         kcal=(525, 875),
@@ -97,7 +105,9 @@ def test_what_the_engine_adds_does_not_confuse():
 
 
 def test_anybodys_sentence_is_read_as_far_as_it_goes():
-    assert read("A vegan breakfast for 4 people, ready in 20 minutes.") == Asked(meal="breakfast", servings=4, diets=("vegan",), minutes=20)
+    assert read("A vegan breakfast for 4 people, ready in 20 minutes.") == Asked(
+        meal="breakfast", servings=4, diets=("vegan",), minutes=20
+    )
     assert read("A gluten free lunch recipe for day 3.") == Asked(meal="lunch", diets=("gluten-free",))
     assert read("Something nice.") == Asked()
 
@@ -152,13 +162,23 @@ def test_the_popular_come_first_and_the_taken_are_avoided():
 
 
 def test_what_cannot_be_cooked_is_answered_all_the_same():
-    everything = ",".join({word for dish in dishes() for item in dish["ingredients"] for word in item["name"].split() if word.isalpha()})
+    everything = ",".join(
+        {word for dish in dishes() for item in dish["ingredients"] for word in item["name"].split() if word.isalpha()}
+    )
     assert write(pen(said(Params(exclude=everything))))["name"]
 
 
 @pytest.mark.parametrize(
     ("amount", "unit", "expected"),
-    [(0, "to taste", 0), (0.01, "g", 1), (333, "g", 335), (0.4, "tsp", 0.5), (2.75, "piece", 3), (0.1, "slice", 1), (2.3, "clove", 2)],
+    [
+        (0, "to taste", 0),
+        (0.01, "g", 1),
+        (333, "g", 335),
+        (0.4, "tsp", 0.5),
+        (2.75, "piece", 3),
+        (0.1, "slice", 1),
+        (2.3, "clove", 2),
+    ],
 )
 def test_amounts_are_those_of_a_cookbook(amount, unit, expected):
     assert rounded(amount, unit) == expected
