@@ -91,8 +91,8 @@ class Conductor:
         """What is to be done now, in order."""
         self._due(now)
         for lane in self.lanes:
+            self._admit(lane, now)  # first: what is sent makes room in the window
             self._prepare(lane, now)
-            self._admit(lane, now)
         out, self._out = self._out, []
         return out
 

@@ -43,7 +43,7 @@ class Shell:
         self.conductor, self.clock = conductor, clock
         self.inbox = Inbox(clock)
         self.bus = Bus(lambda run: self._jobs[run.id])
-        self._attempts = Attempts(UserCode(clock))
+        self.attempts = Attempts(UserCode(clock))
         self._jobs: dict[int, Job] = {}
         self._flights: dict[int, Flight] = {}
         self._dispatching: asyncio.Task[None] | None = None
@@ -120,7 +120,7 @@ class Shell:
 
     def _prepare(self, cell: Cell, group: asyncio.TaskGroup) -> None:
         job = self._jobs[cell.run.id]
-        result = self._attempts.prepare_at_once(job, cell)
+        result = self.attempts.prepare_at_once(job, cell)
         if result is not None:
             self.inbox.put(Prepared(cell, result))
         else:
@@ -128,7 +128,7 @@ class Shell:
 
     async def _prepare_later(self, job: Job, cell: Cell) -> None:
         try:
-            result = await self._attempts.prepare(job, cell)
+            result = await self.attempts.prepare(job, cell)
         except StoreError as error:
             result = Broken(fault=Fault(code=Code.STORE, message=str(error)))
         self.inbox.put(Prepared(cell, result))
@@ -140,7 +140,7 @@ class Shell:
         try:
             if flight.cancelled:  # before it had begun: a task cancelled then would never get here
                 raise asyncio.CancelledError
-            outcome = await self._attempts.call(job, command, flight.listen, lambda name: self.inbox.put(Identified(call, name)))
+            outcome = await self.attempts.call(job, command, flight.listen, lambda name: self.inbox.put(Identified(call, name)))
         except asyncio.CancelledError:
             if not flight.cancelled:
                 raise

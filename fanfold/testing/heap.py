@@ -29,19 +29,22 @@ class Flight:
 
 @dataclass
 class Heap:
-    """prepare: what a cell's preparation gives, and after how many µs. fly: what becomes of a call. watch: told every step."""
+    """prepare: what a cell's preparation gives, and after how many µs. fly: what becomes of a call. cancelled: what a call that is
+    cut off has used. watch: told every step. at: (moment, action) from outside, in order of moments."""
 
     conductor: Conductor
     fly: Callable[[Call], Flight]
     prepare: Callable[[Cell, int], tuple[int, Prepared]] = lambda cell, phase: (0, Work(100, 100))
-    cancel_after: int = 0
+    cancelled: Callable[[Call], Usage] = lambda call: Usage(tokens_in=1, tokens_out=1, exact=False)
     watch: Callable[[Heap], None] | None = None
     now: int = 0
     log: dict[int, list[AnyEvent]] = field(default_factory=dict)
     at: list[tuple[int, Callable[[], None]]] = field(default_factory=list)
-    _moments: list[tuple[int, tuple[int, int, int], object]] = field(default_factory=list)
+    _moments: list[tuple[int, tuple[int, int, int], int, object]] = field(default_factory=list)
+    _pushed: int = 0
     _dead: set[int] = field(default_factory=set)
     _flights: dict[int, Flight] = field(default_factory=dict)
+    _commands: dict[int, Call] = field(default_factory=dict)
 
     def run(self) -> None:
         """Until the conductor has nothing left to do."""
@@ -67,16 +70,18 @@ class Heap:
             self._push(delay, (0, command.cell.id, 0), (command.cell, result))
         elif isinstance(command, Call):
             flight = self._flights[command.call] = self.fly(command)
+            self._commands[command.call] = command
             if flight.named is not None:
                 self._push(flight.named[0], (1, command.call, 0), flight.named[1])
             self._push(flight.took, (1, command.call, 1), flight.outcome)
         elif isinstance(command, Cancel) and command.call in self._flights:
             self._dead.add(command.call)
-            cancelled = Fault(code="cancelled", message="cancelled", usage=Usage(tokens_in=1, tokens_out=1, exact=False))
-            self._push(self.cancel_after, (1, command.call, 1), cancelled)
+            usage = self.cancelled(self._commands[command.call])
+            self._push(0, (1, command.call, 1), Fault(code="cancelled", message="cancelled", usage=usage))
 
     def _push(self, delay: int, order: tuple[int, int, int], what: object) -> None:
-        heappush(self._moments, (self.now + delay, (*order[:3],), what))
+        self._pushed += 1
+        heappush(self._moments, (self.now + delay, order, self._pushed, what))
 
     def _advance(self) -> None:
         wake = self.conductor.wake_at(self.now)
@@ -89,7 +94,7 @@ class Heap:
         while self.at and self.at[0][0] <= self.now:
             self.at.pop(0)[1]()
         while self._moments and self._moments[0][0] <= self.now:  # one batch is one instant, in order of cell and call
-            _, (kind, number, last), what = heappop(self._moments)
+            _, (kind, number, last), _, what = heappop(self._moments)
             if kind == 0:
                 self.conductor.prepared(*what, self.now)  # type: ignore[misc, call-arg]
             elif number not in self._flights or (number in self._dead and not isinstance(what, Fault)):
@@ -97,5 +102,5 @@ class Heap:
             elif last == 0:
                 self.conductor.identified(number, what, self.now)  # type: ignore[arg-type]
             elif number not in self._dead or what.code == "cancelled":  # type: ignore[attr-defined]
-                del self._flights[number]
+                del self._flights[number], self._commands[number]
                 self.conductor.settled(number, what, self.now)  # type: ignore[arg-type]

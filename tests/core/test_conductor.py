@@ -473,7 +473,7 @@ def test_any_weather(seed, docs, langs, cap, bad, cancel, rpm):
         assert 0 <= lane.in_air <= cap and lane.in_air == len(run.calls)
         assert lane.preparing + lane.ready <= lane.window + 2 * cap + len(run.cells)
 
-    heap = Heap(conductor, lambda call: starts.append(heap.now) or fly(call), prepare, cancel_after=0, watch=watch)  # type: ignore[func-returns-value]
+    heap = Heap(conductor, lambda call: starts.append(heap.now) or fly(call), prepare, watch=watch)  # type: ignore[func-returns-value]
     if cancel is not None:
         heap.at.append((cancel, lambda: conductor.cancel(run, heap.now)))
     heap.run()

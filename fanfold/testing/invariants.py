@@ -1,0 +1,169 @@
+"""What must hold in every history, checked after every step. Numbers are those of the project's list of invariants."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from fanfold.core.commands import ANSWER
+from fanfold.core.conductor import Conductor
+from fanfold.core.fold import RunState
+from fanfold.core.lane import AHEAD
+from fanfold.core.limiter import MINUTE
+from fanfold.core.retry import WAITS
+from fanfold.core.run import Run
+from fanfold.core.uniqueness import normalise
+from fanfold.spec.calls import Fault, Reply
+from fanfold.spec.events import AnyEvent, BundleEnded, Called, CellEnded, Coords, Rested, RunEnded, Settled, StepSwept
+
+Place = tuple[int, Coords]
+
+
+class Invariants:
+    """Folds a run's events beside the conductor, and looks at both. Every failure is an AssertionError that names its invariant."""
+
+    def __init__(self, climate: Any, conductor: Conductor, run: Run, world: Any) -> None:
+        self.climate, self.conductor, self.run, self.world = climate, conductor, run, world
+        self.seen = 0
+        self.state = RunState()
+        self.ended: dict[Place, str] = {}
+        self.swept: set[int] = set()
+        self.keys: set[tuple[Any, str]] = set()
+        self.air: dict[int, Called] = {}
+        self.answers: dict[Place, int] = defaultdict(int)
+        self.judged: dict[Place, int] = defaultdict(int)
+        self.last_answer: dict[Place, Called] = {}
+        self.starts: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        self.gates: dict[int, int] = defaultdict(int)
+        self.over = False
+
+    # ---------------------------------------------------------------- after every step
+
+    def step(self, events: Sequence[AnyEvent], now: int) -> None:
+        for event in events:
+            assert not self.over, f"I7: {event} after the run had ended"
+            assert event.seq == self.seen, f"I7: event {event.seq} where {self.seen} was due"
+            assert event.t <= now, "I7: an event from the future"
+            self.seen += 1
+            self._look(event)
+            self.state.apply(event)
+        self._bounds()
+
+    def _look(self, event: AnyEvent) -> None:
+        if isinstance(event, Called):
+            self._called(event)
+        elif isinstance(event, Settled):
+            self._settled(event)
+        elif isinstance(event, CellEnded):
+            self._cell_ended(event)
+        elif isinstance(event, BundleEnded):
+            for position in range(event.start, event.stop):
+                self._end((event.step, self.run.grid.coords(event.step, event.at, position)), event.state)
+        elif isinstance(event, Rested):
+            self.judged[event.step, event.at] += event.kind == "regenerate"
+        elif isinstance(event, StepSwept):
+            assert self.run.stop is not None, "I1: swept without a stop"
+            self.swept.add(event.step)
+        elif isinstance(event, RunEnded):
+            self.over = True
+
+    def _called(self, event: Called) -> None:
+        place, rule = (event.step, event.at), self.run.rules[event.step]
+        assert place not in self.ended, f"I4: {place} is called after its end"
+        assert event.call not in self.air, "I7: a call number twice"
+        stop = self.climate.cancel if self.climate.cancel is not None else self.climate.deadline
+        assert stop is None or event.t <= stop, "I6: an admission after the end was called"
+        for edge in self.run.grid.nodes[event.step].ins:  # I8
+            members = [(edge.src.index, at) for at in self.run.grid.members(edge, event.at)]
+            assert all(member in self.ended for member in members), f"I8: {place} began before its needs had ended"
+            accepted = [member for member in members if self.ended[member] == "accepted"]
+            assert accepted or not members or not edge.single, f"I8: {place} began without a value it needs"
+        self.air[event.call] = event
+        if event.phase == ANSWER:
+            self.answers[place] += 1
+            self.last_answer[place] = event
+            assert event.attempt <= rule.attempts, f"I5: attempt {event.attempt} of {rule.attempts}"
+            assert self.answers[place] <= rule.attempts * (1 + rule.retries) + WAITS, "I5: calls without end"
+        assert event.t >= self.gates[event.lane], "I15: sent while the server had asked to wait"
+        self._rate(event)
+
+    def _rate(self, event: Called) -> None:
+        starts = self.starts[event.lane]
+        starts.append((event.t, event.tokens))
+        window = [tokens for t, tokens in starts if t > event.t - MINUTE]
+        if self.climate.rpm is not None:
+            assert len(window) <= self.climate.rpm, f"I2: {len(window)} starts in a minute"
+
+    def _settled(self, event: Settled) -> None:
+        called = self.air.pop(event.call)
+        rule = self.run.rules[event.step]
+        assert event.took == event.t - called.t, "I17: the time in the air"
+        assert event.took <= rule.timeout, "I16: a call outlived its deadline"
+        flight = self.world.outcome(event.call)
+        if event.outcome == "rate_limited" and isinstance(flight, Fault) and flight.retry_after_s is not None:
+            self.gates[called.lane] = max(self.gates[called.lane], event.t + int(flight.retry_after_s * 1_000_000))
+
+    def _cell_ended(self, event: CellEnded) -> None:
+        place, rule = (event.step, event.at), self.run.rules[event.step]
+        self._end(place, event.state)
+        assert event.attempts <= rule.attempts, "I5: more answers judged than allowed"
+        if event.state != "accepted":
+            assert event.code, "a cell that failed says why"
+            return
+        if event.code:
+            assert rule.fallback, "filled by a fallback that was not declared"
+            return
+        reply = self.world.outcome(self.last_answer[place].call)
+        assert isinstance(reply, Reply) and reply.finding is None, "I9: accepted an answer that was not good"
+        if rule.unique is not None:
+            assert event.key == normalise(reply.key or ""), "I9: accepted under another key than its own"
+            scope = (event.step, *(event.at[i] for i in rule.unique), event.key)
+            assert scope not in self.keys, f"I3: two accepted cells share {event.key!r}"
+            self.keys.add(scope)  # type: ignore[arg-type]
+
+    def _end(self, place: Place, state: str) -> None:
+        assert place not in self.ended, f"I1: {place} ended twice"
+        assert place[0] not in self.swept, f"I1: {place} ended after its step was swept"
+        self.ended[place] = state
+
+    def _bounds(self) -> None:
+        for lane in self.conductor.lanes:
+            assert 0 <= lane.in_air <= lane.cap, f"I14: {lane!r}"
+            assert lane.preparing >= 0 and lane.ready >= 0, f"{lane!r}"
+        caps = sum(lane.cap for lane in self.conductor.lanes)
+        waiting = sum(cell.state == "resting" for cell in self.run.cells.values())
+        assert len(self.run.cells) - waiting <= (AHEAD + 2) * caps + 1, "I20: more cells alive than the window holds"
+        assert len(self.air) == len(self.run.calls), "I7: the log knows other calls than the conductor"
+
+    # ---------------------------------------------------------------- at the end
+
+    def end(self) -> None:
+        """Liveness: everything has ended, and nothing is left behind."""
+        run = self.run
+        assert self.over and run.ended and not self.air and not run.calls, "I1: it did not end"
+        known = {(node.index, at) for node in run.grid.nodes for at in run.grid.cells(node.index)}
+        lost = {place for place in known - self.ended.keys() if place[0] not in self.swept}
+        assert not lost, f"I1: cells without an end: {sorted(lost)[:5]}"
+        assert self.ended.keys() <= known, "I1: cells that nobody declared"
+        for lane in self.conductor.lanes:
+            assert lane.in_air == lane.preparing == lane.ready == 0, f"left behind: {lane!r}"
+        if run.stop is None:
+            assert run.keys.reserved == 0, "U2: keys reserved and never given back"
+            assert not run.cells and run.open == 0, "I1: cells left behind"
+            assert all(not edge.groups and not edge.watchers for node in run.grid.nodes for edge in node.ins), (
+                "I20: groups left behind"
+            )
+        total = self.state.total
+        assert total.ended == total.cells == sum(run.grid.totals), "I1: the counts do not add up"
+        self._verdict()
+
+    def _verdict(self) -> None:
+        """I22: how it ended is a function of how its cells ended."""
+        required = [rule for rule in self.run.rules if rule.required]
+        own = any(step.own for step in self.state.steps)
+        whole = all(self.state.steps[rule.index].own == self.state.steps[rule.index].cells for rule in required)
+        stopped = self.run.stop is not None
+        cancelled = stopped and self.run.stop is not None and self.run.stop[0] == "cancelled"
+        expected = "cancelled" if cancelled else "complete" if whole and not stopped else "partial" if own else "failed"
+        assert self.state.state == expected, f"I22: {self.state.state} instead of {expected}"

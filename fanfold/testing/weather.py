@@ -1,0 +1,266 @@
+"""Whole histories out of one number: a plan, a world that behaves as badly as the seed says, and what must hold all the time.
+
+The same world drives both shells: the heap simulator and the real engine's shell in virtual time. Latencies come from a small grid, so
+that events collide. Calls with and without a streamed identity are mixed, and identities that differ between stream and end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fanfold.core.commands import FALLBACK, JUDGE, Call
+from fanfold.core.conductor import Conductor
+from fanfold.core.draw import uniform
+from fanfold.core.fold import RunState
+from fanfold.core.grid import Grid
+from fanfold.core.limiter import REQUESTS, TOTAL, Limiter, Window
+from fanfold.core.run import Cell, Rule
+from fanfold.engine.job import Job
+from fanfold.engine.shell import Shell
+from fanfold.spec.calls import Broken, Chunk, Fault, Hit, Reply, Scope, Usage, Work
+from fanfold.spec.compile import CompiledPlan, compile_plan
+from fanfold.spec.events import AnyEvent
+from fanfold.spec.plan import Plan, Step
+from fanfold.spec.ports import RunRecord
+from fanfold.store.memory import MemoryStore
+from fanfold.testing.heap import Flight, Heap
+from fanfold.testing.invariants import Invariants
+from fanfold.testing.virtual import VirtualClock
+from fanfold.testing.virtual import run as run_virtual
+
+SECOND = 1_000_000
+GRID = (0, 1, 1, 2, 3, 5)  # seconds that a call may take
+FAULTS = ("transient", "timeout", "malformed", "truncated", "filtered", "rate_limited", "hang")
+
+
+@dataclass(frozen=True)
+class Climate:
+    """How bad it gets. Probabilities per call or preparation, except: rpm, tpm (None: no limit), cap, cancel and deadline in µs."""
+
+    seed: int
+    docs: int = 2
+    langs: int = 2
+    cap: int = 4
+    lanes: int = 1
+    names: int = 40
+    faults: float = 0.15
+    findings: float = 0.1
+    refusals: float = 0.1
+    fatal: float = 0.0
+    broken: float = 0.02
+    rpm: int | None = None
+    tpm: int | None = None
+    cancel: int | None = None
+    deadline: int | None = None
+
+    @classmethod
+    def of(cls, seed: int) -> Climate:
+        """The climate of a seed: every knob drawn from it."""
+
+        def one_of(purpose: int, *options: Any) -> Any:
+            return options[int(uniform(seed, -1, purpose) * len(options))]
+
+        return cls(
+            seed=seed,
+            docs=one_of(1, 1, 2, 3, 4),
+            langs=one_of(2, 1, 2, 3),
+            cap=one_of(3, 1, 2, 3, 6, 50),
+            lanes=one_of(4, 1, 1, 2),
+            names=one_of(5, 4, 12, 60),
+            faults=one_of(6, 0.0, 0.1, 0.3, 0.6),
+            findings=one_of(7, 0.0, 0.1, 0.4),
+            refusals=one_of(8, 0.0, 0.1, 0.4),
+            fatal=one_of(9, 0.0, 0.0, 0.02),
+            broken=one_of(10, 0.0, 0.03),
+            rpm=one_of(11, None, None, 10, 40),
+            tpm=one_of(12, None, None, 3_000),
+            cancel=one_of(13, None, None, None, 0, 1, 2 * SECOND, 7 * SECOND),
+            deadline=one_of(14, None, None, None, 1 * SECOND, 4 * SECOND, 30 * SECOND),
+        )
+
+
+def plan_of(climate: Climate) -> CompiledPlan:
+    """Ragged fan-out, broadcast, two needs of different shape, gathers of gathers, a fallback, a judge, keys run-wide and within an axis."""
+    steps = [
+        Step("outline", "{doc}", over="doc"),
+        Step("guide", "{lang}", over="lang", fallback="-"),
+        Step("part", "{outline} {guide} {chapter}", over=("doc", "lang", "chapter")),
+        Step("edit", "{part} {outline}", over="doc"),
+        Step("book", "{edit} {guide}", required=False),
+        Step("count", "{part}", at_least=2),
+    ]
+    axes = {"doc": range(climate.docs), "lang": range(climate.langs), "chapter": {"each": "outline.chapters"}}
+    return compile_plan(Plan("weather", steps, axes))
+
+
+class World:
+    """Answers by (seed, number of the call): whatever asks in the same order is told the same."""
+
+    def __init__(self, climate: Climate) -> None:
+        self.climate = climate
+        self._told: dict[int, Reply | Fault] = {}
+
+    def outcome(self, call: int) -> Reply | Fault:
+        """What a call was told."""
+        return self._told[call]
+
+    def _draw(self, call: int, purpose: int) -> float:
+        return uniform(self.climate.seed, call, purpose)
+
+    def _one_of(self, call: int, purpose: int, options: tuple[Any, ...]) -> Any:
+        return options[int(self._draw(call, purpose) * len(options))]
+
+    def prepare(self, cell: Cell, phase: int) -> tuple[int, Work | Hit | Broken]:
+        """(µs, result). Functions and fallbacks are hits."""
+        delay = 0 if self._draw(cell.id, 1) < 0.7 else SECOND
+        if self._draw(cell.id, 2 + phase) < self.climate.broken:
+            return delay, Broken(fault=Fault(code="internal", message="broken"))
+        if phase == FALLBACK:
+            return delay, Hit(reply=Reply(usage=Usage(), lengths={"chapter": 1} if cell.rule.name == "outline" else None))
+        return delay, Work(50 + int(100 * self._draw(cell.id, 9)), 100)
+
+    def fly(self, command: Call) -> Flight:
+        flight = self._flight(command)
+        self._told[command.call] = flight.outcome
+        return flight
+
+    def _flight(self, command: Call) -> Flight:
+        climate, call, cell = self.climate, command.call, command.cell
+        took = self._one_of(call, 10, GRID) * SECOND
+        name = f"name {int(self._draw(call, 11) ** 2 * climate.names)}"
+        streams = cell.rule.unique is not None and command.phase != JUDGE and self._draw(call, 12) < 0.6
+        named = (min(took, self._one_of(call, 13, (0, 1, 1, 2)) * SECOND), name) if streams else None
+        if self._draw(call, 14) < climate.fatal:
+            return Flight(took, Fault(code="auth", message="no key", scope=Scope.LANE, status=401), named)
+        if self._draw(call, 15) < climate.faults:
+            return self._fault(call, took, named)
+        usage = Usage(tokens_in=int(150 * self._draw(call, 16)), tokens_out=int(200 * self._draw(call, 17)))
+        if command.phase == JUDGE:
+            against = self._draw(call, 18) < climate.refusals
+            return Flight(took, Reply(usage=usage, verdict=not against, finding="dull" if against else None, check="judge"))
+        key = name if self._draw(call, 19) < 0.8 else f"other {int(self._draw(call, 20) * climate.names)}"
+        finding = "bad" if self._draw(call, 21) < climate.findings else None
+        lengths = {"chapter": self._one_of(call, 22, (0, 1, 2, 4))} if cell.rule.name == "outline" else None
+        judge = (20, 10) if cell.rule.judge_lane is not None else None
+        reply = Reply(usage=usage, key=key, check="rule" if finding else "", finding=finding, lengths=lengths, judge=judge)
+        return Flight(took, reply, named)
+
+    def _fault(self, call: int, took: int, named: tuple[int, str] | None) -> Flight:
+        kind = self._one_of(call, 30, FAULTS)
+        if kind == "hang":
+            return Flight(10_000 * SECOND, Fault(code="internal"), named)
+        if kind == "rate_limited":
+            return Flight(took, Fault(code=kind, retry_after_s=self._one_of(call, 31, (None, 0.5, 3.0)), status=429))
+        scope = Scope.STEP if kind == "filtered" and self._draw(call, 32) < 0.1 else Scope.CELL
+        return Flight(took, Fault(code=kind, message=kind, status=500, scope=scope), named)
+
+
+def rules_of(plan: CompiledPlan, climate: Climate) -> list[Rule]:
+    words: dict[str, dict[str, Any]] = {
+        "outline": {"unique": (), "timeout": 9 * SECOND},
+        "guide": {"fallback": True},
+        "part": {"unique": (0,), "judge_lane": climate.lanes, "attempts": 4, "timeout": 20 * SECOND},
+        "book": {"required": False},
+    }
+    steps = plan.steps
+    return [Rule(index=s.index, name=s.name, lane=1, **{"timeout": 30 * SECOND, **words.get(s.name, {})}) for s in steps]
+
+
+def conductor_of(climate: Climate) -> Conductor:
+    """With the lanes of the climate, its limits in each."""
+    conductor = Conductor()
+    for n in range(climate.lanes):
+        dimensions = [(kind, Window(limit)) for kind, limit in ((REQUESTS, climate.rpm), (TOTAL, climate.tpm)) if limit]
+        conductor.add_lane(f"lane {n + 1}", Limiter(dimensions), climate.cap)
+    return conductor
+
+
+def spent(call: Call) -> Usage:
+    """What a call that is cut off has used: the same in both shells."""
+    return Usage(tokens_in=call.cell.judge_tokens[0] if call.phase == JUDGE else call.cell.tokens[0], exact=False)
+
+
+def heap_history(climate: Climate) -> list[AnyEvent]:
+    """The history under the heap simulator, every step watched. Raises AssertionError for what may not be."""
+    plan, conductor, world = plan_of(climate), conductor_of(climate), World(climate)
+    run = conductor.add(Grid(plan), rules_of(plan, climate), 0, seed=climate.seed, deadline=climate.deadline)
+    watch = Invariants(climate, conductor, run, world)
+    heap = Heap(
+        conductor, world.fly, world.prepare, spent, lambda heap: watch.step(heap.log.get(run.id, [])[watch.seen :], heap.now)
+    )
+    if climate.cancel is not None:
+        heap.at.append((climate.cancel, lambda: conductor.cancel(run, heap.now)))
+    heap.run()
+    watch.end()
+    return heap.log[run.id]
+
+
+class WorldAttempts:
+    """The world in place of prompts and providers: what the real shell performs."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def prepare_at_once(self, job: Any, cell: Cell) -> Work | Broken | None:
+        delay, result = self._world.prepare(cell, cell.phase)
+        return result if delay == 0 and not isinstance(result, Hit) else None
+
+    async def prepare(self, job: Any, cell: Cell) -> Work | Hit | Broken:
+        delay, result = self._world.prepare(cell, cell.phase)
+        if delay:
+            await asyncio.sleep(delay / 1e6)
+        return result
+
+    async def call(
+        self, job: Any, command: Call, heard: Callable[[Chunk], None], identified: Callable[[str], None]
+    ) -> Reply | Fault:
+        flight = self._world.fly(command)
+        passed = 0
+        if flight.named is not None:
+            passed, name = flight.named
+            await asyncio.sleep(passed / 1e6)
+            identified(name)
+        await asyncio.sleep((flight.took - passed) / 1e6)
+        return flight.outcome
+
+
+def shell_history(climate: Climate) -> list[AnyEvent]:
+    """The same history under the real shell, in virtual time: dispatch, inbox, bus, journal, tasks and their cancellation."""
+    return run_virtual(_shell_history(climate))
+
+
+async def _shell_history(climate: Climate) -> list[AnyEvent]:
+    plan, conductor, world = plan_of(climate), conductor_of(climate), World(climate)
+    shell = Shell(conductor, VirtualClock())
+    shell.attempts = WorldAttempts(world)  # type: ignore[assignment]
+    journal = await MemoryStore().journal(RunRecord(run_id="history", plan="weather", started=0.0))
+    job = Job("history", plan, [], journal)
+    watch: list[Invariants] = []
+    failures: list[AssertionError] = []
+
+    def told(events: Sequence[AnyEvent]) -> None:
+        if not watch:
+            assert job.run is not None
+            watch.append(Invariants(climate, conductor, job.run, world))
+        try:
+            watch[0].step(events, shell.clock.now())
+        except AssertionError as error:
+            failures.append(error)  # raised at the end: a view that fails is only taken off
+
+    shell.start(job, rules_of(plan, climate), seed=climate.seed, cap=None, deadline=climate.deadline, sinks=[told])
+    if climate.cancel is not None:
+        asyncio.get_running_loop().call_at(climate.cancel / 1e6, shell.cancel, job)
+    while not job.ended:
+        await job.more(job.written)
+    await shell.close()
+    if failures:
+        raise failures[0]
+    watch[0].end()
+    events: list[AnyEvent] = []
+    while page := await journal.events(len(events) - 1, 1000):
+        events += page
+    assert repr(job.state) == repr(RunState().apply_all(events)), "the state that is served is the fold of the journal"
+    return events
