@@ -13,7 +13,8 @@ committed owner stays (R4), so the second would be the first. It holds for every
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Hashable
+from collections import deque
+from collections.abc import Hashable, Iterable
 from typing import TypeAlias
 
 Key: TypeAlias = tuple[Hashable, str]
@@ -38,55 +39,86 @@ def normalise(text: str) -> str:
     return " ".join("".join(out).split()) or text.strip()
 
 
-class Reservations:
-    """The keys of one run. Cells are named by their number."""
+class Scope:
+    """Keys that must differ from each other. names: as they were written, in the order in which they were taken."""
+
+    __slots__ = ("collisions", "hot", "names", "owner", "recent")
 
     def __init__(self) -> None:
-        self._owner: dict[Key, int] = {}
-        self._name: dict[Key, str] = {}
+        self.owner: dict[str, int] = {}
+        self.names: dict[str, str] = {}
+        self.collisions: dict[str, int] = {}
+        self.hot: list[str] = []  # the keys that collided most, at most HOT, hottest first
+        self.recent: deque[str] = deque(maxlen=RECENT)
+
+    def collide(self, key: str) -> None:
+        """Count it, and keep the hottest in order: as far as one place, for counts grow by one."""
+        count = self.collisions[key] = self.collisions.get(key, 0) + 1
+        hot = self.hot
+        if key not in hot:
+            if len(hot) == HOT and self.collisions[hot[-1]] >= count:
+                return
+            del hot[HOT - 1 :]
+            hot.append(key)
+        at = hot.index(key)
+        while at and self.collisions[hot[at - 1]] < count:
+            hot[at - 1], hot[at] = hot[at], hot[at - 1]
+            at -= 1
+
+    def told(self) -> Iterable[str]:
+        """The keys to tell: all of a few, else the hottest and the newest."""
+        if len(self.names) <= WHOLE_LIST:
+            return self.names
+        return dict.fromkeys(key for key in (*self.hot, *reversed(self.recent)) if key in self.names)
+
+
+class Reservations:
+    """The keys of one run. Cells are named by their number. Every operation costs the same, however many keys there are."""
+
+    def __init__(self) -> None:
+        self._scopes: dict[Hashable, Scope] = {}
         self._committed: set[Key] = set()
-        self._collisions: dict[Key, int] = {}
-        self.taken = 0
+        self.reserved = 0
+        """Keys taken and not committed."""
+        self.hot = False
+        """Whether anything has collided yet."""
 
     def take(self, key: Key, name: str, cell: int, held: Key | None) -> bool:
         """Reserve `key` for `cell`, giving back the one it `held`. False: somebody else owns it (and `held` stays)."""
-        owner = self._owner.setdefault(key, cell)
-        if owner != cell:
-            self._collisions[key] = self._collisions.get(key, 0) + 1
+        scope = self._scopes.get(key[0])
+        if scope is None:
+            scope = self._scopes[key[0]] = Scope()
+        known = len(scope.owner)
+        if scope.owner.setdefault(key[1], cell) != cell:
+            scope.collide(key[1])
+            self.hot = True
             return False
-        self._name.setdefault(key, name)
+        if len(scope.owner) > known:
+            scope.names[key[1]] = name
+            scope.recent.append(key[1])
+            self.reserved += 1
         if held is not None and held != key:
             self.release(held, cell)
         return True
 
     def commit(self, key: Key, cell: int) -> None:
-        assert self._owner.get(key) == cell, "accepted without owning its key"
+        assert self._scopes[key[0]].owner.get(key[1]) == cell, "accepted without owning its key"
         self._committed.add(key)
+        self.reserved -= 1
 
     def release(self, key: Key, cell: int) -> None:
-        assert self._owner.get(key) == cell, "only the owner gives a key back"
+        scope = self._scopes[key[0]]
+        assert scope.owner.get(key[1]) == cell, "only the owner gives a key back"
         assert key not in self._committed, "an accepted key stays"
-        del self._owner[key], self._name[key]
+        del scope.owner[key[1]], scope.names[key[1]]
+        self.reserved -= 1
 
     def avoid(self, scope: Hashable, cell: int) -> tuple[str, ...]:
-        """Names to tell a model that they are taken (a hint; `take` is the guarantee): all of a few, else the hottest and the newest."""
-        names = self._name
-        others = [key for key in names if key[0] == scope and self._owner[key] != cell] if len(names) <= WHOLE_LIST else []
-        if len(names) > WHOLE_LIST:
-            hot = sorted((k for k in self._collisions if k in names and k[0] == scope), key=lambda k: -self._collisions[k])[:HOT]
-            recent = [k for k, _ in zip(reversed(names), range(RECENT), strict=False) if k[0] == scope and k not in hot]
-            others = [k for k in (*hot, *recent) if self._owner[k] != cell]
-        return tuple(names[key] for key in others)
-
-    @property
-    def hot(self) -> bool:
-        """Whether anything has collided yet."""
-        return bool(self._collisions)
-
-    @property
-    def reserved(self) -> int:
-        """Keys taken and not committed."""
-        return len(self._owner) - len(self._committed)
+        """Names to tell a model that they are taken. A hint: `take` is the guarantee."""
+        found = self._scopes.get(scope)
+        if found is None:
+            return ()
+        return tuple(found.names[key] for key in found.told() if found.owner[key] != cell)
 
     def __repr__(self) -> str:
         return f"<Reservations {len(self._committed)} committed, {self.reserved} reserved>"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,7 +34,7 @@ class Invariants:
         self.answers: dict[Place, int] = defaultdict(int)
         self.judged: dict[Place, int] = defaultdict(int)
         self.last_answer: dict[Place, Called] = {}
-        self.starts: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        self.starts: dict[int, deque[int]] = defaultdict(deque)
         self.gates: dict[int, int] = defaultdict(int)
         self.over = False
 
@@ -90,10 +90,10 @@ class Invariants:
 
     def _rate(self, event: Called) -> None:
         starts = self.starts[event.lane]
-        starts.append((event.t, event.tokens))
-        window = [tokens for t, tokens in starts if t > event.t - MINUTE]
-        if self.climate.rpm is not None:
-            assert len(window) <= self.climate.rpm, f"I2: {len(window)} starts in a minute"
+        starts.append(event.t)
+        while starts[0] <= event.t - MINUTE:
+            starts.popleft()
+        assert self.climate.rpm is None or len(starts) <= self.climate.rpm, f"I2: {len(starts)} starts in a minute"
 
     def _settled(self, event: Settled) -> None:
         called = self.air.pop(event.call)

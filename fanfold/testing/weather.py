@@ -41,6 +41,7 @@ class Climate:
     """How bad it gets. Probabilities per call or preparation, except: rpm, tpm (None: no limit), cap, cancel and deadline in µs."""
 
     seed: int
+    days: int = 0  # above 0: a week of recipes of so many days, 4 * days + 1 cells, instead of the ragged plan
     docs: int = 2
     langs: int = 2
     cap: int = 4
@@ -50,11 +51,17 @@ class Climate:
     findings: float = 0.1
     refusals: float = 0.1
     fatal: float = 0.0
+    refused: float = 0.1  # of the calls that are filtered: the whole step is refused
     broken: float = 0.02
     rpm: int | None = None
     tpm: int | None = None
     cancel: int | None = None
     deadline: int | None = None
+
+    @classmethod
+    def week(cls, seed: int, days: int) -> Climate:
+        """Distinct, judged recipes by day and meal, a summary of each day, one list: with all that can go wrong mildly."""
+        return cls(seed, days=days, cap=32, names=60 * days, faults=0.05, findings=0.05, refusals=0.05, broken=0.001, refused=0.0)
 
     @classmethod
     def of(cls, seed: int) -> Climate:
@@ -84,6 +91,13 @@ class Climate:
 
 def plan_of(climate: Climate) -> CompiledPlan:
     """Ragged fan-out, broadcast, two needs of different shape, gathers of gathers, a fallback, a judge, keys run-wide and within an axis."""
+    if climate.days:
+        week = [
+            Step("recipe", "{day} {meal}", over=("day", "meal")),
+            Step("summary", "{recipe}", over="day"),
+            Step("list", "{recipe} {summary}"),
+        ]
+        return compile_plan(Plan("week", week, {"day": range(climate.days), "meal": ["breakfast", "lunch", "dinner"]}))
     steps = [
         Step("outline", "{doc}", over="doc"),
         Step("guide", "{lang}", over="lang", fallback="-"),
@@ -154,7 +168,7 @@ class World:
             return Flight(10_000 * SECOND, Fault(code="internal"), named)
         if kind == "rate_limited":
             return Flight(took, Fault(code=kind, retry_after_s=self._one_of(call, 31, (None, 0.5, 3.0)), status=429))
-        scope = Scope.STEP if kind == "filtered" and self._draw(call, 32) < 0.1 else Scope.CELL
+        scope = Scope.STEP if kind == "filtered" and self._draw(call, 32) < self.climate.refused else Scope.CELL
         return Flight(took, Fault(code=kind, message=kind, status=500, scope=scope), named)
 
 
@@ -164,6 +178,7 @@ def rules_of(plan: CompiledPlan, climate: Climate) -> list[Rule]:
         "guide": {"fallback": True},
         "part": {"unique": (0,), "judge_lane": climate.lanes, "attempts": 4, "timeout": 20 * SECOND},
         "book": {"required": False},
+        "recipe": {"unique": (), "judge_lane": climate.lanes, "attempts": 8, "timeout": 20 * SECOND},
     }
     steps = plan.steps
     return [Rule(index=s.index, name=s.name, lane=1, **{"timeout": 30 * SECOND, **words.get(s.name, {})}) for s in steps]
@@ -264,3 +279,12 @@ async def _shell_history(climate: Climate) -> list[AnyEvent]:
         events += page
     assert repr(job.state) == repr(RunState().apply_all(events)), "the state that is served is the fold of the journal"
     return events
+
+
+def same_log(climate: Climate) -> list[AnyEvent]:
+    """Both shells write the same events, one for one. Raises AssertionError with the seed, and where they part."""
+    one, other = heap_history(climate), shell_history(climate)
+    for a, b in zip(one, other, strict=False):
+        assert a == b, f"seed {climate.seed}: the heap wrote {a}, the shell {b}"
+    assert len(one) == len(other), f"seed {climate.seed}: {len(one)} events under the heap, {len(other)} under the shell"
+    return one
