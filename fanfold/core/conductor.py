@@ -407,9 +407,7 @@ class Conductor:
     def _faulted(self, cell: Cell, fault: Fault, now: int) -> None:
         """The call did not deliver. A judge's fault asks the judge again and keeps the answer and its key."""
         cure = remedy(fault.code)
-        if (blocked := self._blocked(cell)) is not None:
-            self._fail(cell, blocked.code, blocked.message, blocked.hint, now)
-        elif cure is Remedy.RETRY and cell.retries < cell.rule.retries:
+        if cure is Remedy.RETRY and cell.retries < cell.rule.retries:
             wait = backoff(cell.retries, cell.draw(PACE))
             if fault.retry_after_s is not None:
                 wait = max(wait, asked(fault.retry_after_s, cell.draw(WAIT)))
@@ -441,6 +439,9 @@ class Conductor:
         self._rest(cell, kind, fault.code, fault.message, "", until, now)
 
     def _rest(self, cell: Cell, kind: str, code: str, reason: str, check: str, until: int, now: int) -> None:
+        if (blocked := self._blocked(cell)) is not None:
+            self._fail(cell, blocked.code, blocked.message, blocked.hint, now)
+            return
         cell.move(State.RESTING)
         cell.wake = until
         run = cell.run

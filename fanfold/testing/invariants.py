@@ -10,11 +10,11 @@ from fanfold.core.commands import ANSWER
 from fanfold.core.conductor import Conductor
 from fanfold.core.fold import RunState
 from fanfold.core.lane import AHEAD
-from fanfold.core.limiter import MINUTE
+from fanfold.core.limiter import MINUTE, SECOND
 from fanfold.core.retry import WAITS
 from fanfold.core.run import Run
 from fanfold.core.uniqueness import normalise
-from fanfold.spec.calls import Fault, Reply
+from fanfold.spec.calls import Fault, Reply, Scope
 from fanfold.spec.events import AnyEvent, BundleEnded, Called, CellEnded, Coords, Rested, RunEnded, Settled, StepSwept
 
 Place = tuple[int, Coords]
@@ -32,10 +32,11 @@ class Invariants:
         self.keys: set[tuple[Any, str]] = set()
         self.air: dict[int, Called] = {}
         self.answers: dict[Place, int] = defaultdict(int)
-        self.judged: dict[Place, int] = defaultdict(int)
         self.last_answer: dict[Place, Called] = {}
         self.starts: dict[int, deque[int]] = defaultdict(deque)
         self.gates: dict[int, int] = defaultdict(int)
+        self.condemned: set[int] = set()
+        self.waits: dict[Place, int] = defaultdict(int)
         self.over = False
 
     # ---------------------------------------------------------------- after every step
@@ -61,19 +62,21 @@ class Invariants:
             for position in range(event.start, event.stop):
                 self._end((event.step, self.run.grid.coords(event.step, event.at, position)), event.state)
         elif isinstance(event, Rested):
-            self.judged[event.step, event.at] += event.kind == "regenerate"
+            self.waits[event.step, event.at] += event.kind == "wait"
+            assert self.waits[event.step, event.at] <= WAITS, "I5: it waits for ever"
         elif isinstance(event, StepSwept):
             assert self.run.stop is not None, "I1: swept without a stop"
             self.swept.add(event.step)
         elif isinstance(event, RunEnded):
             self.over = True
+            assert self._stopped is None or event.t <= self._stopped + SECOND, "I6, I16: it went on after its end was called"
 
     def _called(self, event: Called) -> None:
         place, rule = (event.step, event.at), self.run.rules[event.step]
         assert place not in self.ended, f"I4: {place} is called after its end"
         assert event.call not in self.air, "I7: a call number twice"
-        stop = self.climate.cancel if self.climate.cancel is not None else self.climate.deadline
-        assert stop is None or event.t <= stop, "I6: an admission after the end was called"
+        assert self._stopped is None or event.t <= self._stopped, "I6: an admission after the end was called"
+        assert event.lane not in self.condemned, "I12: sent to a lane that had been condemned"
         for edge in self.run.grid.nodes[event.step].ins:  # I8
             members = [(edge.src.index, at) for at in self.run.grid.members(edge, event.at)]
             assert all(member in self.ended for member in members), f"I8: {place} began before its needs had ended"
@@ -88,6 +91,12 @@ class Invariants:
         assert event.t >= self.gates[event.lane], "I15: sent while the server had asked to wait"
         self._rate(event)
 
+    @property
+    def _stopped(self) -> int | None:
+        """When the run was told to end, if it was: microseconds."""
+        moments = [moment for moment in (self.climate.cancel, self.climate.deadline) if moment is not None]
+        return min(moments, default=None)
+
     def _rate(self, event: Called) -> None:
         starts = self.starts[event.lane]
         starts.append(event.t)
@@ -101,6 +110,8 @@ class Invariants:
         assert event.took == event.t - called.t, "I17: the time in the air"
         assert event.took <= rule.timeout, "I16: a call outlived its deadline"
         flight = self.world.outcome(event.call)
+        if isinstance(flight, Fault) and flight.scope is Scope.LANE and event.outcome == flight.code:
+            self.condemned.add(called.lane)
         if event.outcome == "rate_limited" and isinstance(flight, Fault) and flight.retry_after_s is not None:
             self.gates[called.lane] = max(self.gates[called.lane], event.t + int(flight.retry_after_s * 1_000_000))
 

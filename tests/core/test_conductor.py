@@ -294,6 +294,47 @@ def test_transient_faults_are_retried_within_their_budget_and_no_further():
     assert ended(heap, run)["a", ()].code == "transient"
 
 
+def test_retries_of_different_cells_do_not_come_together():
+    grid = plan_of([Step("a", "x", over="n")], {"n": range(20)})
+    conductor, run = begin(grid, cap=20)
+    heap = Heap(conductor, lambda call: Flight(1, Fault(code="transient")))
+    heap.run()
+    first = [e.until for e in heap.log[run.id] if isinstance(e, Rested) and e.t == 1]
+    assert len(first) == len(set(first)) == 20
+
+
+def test_a_cell_waits_for_a_rate_limit_at_most_so_often():
+    conductor, run = begin(plan_of([Step("a", "x")], {}))
+    heap = Heap(conductor, lambda call: Flight(1, Fault(code="rate_limited", retry_after_s=0.1, status=429)))
+    heap.run()
+    assert sum(isinstance(e, Called) for e in heap.log[run.id]) == 21
+    assert ended(heap, run)["a", ()].code == "rate_limited"
+
+
+def test_the_longest_chain_goes_first_when_slots_are_short():
+    steps = [Step("leaf", "x", over="n"), Step("one", "x"), Step("two", "{one}"), Step("three", "{two}")]
+    conductor, run = begin(plan_of(steps, {"n": range(6)}), cap=2)
+    heap = Heap(conductor, lambda call: Flight(SECOND, OK))
+    heap.run()
+    assert heap.now == 5 * SECOND, "9 calls, 2 at once, and the chain of 3 begun first"
+
+
+def test_chains_are_finished_not_only_begun():
+    """With very many cells, the deepest step goes first: memory stays bounded, and results come early."""
+    steps = [Step("engineer", "x", over="n"), Step("target", "{engineer}", over="n")]
+    conductor, run = begin(plan_of(steps, {"n": range(3000)}), cap=4)
+    most = 0
+
+    def watch(heap: Heap) -> None:
+        nonlocal most
+        most = max(most, sum(queue.bundles for queue in run.queues.values()))
+
+    heap = Heap(conductor, lambda call: Flight(SECOND, OK), watch=watch)
+    heap.run()
+    assert most <= 4 * 4 + 4 + 1
+    check_log(heap, run)
+
+
 def test_a_429_pauses_the_whole_lane_and_costs_no_attempt():
     grid = plan_of([Step("a", "x", over="n")], {"n": range(5)})
     conductor, run = begin(grid, cap=2)

@@ -65,6 +65,13 @@ def test_a_plan_of_recipes_takes_about_one_call():
     assert json.loads(json.dumps(result.to_json()))["values"]["recipe"][3]["at"] == {"day": 2, "meal": "breakfast"}
 
 
+def test_a_gather_is_in_axis_order_whatever_ends_first():
+    plan = Plan("p", [Step("a", "{n}", over="n"), Step("b", "{a}")], {"n": range(5)})
+    script = lambda request, n: Says(last(request), latency_s=5 - n % 5)  # noqa: E731
+    result, provider, _ = make(plan, script)
+    assert last(provider.calls[-1]) == '["0","1","2","3","4"]' and result["a"].values == list("01234")
+
+
 def test_no_two_names_are_the_same_and_losers_are_told_what_to_avoid():
     names = iter(["Soup", "SOUP", "soup.", "Stew", "Curry"])
     provider = ScriptedProvider(
