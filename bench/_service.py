@@ -56,7 +56,7 @@ async def ask_engine(engine: Engine, calls: int, *, streamed: bool) -> None:
 def body(n: int, *, streamed: bool) -> dict[str, Any]:
     """What the engine sends for the same cell."""
     form = {"type": "json_schema", "json_schema": {"name": "Note", "strict": True, "schema": SCHEMA}}
-    asked = {"model": "bench", "messages": [{"role": "user", "content": PROMPT.format(n=n)}], "response_format": form}
+    asked = {"model": "sim", "messages": [{"role": "user", "content": PROMPT.format(n=n)}], "response_format": form}
     return {**asked, "stream": True, "stream_options": {"include_usage": True}} if streamed else asked
 
 

@@ -39,7 +39,7 @@ def measure() -> Iterator[tuple[str, float, float | None]]:
 
 async def paired(url: str, store: SqliteStore, cap: int, calls: int, pairs: int, *, streamed: bool) -> list[tuple[float, float]]:
     """µs of CPU per call: (bare, ours), once for each pair."""
-    engine = Engine("openai/bench", base_url=url, api_key="none", store=store, limits=Limits(concurrent=cap))
+    engine = Engine("openai/sim", base_url=url, api_key="none", store=store, limits=Limits(concurrent=cap))
     session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
     found = []
     async with engine, session:

@@ -86,7 +86,7 @@ async def sampled(url: str, folder: Path) -> tuple[Sample, Sample]:
     store = SqliteStore(folder / "rooms.db")
     session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
     async with (
-        Engine("openai/bench", base_url=url, api_key="none", store=store, limits=Limits(concurrent=CAP)) as engine,
+        Engine("openai/sim", base_url=url, api_key="none", store=store, limits=Limits(concurrent=CAP)) as engine,
         session,
     ):
         await ask_engine(engine, CAP, streamed=False)
