@@ -21,7 +21,7 @@ from fanfold.result import Ending, Result, cell_error, gather_result
 from fanfold.spec.calls import At
 from fanfold.spec.compile import compile_plan
 from fanfold.spec.errors import CellError, FanfoldError, PlanError, StoreError
-from fanfold.spec.events import BundleEnded, CellEnded, Coords, StepSwept
+from fanfold.spec.events import AnyEvent, BundleEnded, CellEnded, Coords, RunEnded, StepSwept
 from fanfold.spec.plan import UNSET, Judge, Limits, Plan, Step, Unique
 from fanfold.spec.ports import Clock, Provider, RunRecord, Sink, Store
 from fanfold.views.progress import Progress, in_notebook
@@ -52,7 +52,6 @@ class Run:
 
     def __init__(self, job: Job, shell: Shell, limits: Limits) -> None:
         self._job, self._shell, self._limits = job, shell, limits
-        self._logged = False
 
     @property
     def id(self) -> str:
@@ -131,9 +130,7 @@ class Run:
     async def result(self) -> Result:
         """Wait for the end, and read the whole. Never raises for failed cells. Raises StoreError when the store failed."""
         await self.ended()
-        result = await gather_result(self._job, self.report())
-        self._log(result)
-        return result
+        return await gather_result(self._job, self.report())
 
     async def ended(self) -> None:
         """Wait for the end. Raises StoreError when the store failed."""
@@ -150,17 +147,28 @@ class Run:
             functions=functions,
         )  # fmt: skip
 
-    def _log(self, result: Result) -> None:
-        if self._logged:
-            return
-        self._logged = True
-        for error in result.errors:
-            where = ", ".join(f"{k}={v}" for k, v in error.cell.items())
-            logger.error("%s[%s] %s: %s", error.stage, where, error.code, error.message)
-        logger.info("run %s of %s ended: %s in %.2f s", self.id, result.plan, result.state, result.report["wall_s"])
-
     def __repr__(self) -> str:
         return f"<Run {self.id} {self._job.state!r}>"
+
+
+class RunLog:
+    """A sink: ERROR once per failed cell (once for cells that failed together), INFO at the end with the duration."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+
+    def __call__(self, events: Sequence[AnyEvent]) -> None:
+        for event in events:
+            if isinstance(event, CellEnded) and event.state == "failed":
+                where = ", ".join(f"{k}={v}" for k, v in self._job.labels(event.step, event.at).items())
+                logger.error("%s[%s] %s: %s", self._job.steps[event.step].name, where, event.code, event.message)
+            elif isinstance(event, BundleEnded) and event.state == "failed":
+                count = event.stop - event.start
+                logger.error("%s: %d cells %s: %s", self._job.steps[event.step].name, count, event.code, event.message)
+            elif isinstance(event, RunEnded):
+                logger.info(
+                    "run %s of %s ended: %s in %.2f s", self._job.run_id, self._job.plan.plan.name, event.state, event.t / 1e6
+                )
 
 
 class Engine:
@@ -187,15 +195,19 @@ class Engine:
         provider: Provider | None = None,
         clock: Clock | None = None,
     ) -> None:
-        if not 0 < timeout_s < float("inf"):
-            raise PlanError("timeout_s", f"a time-out is a number of seconds above 0, not {timeout_s!r}")
+        _positive("timeout_s", timeout_s)
+        for name, number, least in (("retries", retries, 0), ("attempts", attempts, 1), ("seed", seed, -(1 << 63))):
+            if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < least):
+                raise PlanError(name, f"a whole number is needed, not {number!r}")
+        if limits is not None and not isinstance(limits, Limits):
+            raise PlanError("limits", f"limits are a Limits, not {type(limits).__name__}", "write Limits(rpm=500)")
         self._seed = secrets.randbits(31) if seed is None else seed
         settings = Settings(
             base_url=base_url, api_key=api_key, limits=limits or Limits(), timeout_s=timeout_s, retries=retries, attempts=attempts,
             seed=self._seed, provider=provider,
         )  # fmt: skip
         self._model = model
-        conductor = Conductor()
+        conductor = Conductor(cap=settings.limits.concurrent or 1 << 30)
         self._wiring = Wiring(settings, conductor)
         if model is not None:
             self._wiring.route(model)  # a wrong name is found now, not at the first plan
@@ -237,8 +249,8 @@ class Engine:
             asyncio.get_running_loop()
         except RuntimeError:
             raise FanfoldError("an Engine needs a running event loop: use it inside asyncio.run, or use generate()") from None
-        if deadline_s is not None and not 0 < deadline_s < float("inf"):
-            raise PlanError("deadline_s", f"a deadline is a number of seconds above 0, not {deadline_s!r}")
+        if deadline_s is not None:
+            _positive("deadline_s", deadline_s)
         compiled = compile_plan(plan)
         needs_model = any(s.step.function is None and not (s.step.model or plan.model) for s in compiled.steps)
         model = self._model or (default_model() if needs_model and self._wiring.settings.provider is None else "sim/default")
@@ -254,6 +266,7 @@ class Engine:
         job = Job(record.run_id, compiled, works, LateJournal(self._store, record))
         if progress:
             sinks = [*sinks, Progress.for_stream(sys.stderr, labels=job.labels)]
+        sinks = [*sinks, RunLog(job)]
         job.cost_usd, job.cost_is = (0.0, "exact") if _free(works) else (None, "unknown")
         self._shell.start(
             job, rules, seed=self._seed if seed is None else seed, cap=plan.concurrent,
@@ -285,7 +298,7 @@ class LateJournal:
     async def _open(self) -> Any:
         if self._opening is None:
             self._opening = asyncio.ensure_future(self._store.journal(self._record))
-        return await self._opening
+        return await asyncio.shield(self._opening)  # whoever gives up waiting does not end it for the others
 
     async def append(self, events: Any, values: Any) -> None:
         await (await self._open()).append(events, values)
@@ -295,6 +308,11 @@ class LateJournal:
 
     async def values(self, step: int, cells: Any = None) -> Any:
         return await (await self._open()).values(step, cells)
+
+
+def _positive(name: str, seconds: Any) -> None:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < float("inf"):
+        raise PlanError(name, f"a number of seconds above 0 is needed, not {seconds!r}")
 
 
 def _free(works: Sequence[StepWork]) -> bool:

@@ -57,16 +57,31 @@ _FLAGS = ("sequential", "cache", "stream", "quiet", "verbose")
 _WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 
-def options(given: Mapping[str, Any], config_file: str | None = None, environ: Mapping[str, str] | None = None) -> Options:
-    """Join the levels. given: command-line options, None where not given. Raises PlanError naming the option and the level."""
+def options(
+    given: Mapping[str, Any],
+    config_file: str | None = None,
+    environ: Mapping[str, str] | None = None,
+    *,
+    also: tuple[str, ...] = (),
+    section: str = "",
+) -> tuple[Options, dict[str, Any]]:
+    """Join the levels. Returns the common options, and what the levels say of the names in `also` (an application's parameters).
+
+    given: command-line options, None where not given. section: the table of a config file that holds the application's own.
+    Raises PlanError naming the option and the level.
+    """
     environ = os.environ if environ is None else environ
-    levels: list[tuple[str, dict[str, Any]]] = [("--{}", {k: v for k, v in given.items() if v is not None and k in _FIELDS})]
-    levels.append(("FANFOLD_{}", {k: environ[f"FANFOLD_{k.upper()}"] for k in _FIELDS if environ.get(f"FANFOLD_{k.upper()}")}))
+    names = (*_FIELDS, *also)
+    levels: list[tuple[str, dict[str, Any]]] = [("--{}", {k: v for k, v in given.items() if v is not None and k in names})]
+    levels.append(("FANFOLD_{}", {k: environ[f"FANFOLD_{k.upper()}"] for k in names if environ.get(f"FANFOLD_{k.upper()}")}))
     config_file = config_file or environ.get("FANFOLD_CONFIG")
     if config_file:
-        levels.append((f"{config_file}: {{}}", _read_config(config_file)))
+        levels.append((f"{config_file}: {{}}", _read_config(config_file, names, section)))
     joined: dict[str, Any] = {}
+    more: dict[str, Any] = {}
     for label, level in levels:
+        for name in [name for name in level if name in also]:
+            more.setdefault(name, level.pop(name))
         values = {name: _value(name, value, _label(label, name)) for name, value in level.items()}
         for one, other in CLASHES:
             if values.get(one) and values.get(other):
@@ -76,7 +91,7 @@ def options(given: Mapping[str, Any], config_file: str | None = None, environ: M
                 values.setdefault(other, None)
         for name, value in values.items():
             joined.setdefault(name, value)
-    return Options(**{name: value for name, value in joined.items() if value is not None})
+    return Options(**{name: value for name, value in joined.items() if value is not None}), more
 
 
 def _label(label: str, name: str) -> str:
@@ -122,7 +137,7 @@ def _number(value: Any, path: str) -> float:
     return number
 
 
-def _read_config(name: str) -> dict[str, Any]:
+def _read_config(name: str, known: tuple[str, ...], section: str) -> dict[str, Any]:
     path = Path(name)
     try:
         text = path.read_text("utf-8")
@@ -139,12 +154,16 @@ def _read_config(name: str) -> dict[str, Any]:
             raise PlanError(name, f"is not valid TOML: {error}") from error
     if not isinstance(data, Mapping):
         raise PlanError(name, "a config file holds names and values")
-    flat = {str(key).replace("-", "_"): value for key, value in data.items()}
+    own = data.get(section) or {} if section else {}
+    tables = {
+        key for key, value in data.items() if isinstance(value, Mapping) and key != "prices"
+    }  # of this application and others
+    flat = {str(key).replace("-", "_"): value for key, value in {**data, **own}.items() if key not in tables}
     for key in flat:
-        if key not in _FIELDS:
+        if key not in known:
             from difflib import get_close_matches
 
-            close = get_close_matches(key, _FIELDS, 1)
+            close = get_close_matches(key, known, 1)
             raise PlanError(f"{name}: {key}", "is not an option", f"did you mean {close[0]!r}?" if close else "see --help")
     return flat
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from fanfold.core.checks import NAMED
 from fanfold.files import Rows, parse_yaml, read_text
+from fanfold.spec.compile import field_exists
 from fanfold.spec.errors import PlanError
 from fanfold.spec.plan import UNSET, Axis, Judge, Markdown, Plan, Step, Unique
 
@@ -62,6 +63,8 @@ def _like(old: Any, new: Any) -> Any:
 
 
 def _keys(data: Any, known: Sequence[str], path: str) -> None:
+    if data is None:
+        raise PlanError(path, "is empty", f"it holds words such as {', '.join(known[:4])}")
     if not isinstance(data, Mapping):
         raise PlanError(path, f"is a mapping of words to values, not {type(data).__name__}")
     for key in data:
@@ -152,13 +155,16 @@ def _step(name: str, words: Any) -> Step:
     if not isinstance(words.get("prompt"), str):
         raise PlanError(f"{path}.prompt", "a step has a prompt: a text")
     plain = {key: words[key] for key in words if key not in ("output", "unique", "checks", "judge", "over", "needs", "fallback")}
+    output = type_from(words.get("output", "str"), f"{path}.output", name)
     return Step(
         name,
-        output=type_from(words.get("output", "str"), f"{path}.output", name),
+        output=output,
         over=_names(words.get("over"), f"{path}.over"),
         needs=_names(words.get("needs"), f"{path}.needs"),
         unique=_unique(words.get("unique"), f"{path}.unique"),
-        checks=[_check(check, f"{path}.checks[{i}]") for i, check in enumerate(_list(words.get("checks"), f"{path}.checks"))],
+        checks=[
+            _check(check, f"{path}.checks[{i}]", output) for i, check in enumerate(_list(words.get("checks"), f"{path}.checks"))
+        ],
         judge=_judge(words.get("judge"), f"{path}.judge", name),
         fallback=words.get("fallback", UNSET),
         **plain,
@@ -203,7 +209,7 @@ def _judge(value: Any, path: str, step: str) -> Judge | None:
     )
 
 
-def _check(value: Any, path: str) -> Callable[[Any], Any]:
+def _check(value: Any, path: str, output: Any) -> Callable[[Any], Any]:
     """A named check: `no_repeats`, or `{length: {max: 60, of: title}}`, or `{one_of: [a, b]}` for its first parameter."""
     if isinstance(value, str):
         value = {value: {}}
@@ -215,7 +221,9 @@ def _check(value: Any, path: str) -> Callable[[Any], Any]:
     try:
         made = NAMED[name](**parameters) if isinstance(parameters, Mapping) else NAMED[name](parameters)
     except (TypeError, ValueError) as error:
-        raise PlanError(f"{path}.{name}", str(error).replace(f"{name}() ", ""), (NAMED[name].__doc__ or "").strip()) from error
+        raise PlanError(f"{path}.{name}", str(error).replace(f"{name}() ", "")) from error
+    if isinstance(parameters, Mapping) and parameters.get("of") is not None:
+        field_exists(output, tuple(str(parameters["of"]).split(".")), f"{path}.{name}.of")
     made.__name__ = str(name)
     return made
 

@@ -94,8 +94,9 @@ class StepResult:
         for cell in self.cells:
             value = plain(cell.value)
             fields = value if isinstance(value, dict) else {"value": value}
-            code = cell.error.code if cell.error else ""
-            yield {"step": self.name, **_flat(cell.at), "state": cell.state, **fields, "error": code}
+            own = {"step": self.name, **_flat(cell.at), "state": cell.state, "error": cell.error.code if cell.error else ""}
+            clear = {f"value.{name}" if name in own else name: part for name, part in fields.items()}
+            yield {**{k: v for k, v in own.items() if k != "error"}, **clear, "error": own["error"]}
 
     def __len__(self) -> int:
         return len(self.cells)

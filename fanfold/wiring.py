@@ -95,6 +95,9 @@ class Wiring:
         """Raises PlanError for a model that cannot be reached from here."""
         from fanfold.engine.job import Route
 
+        if not isinstance(model, str):
+            raise PlanError("model", f"a model is provider/name, not {model!r}")
+        model = model.strip()
         if model in self._routes:
             return self._routes[model]
         kind = ""
@@ -163,7 +166,9 @@ def wire_steps(plan: CompiledPlan, wiring: Wiring, model: str) -> tuple[list[Ste
                 judge_model = step.step.judge.model
                 judge = _at(f"steps.{step.name}.judge.model", wiring.route, judge_model) if judge_model else route
         timeout_s = step.step.timeout_s or wiring.settings.timeout_s
-        works.append(StepWork(step, route, judge, timeout_s))
+        work = StepWork(step, route, judge, timeout_s)
+        work.check_givens(plan.plan.given)
+        works.append(work)
         rules.append(_rule(plan, step, route, judge, replace(wiring.settings, timeout_s=timeout_s)))
     return works, rules
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterable
@@ -23,7 +22,7 @@ from fanfold.views.progress import Progress
 from fanfold.views.report import describe
 from fanfold.wiring import SIMULATED, default_model
 
-CANCELLED = 130
+UNWRITTEN = 4  # the result could not be written: as when the store fails
 ERRORS_SHOWN = 5
 
 
@@ -52,12 +51,19 @@ def execute(job: Job, options: Options) -> int:
     gc.freeze()  # what is loaded by now stays: the collector need not look at it again
     result = asyncio.run(_run(job, options, model))
     data = {**job.content(result), **result.trailer()}
+    written = True
     if not options.stream or target.path is not None:
-        target.write(data, job.rows(result, data), job.markdown(result, data))
+        try:
+            target.write(data, job.rows(result, data), job.markdown(result, data))
+        except OSError as error:
+            written = False
+            _say(
+                f"fanfold: the result cannot be written to {target.path or 'stdout'}: {error.strerror or error}; run {result.run_id} is kept"
+            )
     if options.stream:
         write_out(line({"report": result.report}))
     _tell(result, options, target)
-    return result.exit_code
+    return result.exit_code if written else UNWRITTEN
 
 
 def refuse_later(options: Options) -> None:
@@ -102,12 +108,11 @@ def _listen_for_signals(run: Run) -> None:
     loop = asyncio.get_running_loop()
 
     def stop(number: int) -> None:
-        if run.state == "cancelled" or stopping:
-            os._exit(128 + number)
-        stopping.append(number)
         run.cancel()
+        for each in (signal.SIGINT, signal.SIGTERM):  # the next one ends the program, wherever it is
+            loop.remove_signal_handler(each)
+            signal.signal(each, signal.SIG_DFL)
 
-    stopping: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
         try:
             loop.add_signal_handler(number, stop, number)
@@ -125,7 +130,7 @@ def _tell(result: Result, options: Options, target: Target) -> None:
         _say(f"{error.stage}{f' [{where}]' if where else ''}: {error.code}: {error.message}{hint}")
     if len(errors) > ERRORS_SHOWN:
         _say(f"… and {len(errors) - ERRORS_SHOWN} more without a value of their own")
-    if target.path is not None and not options.quiet:
+    if target.path is not None and target.path.exists() and not options.quiet:
         _say(f"Written to {target.path}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -75,9 +76,11 @@ def _run_app(application: App, given: dict[str, Any]) -> None:
     from fanfold import config
     from fanfold.cli.execute import Job, execute
 
-    options = config.options(given, given.get("config"))
-    params = _params(application, given)
-    plan = application.plan(params)
+    options, more = config.options(
+        given, given.get("config"), also=tuple(application.params.model_fields), section=application.name
+    )
+    params = _params(application, more)
+    plan = _plan_of(application, params)
     about = {"app": application.name, "params": params.model_dump(mode="json")}
     _leave(
         execute(
@@ -100,13 +103,24 @@ def _params(application: App, given: dict[str, Any]) -> Any:
 
     from fanfold.spec.errors import PlanError
 
-    named = {name: given[name] for name in application.params.model_fields if given.get(name) is not None}
     try:
-        return application.params(**named)
+        return application.params(**given)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        name = str(first["loc"][0]).replace("_", "-") if first["loc"] else application.name
-        raise PlanError(f"--{name}", str(first["msg"]).removeprefix("Value error, ")) from error
+        path = f"--{str(first['loc'][0]).replace('_', '-')}" if first["loc"] else ""
+        raise PlanError(path, str(first["msg"]).removeprefix("Value error, ")) from error
+
+
+def _plan_of(application: App, params: Any) -> Any:
+    """The application's plan; a parameter that it refuses is named as the option that it is here."""
+    from fanfold.spec.errors import PlanError
+
+    try:
+        return application.plan(params)
+    except PlanError as error:
+        if error.path not in application.params.model_fields:
+            raise
+        raise PlanError(f"--{error.path.replace('_', '-')}", error.message, error.hint) from error
 
 
 # -------------------------------------------------------------------- plans
@@ -118,7 +132,7 @@ def _run_plan(given: dict[str, Any]) -> None:
     from fanfold.planfile import load_plan
     from fanfold.views.exports import to_markdown
 
-    options = config.options(given, given.get("config"))
+    options, _ = config.options(given, given.get("config"))
     plan = load_plan(given["plan"], _settings(given.get("set") or []))
     name = plan.name or Path(given["plan"]).stem
     job = Job(
@@ -155,6 +169,8 @@ def _settings(pairs: list[str]) -> dict[str, str]:
         name, equals, value = pair.partition("=")
         if not equals or not name:
             raise PlanError("--set", f"{pair!r} is not name=value")
+        if name.strip() in settings:
+            raise PlanError("--set", f"{name.strip()!r} is given twice", "give it once")
         settings[name.strip()] = value
     return settings
 
@@ -188,6 +204,9 @@ def sim(
     slips: Annotated[float, typer.Option(help="How often it breaks a rule, 0 to 1.", min=0, max=1)] = 0.05,
     seed: Annotated[int, typer.Option(help="The same seed gives the same answers.")] = 0,
     api_key: Annotated[str | None, typer.Option(help="The only key it takes; any if not given.")] = None,
+    models: Annotated[
+        str, typer.Option(help="The models it knows, comma between; sim* is all that begin so, * any.")
+    ] = "sim*,default",
 ) -> None:
     """A simulated provider, OpenAI-compatible, for trying things out: latency, limits, faults, repetition."""
     from fanfold.sim.server import serve_forever
@@ -199,9 +218,9 @@ def sim(
     except ValueError as error:
         raise PlanError("fanfold sim", str(error)) from error
     try:
-        serve_forever(
-            world, host, port, api_key=api_key, announce=lambda url: typer.echo(f"Simulated provider at {url}  (Ctrl-C ends it)")
-        )
+        known = [name.strip() for name in models.split(",") if name.strip()]
+        announce = lambda url: typer.echo(f"Simulated provider at {url}  (Ctrl-C ends it)")  # noqa: E731
+        serve_forever(world, host, port, api_key=api_key, models=known, announce=announce)
     except OSError as error:
         raise PlanError(
             "--port", f"{host}:{port}: {error.strerror or error}", "choose another port, or 0 for a free one"
@@ -219,10 +238,11 @@ def main() -> None:
     """The program. Exit codes: 0, 1, 2, 3, 4, 130 as documented."""
     from fanfold.spec.errors import PlanError, StoreError
 
-    for point in sorted(entry_points(group="fanfold.apps"), key=lambda point: point.name):
-        _add_app(point)
-    _add_run()
+    _open_closed_streams()
     try:
+        for point in sorted(entry_points(group="fanfold.apps"), key=lambda point: point.name):
+            _add_app(point)
+        _add_run()
         app()
     except PlanError as error:
         _complain(str(error), 2)
@@ -230,6 +250,13 @@ def main() -> None:
         _complain(f"the store failed: {error}", 4)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _open_closed_streams() -> None:
+    """A caller may have closed them (`2>&-`): what is written there is lost, and nothing else."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - for as long as the program lives
 
 
 def _complain(text: str, code: int) -> None:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
+from fanfold.spec.calls import Fault
+
 if TYPE_CHECKING:
     from fanfold.core.run import Cell
 
@@ -18,6 +20,13 @@ class Prepare(msgspec.Struct, frozen=True, gc=False):
 
     cell: Cell
     phase: int
+
+
+class Abandon(msgspec.Struct, frozen=True, gc=False):
+    """Give up preparing a cell. Its `prepared` still comes, once, broken by this fault. For a cell already prepared: nothing to do."""
+
+    cell: Cell
+    fault: Fault
 
 
 class Call(msgspec.Struct, frozen=True, gc=False):
@@ -42,4 +51,4 @@ class Cancel(msgspec.Struct, frozen=True, gc=False):
     call: int
 
 
-Command: TypeAlias = Prepare | Call | Cancel
+Command: TypeAlias = Prepare | Abandon | Call | Cancel

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from fanfold.core.commands import ANSWER, FALLBACK, JUDGE, Call, Cancel, Command, Prepare
+from fanfold.core.commands import ANSWER, FALLBACK, JUDGE, Abandon, Call, Cancel, Command, Prepare
 from fanfold.core.gates import Again, again
 from fanfold.core.grid import Grid, Woken
 from fanfold.core.lane import MANY, Lane
@@ -48,11 +48,13 @@ PACE, WAIT = 1, 2  # purposes of draws
 class Conductor:
     """lanes: number 0 is for what is not a model call; the others are named by the rules of the runs."""
 
-    def __init__(self, *, local_cap: int = 16) -> None:
+    def __init__(self, *, cap: int = 1 << 30, local_cap: int = 16) -> None:
+        """cap: calls in the air at once, over all lanes. local_cap: half of what may be prepared at once without a model."""
+        self.cap = cap
         self.lanes = [Lane(LOCAL, "local", Limiter(), local_cap)]
         self.runs: dict[int, Run] = {}
         self._calls: dict[int, CallRecord] = {}
-        self._timers: Timers[Waiter] = Timers(self._waits, lambda: len(self._calls) + self._resting + len(self.runs))
+        self._timers: Timers[Waiter] = Timers(self._waits, self._awaited)
         self._resting = 0
         self._out: list[Command] = []
         self._touched: dict[int, Run] = {}
@@ -75,9 +77,11 @@ class Conductor:
         self._runs += 1
         self.runs[run.id] = run
         self._emit_start(run, now)
-        for lane in self.lanes:  # a new run may try again where nobody was there
-            if lane.condemned is not None and lane.condemned.scope is Scope.ENDPOINT:
-                lane.condemned = None
+        for lane in self.lanes:  # a new run may try again where nobody was there, or where it was told to come later
+            if lane.condemned is not None and (
+                lane.condemned.scope is Scope.ENDPOINT or (lane.until is not None and lane.until <= now)
+            ):
+                lane.condemned = lane.until = None
         if deadline is not None:
             run.deadline = now + deadline
             self._timers.set(run.deadline, run)
@@ -90,7 +94,8 @@ class Conductor:
     def commands(self, now: int) -> list[Command]:
         """What is to be done now, in order."""
         self._due(now)
-        for lane in self.lanes:
+        first = self._made % len(self.lanes)  # when slots are short, lanes take turns
+        for lane in (*self.lanes[first:], *self.lanes[:first]):
             self._admit(lane, now)  # first: what is sent makes room in the window
             self._prepare(lane, now)
         out, self._out = self._out, []
@@ -104,13 +109,19 @@ class Conductor:
         if cell.run.stop is not None:
             self._close_if_done(cell.run, now)
         elif isinstance(result, Broken):
+            if cell.phase == FALLBACK and cell.failure is not None:
+                code, message, hint = cell.failure
+                cell.failure = (code, f"{message}; its fallback failed: {result.fault.message}", hint)
             self._fail(cell, result.fault.code, result.fault.message, result.fault.hint, now)
         elif isinstance(result, Hit):
             cell.move(State.GATED)
             cell.service = now - cell.since
             if cell.phase == FALLBACK:
                 cell.lengths = result.reply.lengths
-                self._accept(cell, now)
+                if cell.rule.unique is not None and not self._take(cell, result.reply.key or "", exact=result.reply.exact):
+                    self._fail(cell, Code.DUPLICATE, f"{result.reply.key!r} is taken", "", now)
+                else:
+                    self._accept(cell, now)
             else:
                 self._answered(cell, result.reply, now)
         elif (fault := self._blocked(cell)) is not None:
@@ -123,10 +134,20 @@ class Conductor:
         """The identity field of a streamed answer is complete: its key is taken at once, or the call is cancelled."""
         record = self._calls[call]
         cell = record.cell
-        if record.doom or self._take(cell, name):
+        if record.doom or self._take(cell, name, exact=False):
             return
         self._doom(record, "duplicate")
         self._again(cell, Code.DUPLICATE, f"{name!r} is taken", "", now)
+
+    def sent(self, call: int, now: int) -> None:
+        """A call's bytes leave now, once its admission was durable: limits and times count from here."""
+        record = self._calls[call]
+        record.started = now
+        self.lanes[record.lane].limiter.sent(record.bookings, now)
+
+    def landed(self, call: int, now: int) -> None:
+        """A call's answer has come and is being checked: its deadline is met."""
+        self._calls[call].landed = now
 
     def settled(self, call: int, outcome: Outcome, now: int) -> None:
         """A call is over. Its slot and what it did not use come back; only the call that counts changes its cell."""
@@ -141,7 +162,7 @@ class Conductor:
             if queue.has_ready:
                 self.lanes[index].to_send.add(run)
         word = record.doom or ("ok" if isinstance(outcome, Reply) else str(outcome.code))
-        took = now - record.started
+        took = (now if record.landed is None else record.landed) - record.started
         self._emit(
             run, Settled, now, cell.rule.index, cell.at, call, record.phase, word, took, usage.tokens_in, usage.tokens_out, usage.exact
         )  # fmt: skip
@@ -168,7 +189,7 @@ class Conductor:
         """The next moment at which something changes by itself. Nobody polls."""
         moment = self._timers.next()
         for lane in self.lanes:
-            if lane.in_air < lane.cap and (run := lane.to_send.first()) is not None:
+            if lane.in_air < lane.cap and len(self._calls) < self.cap and (run := lane.to_send.first()) is not None:
                 head = run.queue(lane.index).head()
                 opens = lane.limiter.open_at(*self._size(head), now)
                 moment = opens if moment is None else min(moment, opens)
@@ -191,21 +212,33 @@ class Conductor:
     def busy(self) -> bool:
         return bool(self.runs)
 
+    @property
+    def silent(self) -> bool:
+        """Nothing has happened that was not drained."""
+        return not self._touched
+
     # ================================================================ time
 
     def _waits(self, when: int, what: Waiter) -> bool:
         """Whether a timer still means something."""
         if isinstance(what, Cell):
-            return what.state is State.RESTING and what.wake == when and what.run.stop is None
+            return what.state in (State.RESTING, State.PREPARING) and what.wake == when and what.run.stop is None
         if isinstance(what, CallRecord):
-            return not what.doom and what.id in self._calls
+            return not what.doom and what.landed is None and what.id in self._calls
         return what.stop is None and not what.ended
+
+    def _awaited(self) -> int:
+        """How many timers may mean something now."""
+        return len(self._calls) + self._resting + len(self.runs) + sum(lane.preparing for lane in self.lanes)
 
     def _due(self, now: int) -> None:
         while (what := self._timers.due(now)) is not None:
             if isinstance(what, Cell):
-                self._resting -= 1
-                self._ready(what, urgent=True)
+                if what.state is State.PREPARING:
+                    self._give_up(what, Code.TIMEOUT, f"it was not prepared within {what.rule.timeout / 1e6:g} s")
+                else:
+                    self._resting -= 1
+                    self._ready(what, urgent=True)
             elif isinstance(what, CallRecord):
                 self._timed_out(what, now)
             else:
@@ -232,7 +265,7 @@ class Conductor:
             failure = None
             if not ok:
                 failure = (str(Code.UPSTREAM), f"step {rule.name!r} needs a value that is missing", "")
-            elif (fault := run.refused.get(step) or self.lanes[rule.lane].condemned) is not None:
+            elif (fault := self._refusal(run, rule)) is not None:
                 failure = (fault.code, fault.message, fault.hint)
             bundle = Bundle(step, at, size, path, failure)
             if failure is None or rule.fallback:
@@ -296,9 +329,16 @@ class Conductor:
     def _begin(self, cell: Cell, now: int) -> None:
         cell.move(State.PREPARING)
         cell.since = now
+        cell.wake = now + cell.rule.timeout
+        self._timers.set(cell.wake, cell)
         self.lanes[cell.lane].preparing += 1
         cell.run.preparing += 1
         self._out.append(Prepare(cell, cell.phase))
+
+    def _give_up(self, cell: Cell, code: str, message: str) -> None:
+        """Its preparation takes too long, or its run is over. The fact still comes, and ends it."""
+        cell.wake = -1
+        self._out.append(Abandon(cell, Fault(code=str(code), message=message)))
 
     def _ready(self, cell: Cell, *, urgent: bool) -> None:
         cell.move(State.READY)
@@ -314,7 +354,7 @@ class Conductor:
 
     def _admit(self, lane: Lane, now: int) -> None:
         """Slot first; then requests and tokens in one step; what is admitted is sent at once."""
-        while lane.in_air < lane.cap and (run := lane.to_send.first()) is not None:
+        while lane.in_air < lane.cap and len(self._calls) < self.cap and (run := lane.to_send.first()) is not None:
             queue = run.queue(lane.index)
             cell = queue.head()
             tokens_in, tokens_out = self._size(cell)
@@ -349,8 +389,8 @@ class Conductor:
         assert cell.rule.unique is not None
         return (cell.rule.index, *(cell.at[i] for i in cell.rule.unique))
 
-    def _take(self, cell: Cell, name: str) -> bool:
-        key: Key = (self._scope(cell), normalise(name))
+    def _take(self, cell: Cell, name: str, *, exact: bool) -> bool:
+        key: Key = (self._scope(cell), name if exact else normalise(name))
         if not cell.run.keys.take(key, name, cell.id, cell.key):
             return False
         cell.key = key
@@ -365,8 +405,9 @@ class Conductor:
         """The gates, in order of cost: rule checks, then the key, then the judge."""
         cell.lengths = reply.lengths
         if reply.finding is not None:
-            self._again(cell, Code.CHECK_FAILED, reply.finding, reply.check, now)
-        elif cell.rule.unique is not None and not self._take(cell, reply.key or ""):
+            code = Code.MALFORMED if reply.check == "schema" else Code.CHECK_FAILED
+            self._again(cell, code, reply.finding, reply.check, now)
+        elif cell.rule.unique is not None and not self._take(cell, reply.key or "", exact=reply.exact):
             self._again(cell, Code.DUPLICATE, f"{reply.key!r} is taken", "", now)
         elif reply.judge is not None and cell.rule.judge_lane is not None:
             cell.judge_tokens = reply.judge
@@ -385,19 +426,19 @@ class Conductor:
             cell.phase = ANSWER
             self._again(cell, Code.CHECK_FAILED, reply.finding or "the judge refused it", reply.check or "judge", now)
 
-    def _again(self, cell: Cell, code: Code, reason: str, check: str, now: int) -> None:
+    def _again(self, cell: Cell, code: Code, reason: str, check: str, now: int, hint: str = "") -> None:
         """An answer was judged and is not good: correct it, draw another, or give up."""
         cell.judged += 1
         cell.rejections += code is Code.CHECK_FAILED
         attempts = 1 if cell.rule.function else cell.rule.attempts
         step = again(code, judged=cell.judged, attempts=attempts, rejections=cell.rejections, longer=cell.longer)
         if step is Again.NEVER:
-            self._fail(cell, code, reason, _HINTS.get(code, ""), now)
+            self._fail(cell, code, reason, hint or _HINTS.get(code, ""), now)
             return
         cell.retries = 0
         cell.repair = step is Again.REPAIR
         cell.longer = cell.longer or step is Again.LONGER
-        cell.reason = reason if code is Code.CHECK_FAILED else ""
+        cell.reason = reason if check else ""
         if step is Again.REDRAW:
             cell.rejections = 0
         if not cell.repair:
@@ -418,7 +459,7 @@ class Conductor:
             gate = max(now, self.lanes[cell.lane].limiter.gate)
             self._pause(cell, "wait", fault, gate + int((gate - now) * cell.draw(WAIT) / 10), now)
         elif cure is Remedy.REGENERATE and cell.phase == ANSWER:
-            self._again(cell, Code(fault.code), fault.message, "", now)
+            self._again(cell, Code(fault.code), fault.message, "", now, fault.hint)
         elif cure is Remedy.REGENERATE and cell.retries < cell.rule.retries:
             cell.retries += 1  # an unreadable judge is asked again
             self._pause(cell, "retry", fault, now, now)
@@ -427,7 +468,12 @@ class Conductor:
 
     def _blocked(self, cell: Cell) -> Fault | None:
         """Why no call of this cell can go out any more, if so."""
-        return cell.run.refused.get(cell.rule.index) or self.lanes[cell.lane].condemned
+        return self._refusal(cell.run, cell.rule)
+
+    def _refusal(self, run: Run, rule: Rule) -> Fault | None:
+        """Why no cell of a step can be filled any more: it was refused, or the lane of its answers or of its judge is condemned."""
+        judge = None if rule.judge_lane is None else self.lanes[rule.judge_lane].condemned
+        return run.refused.get(rule.index) or self.lanes[rule.lane].condemned or judge
 
     def _pause(self, cell: Cell, kind: str, fault: Fault, until: int, now: int) -> None:
         if cell.phase == ANSWER:
@@ -462,7 +508,7 @@ class Conductor:
             self._condemn(lane, fault, now)
         elif fault.scope is Scope.STEP and run.stop is None:
             run.refused.setdefault(record.cell.rule.index, fault)
-            self._abandon(run, lane, fault, now, record.cell.place)
+            self._abandon(run, fault, [record.cell.rule], now)
         elif fault.code == Code.RATE_LIMITED:
             lane.limiter.throttled(backoff(0, 1.0) if fault.retry_after_s is None else asked(fault.retry_after_s, 0.0), now)
         lane.proven = lane.proven or fault.status > 0
@@ -471,22 +517,26 @@ class Conductor:
         """Nothing more goes through this lane: a wrong key, no quota, an unknown model, nobody there."""
         if lane.condemned is None:
             lane.condemned = fault
+            if fault.scope is not Scope.LANE and fault.retry_after_s is not None:
+                lane.until = now + asked(fault.retry_after_s, 0.0)
             for run in list(self.runs.values()):
                 if run.stop is None:
-                    self._abandon(run, lane, fault, now)
+                    run.tally.cut_off = True
+                    self._abandon(run, fault, [rule for rule in run.rules if lane.index in (rule.lane, rule.judge_lane)], now)
 
-    def _abandon(self, run: Run, lane: Lane, fault: Fault, now: int, place: int | None = None) -> None:
-        """End every cell that waits in a lane (of one step, by its place, or of all) and every one that would come to it."""
+    def _abandon(self, run: Run, fault: Fault, rules: Sequence[Rule], now: int) -> None:
+        """End every cell of these steps that waits, and every one that would come."""
         run.open += 1  # held open while its cells end
-        _, bundles = run.queue(lane.index).take(place)
+        bundles: list[Bundle] = []
+        for rule in rules:
+            for index in {rule.lane, rule.lane if rule.judge_lane is None else rule.judge_lane}:
+                cells, fresh = run.queue(index).take(run.place[rule.index])
+                self.lanes[index].ready -= len(cells)
+                bundles += fresh
+        concerned = {rule.index for rule in rules}
         for cell in list(run.cells.values()):
-            if cell.lane == lane.index and (place is None or cell.place == place):
-                if cell.state is State.READY:
-                    lane.ready -= 1
-                elif cell.state is State.RESTING:
-                    self._resting -= 1
-                else:
-                    continue
+            if cell.rule.index in concerned and cell.phase != FALLBACK and cell.state in (State.READY, State.RESTING):
+                self._resting -= cell.state is State.RESTING
                 self._fail(cell, fault.code, fault.message, fault.hint, now)
         for bundle in bundles:
             bundle.failure = (fault.code, fault.message, fault.hint)
@@ -512,6 +562,7 @@ class Conductor:
         if cell.failure is None:
             cell.run.tally.own += 1
         else:
+            cell.run.tally.filled += 1
             cell.run.tally.bad += cell.rule.required
         self._end(cell, State.ACCEPTED, cell.failure or ("", "", ""), now)
 
@@ -550,6 +601,8 @@ class Conductor:
         run.stop = stop
         for cell in run.cells.values():
             self._resting -= cell.state is State.RESTING
+            if cell.state is State.PREPARING:
+                self._give_up(cell, stop[1], stop[2])
         for index, queue in run.queues.items():
             cells, _ = queue.take()
             self.lanes[index].ready -= len(cells)
@@ -573,7 +626,7 @@ class Conductor:
             return "cancelled"
         if run.stop is None and run.tally.bad == 0:
             return "complete"
-        return "partial" if run.tally.own else "failed"
+        return "partial" if run.tally.own or (run.tally.filled and not run.tally.cut_off) else "failed"
 
     # ================================================================ events
 

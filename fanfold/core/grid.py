@@ -136,6 +136,7 @@ class Grid:
         by_name = {n.name: n for n in self.nodes}
         self.source_of = {a.name: by_name[a.source] for a in plan.axes.values() if a.values is None}
         self.lengths: dict[str, dict[Coords, int]] = {name: {} for name in self.source_of}
+        self.failed: dict[str, set[Coords]] = {name: set() for name in self.source_of}  # sources without a list
         self.totals = [self._static_total(n.over) for n in self.nodes]
         for axis, source in self.source_of.items():
             source.makes = (*source.makes, axis)
@@ -236,6 +237,16 @@ class Grid:
         known = dict(zip(edge.dst.over, at, strict=True))
         yield from self._walk(edge.src, known, ())
 
+    def failed_sources(self, edge: Edge, at: Coords) -> int:
+        """How many lists a gather lacks because the cell that would have made them failed."""
+        known = dict(zip(edge.dst.over, at, strict=True))
+        missing = 0
+        for axis in edge.levels:
+            over = self.source_of[axis].over
+            for source in self.failed[axis]:
+                missing += all(known.get(a, i) == i for a, i in zip(over, source, strict=True))
+        return missing
+
     def cells(self, step: int) -> Iterator[Coords]:
         """Every cell of a step that is known by now, in axis order."""
         yield from self._walk(self.nodes[step], {}, ())
@@ -266,6 +277,8 @@ class Grid:
         for axis in node.makes:
             n = (lengths or {}).get(axis, 0)
             self.lengths[axis][at] = n
+            if lengths is None:
+                self.failed[axis].add(at)
             for grown, factor in self._growth[axis]:
                 if n:
                     self.totals[grown.index] += n * factor
@@ -314,7 +327,7 @@ class Grid:
 
     def _complete(self, edge: Edge, key: Coords, group: Group, woken: list[Woken]) -> None:
         del edge.groups[key]
-        empty = group.accepted == 0 and group.missing == 0  # an empty list is a result, not a failure
+        empty = group.accepted == group.missing == 0 and edge.dst.at_least <= 1  # an empty list is a result, not a failure
         self._finished(edge, key, empty or group.accepted >= edge.dst.at_least, group.path, woken)
 
     def _finished(self, edge: Edge, key: Coords, ok: bool, path: int, woken: list[Woken]) -> None:

@@ -50,6 +50,7 @@ class Lane:
         self.ready = 0
         self.proven = False
         self.condemned: Fault | None = None
+        self.until: int | None = None  # condemned only so long
         self.to_prepare = Turns(lambda run: run.queue(index).fresh_mask != 0)
         self.to_send = Turns(lambda run: run.queue(index).has_ready and len(run.calls) < run.cap)
 

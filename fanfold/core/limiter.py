@@ -147,6 +147,11 @@ class Limiter:
     def book(self, tokens_in: int, tokens_out: int, at: int) -> tuple[Booking, ...]:
         return tuple(d.book(_part(kind, tokens_in, tokens_out), at) for kind, d in self.dimensions)
 
+    def sent(self, bookings: Sequence[Booking], now: int) -> None:
+        """What was booked last is sent only now: windows count from here."""
+        for booking in bookings:
+            booking.at = now
+
     def settle(self, bookings: Sequence[Booking], tokens_in: int, tokens_out: int, now: int) -> None:
         """The call is over and used this much. A request that was sent stays a request."""
         for (kind, dimension), booking in zip(self.dimensions, bookings, strict=True):

@@ -130,15 +130,16 @@ class Bundle:
 
 
 class CallRecord:
-    """A call in the air. doom: why its outcome no longer counts, or ""."""
+    """A call in the air. doom: why its outcome no longer counts, or "". landed: when its answer came, while it is being checked."""
 
-    __slots__ = ("bookings", "cell", "doom", "id", "lane", "phase", "started", "tokens")
+    __slots__ = ("bookings", "cell", "doom", "id", "landed", "lane", "phase", "started", "tokens")
 
     def __init__(self, id: int, cell: Cell, lane: int, started: int, bookings: tuple[Booking, ...]) -> None:
         self.id, self.cell, self.lane, self.started, self.bookings = id, cell, lane, started, bookings
         self.phase = cell.phase
         self.tokens = cell.judge_tokens if cell.phase == JUDGE else cell.tokens
         self.doom = ""
+        self.landed: int | None = None
 
 
 class Queue:
@@ -213,9 +214,12 @@ class Queue:
 
 @dataclass
 class Tally:
-    """What decides how a run ended. own: accepted with a value of their own; bad: required cells that have none."""
+    """What decides how a run ended. own: accepted with a value of their own; filled: by their fallback; bad: required cells that have
+    no value of their own. cut_off: a lane was condemned, for want of a server, a key or a model."""
 
     own: int = 0
+    filled: int = 0
+    cut_off: bool = False
     bad: int = 0
     ended: list[int] = field(default_factory=list)
 

@@ -20,21 +20,25 @@ from typing import TypeAlias
 Key: TypeAlias = tuple[Hashable, str]
 """The scope inside which keys must differ, and the normalised key."""
 
-WHOLE_LIST = 60  # up to so many names, all are told; beyond, the ones most often drawn again, for collisions come from the mode
+WHOLE_LIST = 150  # up to so many names, all are told; beyond, the ones most often drawn again, for collisions come from the mode
 HOT, RECENT = 40, 10
 
 
 def normalise(text: str) -> str:
     """Texts that a person would call the same become equal: case, accents, punctuation and spacing do not count.
 
-    Symbols that carry meaning ("C++", "C#", "50 %") stay.
+    Symbols that carry meaning ("C++", "C#", "50 %") stay, and so do marks that are letters (in Thai, Hindi, й).
     """
     out = []
+    base = ""
     decomposed = unicodedata.normalize("NFKD", text).casefold()  # folding may compose again, and the other way round
     for char in unicodedata.normalize("NFKD", decomposed):
         category = unicodedata.category(char)
         if category[0] == "M":
+            if not base.isascii():
+                out.append(char)
             continue
+        base = char
         out.append(" " if category[0] in "PZC" and char not in "#%&@" else char)
     return " ".join("".join(out).split()) or text.strip()
 

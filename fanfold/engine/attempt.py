@@ -14,21 +14,25 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from msgspec.structs import replace
+
 from fanfold.core.commands import FALLBACK, JUDGE, Call
 from fanfold.core.run import Cell as CoreCell
-from fanfold.engine.job import Draft, Job, Route, StepWork
+from fanfold.engine.facts import Fact, Identified, Landed
+from fanfold.engine.job import PASSES, Draft, Job, Route, StepWork
 from fanfold.engine.prompts import PromptSource, as_messages, fill, tail, with_tail
 from fanfold.engine.shapes import Unfit, key_of, key_text, length_of, text_of
 from fanfold.engine.tokens import estimate, estimate_messages
-from fanfold.engine.usercode import UserCode, described
+from fanfold.engine.usercode import UserCode, described, printable
 from fanfold.spec.calls import Answer, Broken, Chunk, Fault, Hit, Message, Reply, Request, Usage, Work
 from fanfold.spec.compile import CompiledStep
-from fanfold.spec.errors import Code
+from fanfold.spec.errors import Code, StoreError
 from fanfold.spec.plan import UNSET, Cell
 from fanfold.spec.template import NoSuchField, Template
 
 logger = logging.getLogger("fanfold")
 
+CODES = frozenset(Code)
 AVOID_TOKENS = 200  # booked for what the engine adds at the end of a prompt
 LONGER = 2.0  # how much more room a truncated answer is given
 _LONGEST_PREVIOUS = 8_000  # characters of an answer that is shown again to be repaired
@@ -37,11 +41,12 @@ _LONGEST_PREVIOUS = 8_000  # characters of an answer that is shown again to be r
 class Prompted:
     """What the shell keeps of a cell between its attempts: its messages, what it received, and its last answer."""
 
-    __slots__ = ("cell", "messages", "previous")
+    __slots__ = ("cell", "messages", "previous", "sent")
 
     def __init__(self, cell: Cell, messages: tuple[Message, ...]) -> None:
         self.cell, self.messages = cell, messages
         self.previous: str | None = None
+        self.sent: tuple[Message, ...] = messages
 
 
 class Attempts:
@@ -69,6 +74,8 @@ class Attempts:
             return self._work(step, cell, self._user_cell(job, step.compiled, cell, needs, {}))
         except (NoSuchField, Unfit) as error:
             return _unusable(step, error)
+        except Exception as error:  # noqa: BLE001 - a value that cannot be written down fails its own cell
+            return _broken(step, error)
 
     async def prepare(self, job: Job, cell: CoreCell) -> Work | Hit | Broken:
         """Gather what the cell needs, then render and size its prompt; or run its function or fallback."""
@@ -82,9 +89,11 @@ class Attempts:
             return self._work(step, cell, received, await self._messages(step, received))
         except (NoSuchField, Unfit) as error:
             return _unusable(step, error)
+        except StoreError:
+            raise
         except Exception as error:
             logger.debug("preparing %s failed", step.name, exc_info=True)
-            return Broken(fault=Fault(code=Code.INTERNAL, message=f"step {step.name!r}: {described(error)}"))
+            return _broken(step, error)
 
     async def _gather(self, job: Job, step: StepWork, cell: CoreCell) -> Cell:
         grid = cell.run.grid
@@ -98,7 +107,7 @@ class Attempts:
                     needs[edge.src.name] = found[members[0]]
             else:
                 needs[edge.src.name] = [found[at] for at in members if at in found]
-                missing[edge.src.name] = len(members) - len(found)
+                missing[edge.src.name] = len(members) - len(found) + grid.failed_sources(edge, cell.at)
         return self._user_cell(job, step.compiled, cell, needs, missing)
 
     def _user_cell(self, job: Job, step: CompiledStep, cell: CoreCell, needs: dict[str, Any], missing: dict[str, int]) -> Cell:
@@ -136,35 +145,40 @@ class Attempts:
         avoid = AVOID_TOKENS if step.compiled.unique is not None else 0
         return Work(estimate_messages(messages) + avoid, step.size.expected)
 
-    async def _from_function(self, job: Job, step: StepWork, cell: CoreCell, received: Cell) -> Hit:
+    async def _from_function(self, job: Job, step: StepWork, cell: CoreCell, received: Cell) -> Hit | Broken:
         assert step.step.function is not None
-        value = await self._user.beside(step.step.function, received)
-        return Hit(reply=await self._reply(job, step, cell, value, Usage()))
+        given = await self._user.beside(step.step.function, received)
+        reply = await self._reply(job, step, cell, step.shape.conform(given), Usage())
+        return Hit(reply=reply) if isinstance(reply, Reply) else Broken(fault=reply)
 
     async def _from_fallback(self, job: Job, step: StepWork, cell: CoreCell, received: Cell) -> Hit:
         fallback = step.step.fallback
         assert fallback is not UNSET
-        value = await self._user.beside(fallback, received) if callable(fallback) else fallback
-        job.drafts[cell.rule.index, cell.at] = Draft(value, step.shape.encode(value))
-        return Hit(reply=Reply(usage=Usage(), lengths=self._lengths(job, step, value)))
+        given = await self._user.beside(fallback, received) if callable(fallback) else fallback
+        value, data = step.shape.conform(given)
+        key, exact = await self._key(step, value)
+        job.drafts[cell.rule.index, cell.at] = Draft(value, data)
+        return Hit(reply=Reply(usage=Usage(), key=key, exact=exact, lengths=self._lengths(job, step, value)))
 
     # ================================================================ the call
 
-    async def call(
-        self, job: Job, command: Call, heard: Callable[[Chunk], None], identified: Callable[[str], None]
-    ) -> Reply | Fault:
-        """Make one call and judge its answer."""
+    async def call(self, job: Job, command: Call, heard: Callable[[Chunk], None], put: Callable[[Fact], None]) -> Reply | Fault:
+        """Make one call and judge its answer. put: told what is known before that."""
         step = job.steps[command.cell.rule.index]
         if command.phase == JUDGE:
             return await self._judge(job, step, command.cell)
         assert step.route is not None
         request = self._request(step, step.route, command)
-        listener = IdentityListener(step.streamed_field, identified, heard) if request.stream else heard
+        listener = heard
+        if request.stream:
+            listener = IdentityListener(step.streamed_field, lambda name: put(Identified(command.call, name)), heard)
         answer = await step.route.provider.call(request, listener)
         if isinstance(answer, Fault):
             return answer
         step.size.saw(answer.usage.tokens_out)
         command.cell.work.previous = answer.text
+        if step.step.checks or step.step.judge or (step.compiled.unique and step.compiled.unique.key):
+            put(Landed(command.call))  # the call's deadline is not for what the user's code does with its answer
         try:
             value = step.shape.parse(answer.text)
         except Unfit as error:
@@ -174,12 +188,13 @@ class Attempts:
     def _request(self, step: StepWork, route: Route, command: Call) -> Request:
         work: Prompted = command.cell.work
         previous = work.previous[:_LONGEST_PREVIOUS] if command.repair and work.previous else None
+        work.sent = with_tail(work.messages, tail(command.avoid, command.reason, previous))
         sampling = dict(step.sampling)
         if command.longer and sampling.get("max_tokens"):
             sampling["max_tokens"] = int(sampling["max_tokens"] * LONGER)
         return Request(
             model=route.model,
-            messages=with_tail(work.messages, tail(command.avoid, command.reason, previous)),
+            messages=work.sent,
             schema=step.schema,
             schema_name=step.shape.name,
             sampling=sampling,
@@ -187,46 +202,46 @@ class Attempts:
             timeout_s=step.timeout_s,
         )
 
-    async def _reply(self, job: Job, step: StepWork, cell: CoreCell, value: Any, usage: Usage) -> Reply:
+    async def _reply(self, job: Job, step: StepWork, cell: CoreCell, parsed: tuple[Any, bytes], usage: Usage) -> Reply | Fault:
         """Check a value, name its key, measure its lists, and size the judge's prompt."""
+        value, data = parsed
         try:
-            data = step.shape.encode(value)
             lengths = self._lengths(job, step, value)
-            key = await self._key(step, value)
+            key, exact = await self._key(step, value)
         except Unfit as error:
             return Reply(usage=usage, check="schema", finding=str(error))
         except Exception as error:  # noqa: BLE001 - a user's key function, or a value that cannot be written
             return Reply(usage=usage, check="schema", finding=described(error))
         check, finding = await self._findings(step, value)
         if finding is not None:
-            return Reply(usage=usage, key=key, check=check, finding=finding)
+            return Reply(usage=usage, key=key, exact=exact, check=check, finding=printable(finding))
         job.drafts[cell.rule.index, cell.at] = Draft(value, data)
         judge = None
         if step.step.judge is not None:
             try:
                 judge = await self._size_judge(step, cell, value)
             except Exception as error:  # noqa: BLE001 - the judge's prompt may be the user's code
-                return Reply(usage=usage, check="judge", finding=f"the judge's prompt failed: {described(error)}")
-        return Reply(usage=usage, key=key, lengths=lengths, judge=judge)
+                return Fault(code=Code.INTERNAL, message=f"the judge's prompt failed: {described(error)}", usage=usage)
+        return Reply(usage=usage, key=key, exact=exact, lengths=lengths, judge=judge)
 
     def _lengths(self, job: Job, step: StepWork, value: Any) -> dict[str, int] | None:
         axes = [a for a in job.plan.axes.values() if a.source == step.name]
         return {axis.name: length_of(value, axis.path) for axis in axes} if axes else None
 
-    async def _key(self, step: StepWork, value: Any) -> str | None:
+    async def _key(self, step: StepWork, value: Any) -> tuple[str | None, bool]:
         unique = step.compiled.unique
         if unique is None:
-            return None
+            return None, False
         if unique.key is None:
-            key = key_of(value, unique)
+            key, exact = key_of(value, unique)
         else:
-            key = await self._user(unique.key, value)
-            if isinstance(key, list | tuple) or hasattr(key, "shape"):
+            given = await self._user(unique.key, value)
+            if isinstance(given, list | tuple) or hasattr(given, "shape"):
                 raise Unfit("keys that are vectors are not available in this version: return a text")
-            key = key_text(key)
+            key, exact = key_text(given)
         if not key.strip():
             raise Unfit(f"its identity {unique.by or ''!r} is empty")
-        return key
+        return key, exact
 
     async def _findings(self, step: StepWork, value: Any) -> tuple[str, str | None]:
         """The first check that is against it, and why."""
@@ -234,13 +249,14 @@ class Attempts:
             name = getattr(check, "__name__", type(check).__name__)
             try:
                 verdict = await self._user(check, value)
+                if isinstance(verdict, str):
+                    reason = verdict.strip()
+                else:
+                    reason = "" if verdict is None or verdict else f"it did not pass the check {name!r}"
             except Exception as error:  # noqa: BLE001 - an exception is a reason too
                 return name, described(error)
-            if isinstance(verdict, str):
-                if verdict.strip():
-                    return name, verdict
-            elif verdict is not None and not verdict:
-                return name, f"it did not pass the check {name!r}"
+            if reason:
+                return name, reason
         return "", None
 
     # ================================================================ the judge
@@ -268,7 +284,7 @@ class Attempts:
             return answer
         step.judge_size.saw(answer.usage.tokens_out)
         try:
-            verdict = shape.parse(answer.text)
+            verdict, _ = shape.parse(answer.text)
         except Unfit as error:
             return Fault(code=Code.MALFORMED, message=f"the judge's answer: {error}", usage=answer.usage)
         return await self._verdict(judge.accept, verdict, answer)
@@ -284,11 +300,16 @@ class Attempts:
 
 
 def _default_verdict(verdict: Any) -> bool:
-    for name in ("passed", "pass", "accept", "accepted", "ok"):
+    for name in PASSES:
         found = verdict.get(name) if isinstance(verdict, dict) else getattr(verdict, name, None)
         if found is not None:
-            return bool(found)
-    return bool(verdict) if isinstance(verdict, bool | int) else False
+            return _yes(found)
+    return _yes(verdict)
+
+
+def _yes(value: Any) -> bool:
+    """Judges answer "false" as a text, too."""
+    return value.strip().casefold() in ("true", "yes", "pass", "passed", "ok", "1") if isinstance(value, str) else bool(value)
 
 
 class IdentityListener:
@@ -322,12 +343,27 @@ class IdentityListener:
 def spent(heard_characters: int, cell: CoreCell, phase: int) -> Usage:
     """What a call that was cut off has cost, by our own estimate."""
     tokens = cell.judge_tokens if phase == JUDGE else cell.tokens
-    return Usage(tokens_in=tokens[0], tokens_out=estimate("x" * heard_characters) if heard_characters else 0, exact=False)
+    tokens_in = estimate_messages(cell.work.sent) if phase != JUDGE and cell.work is not None else tokens[0]
+    return Usage(tokens_in=tokens_in, tokens_out=estimate("x" * heard_characters) if heard_characters else 0, exact=False)
 
 
 def _unheard(chunk: Chunk) -> None:
     """For calls that nobody listens to while they stream."""
 
 
+def sound(outcome: Reply | Fault) -> Reply | Fault:
+    """A fault with a code that there is, in words that can be written down: providers are other people's code."""
+    if isinstance(outcome, Fault):
+        if outcome.code not in CODES:
+            return replace(outcome, code=Code.INTERNAL, message=printable(f"{outcome.code}: {outcome.message}"))
+        if not outcome.message.isascii():
+            return replace(outcome, message=printable(outcome.message))
+    return outcome
+
+
+def _broken(step: StepWork, error: Exception) -> Broken:
+    return Broken(fault=Fault(code=Code.INTERNAL, message=f"step {step.name!r}: {described(error)}"))
+
+
 def _unusable(step: StepWork, error: Exception) -> Broken:
-    return Broken(fault=Fault(code=Code.UPSTREAM, message=f"step {step.name!r} cannot use what it needs: {error}"))
+    return Broken(fault=Fault(code=Code.UPSTREAM, message=printable(f"step {step.name!r} cannot use what it needs: {error}")))

@@ -19,8 +19,9 @@ logger = logging.getLogger("fanfold")
 class Bus:
     """A value is visible only after it is written; a view that fails is taken off, and never stops a run."""
 
-    def __init__(self, job_of: Callable[[Run], Job]) -> None:
-        self._job_of = job_of
+    def __init__(self, job_of: Callable[[Run], Job], forget: Callable[[Run], object]) -> None:
+        """forget: told of a run whose last event is written."""
+        self._job_of, self._forget = job_of, forget
         self._sinks: dict[str, list[Sink]] = {}
 
     def attach(self, job: Job, sink: Sink) -> None:
@@ -33,9 +34,11 @@ class Bus:
             await self._write(*jobs[0])
         elif jobs:
             await asyncio.gather(*(self._write(job, events) for job, events in jobs))
-        for job, events in jobs:
+        for (run, _), (job, events) in zip(batches, jobs, strict=True):
             job.wrote(events)
             await self._show(job, events)
+            if job.ended:
+                self._forget(run)
 
     async def _write(self, job: Job, events: list[AnyEvent]) -> None:
         values: list[Stored] = []

@@ -19,7 +19,9 @@ async def dispatch(shell: Shell) -> None:
             for command in commands:
                 shell.perform(command, group)
             if not conductor.busy:
-                break
+                if conductor.silent:
+                    break
+                continue  # something ended while the last events were written
             facts = await shell.inbox.batch(until=conductor.wake_at(clock.now()))
             now = clock.now()
             for fact in facts:

@@ -37,19 +37,32 @@ class Identified(msgspec.Struct, frozen=True, gc=False):
         conductor.identified(self.call, self.name, now)
 
 
-class Settled(msgspec.Struct, frozen=True, gc=False):
+class Landed(msgspec.Struct, frozen=True, gc=False):
+    """The answer has arrived; the user's checks of it are still running."""
+
     call: int
-    outcome: Reply | Fault
 
     @property
     def order(self) -> tuple[int, int, int]:
         return (1, self.call, 1)
 
     def tell(self, conductor: Conductor, now: int) -> None:
+        conductor.landed(self.call, now)
+
+
+class Settled(msgspec.Struct, frozen=True, gc=False):
+    call: int
+    outcome: Reply | Fault
+
+    @property
+    def order(self) -> tuple[int, int, int]:
+        return (1, self.call, 2)
+
+    def tell(self, conductor: Conductor, now: int) -> None:
         conductor.settled(self.call, self.outcome, now)
 
 
-Fact: TypeAlias = Prepared | Identified | Settled
+Fact: TypeAlias = Prepared | Identified | Landed | Settled
 
 
 class Inbox:
@@ -59,20 +72,23 @@ class Inbox:
         self._clock = clock
         self._facts: list[Fact] = []
         self._waiting: asyncio.Future[None] | None = None
+        self._nudged = False
 
     def put(self, fact: Fact) -> None:
         self._facts.append(fact)
         self.nudge()
 
     def nudge(self) -> None:
-        """Let whoever waits look again."""
+        """Let whoever waits look again; or, when nobody waits just now, whoever comes next."""
+        self._nudged = True
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
 
     async def batch(self, until: int | None) -> list[Fact]:
         """The facts there are; else wait for the first, a nudge, or the moment `until` (microseconds)."""
-        if not self._facts:
+        if not self._facts and not self._nudged:
             await self._wait(until)
+        self._nudged = False
         await self._clock.quiet()
         facts, self._facts = self._facts, []
         facts.sort(key=lambda fact: fact.order)

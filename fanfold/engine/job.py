@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from fanfold.core.fold import RunState
 from fanfold.core.run import Run
-from fanfold.engine.shapes import Shape, Verdict, identity_first, list_in, shape_of
+from fanfold.engine.shapes import Shape, Verdict, identity_first, list_in, shape_of, text_of
 from fanfold.engine.tokens import AnswerSize
 from fanfold.engine.values import Values
 from fanfold.spec.compile import CompiledPlan, CompiledStep
-from fanfold.spec.errors import StoreError
+from fanfold.spec.errors import PlanError, StoreError
 from fanfold.spec.events import AnyEvent, Coords
 from fanfold.spec.ports import Journal, Provider
-from fanfold.spec.template import Template
+from fanfold.spec.template import Template, dig
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ class StepWork:
         path = f"steps.{step.name}"
         self.compiled, self.step, self.name = step, step.step, step.name
         self.route, self.judge_route, self.timeout_s = route, judge_route, timeout_s
-        self.shape: Shape = shape_of(step.step.output, f"{path}.output")
+        plain_function = step.step.function is not None and step.step.output is str
+        self.shape: Shape = shape_of(Any if plain_function else step.step.output, f"{path}.output")
         self.schema = identity_first(self.shape, step.unique)
         self.sampling = {**(route.sampling if route else {}), **step.step.sampling}
         self.size = AnswerSize(self.sampling.get("max_tokens"))
@@ -47,7 +48,24 @@ class StepWork:
         self.judge_shape: Shape | None = None
         if step.step.judge is not None:
             self.judge_shape = shape_of(step.step.judge.output or Verdict, f"{path}.judge.output")
+            if step.step.judge.accept is None and not _tells(self.judge_shape, step.step.judge.output):
+                raise PlanError(
+                    f"{path}.judge.accept", "the judge's output does not say whether it passed", "give accept, or a field `pass`"
+                )
         self.streamed_field = self._streamed_field()
+
+    def check_givens(self, given: Mapping[str, Any]) -> None:
+        """Raises PlanError for a given that a prompt names and that cannot be written into it."""
+        for template in (self.compiled.prompt, self.compiled.system, self.compiled.judge_prompt):
+            for slot in template.slots if template is not None else ():
+                if slot.name not in given:
+                    continue
+                try:
+                    text_of(dig(given[slot.name], slot.path))
+                except (ValueError, TypeError) as error:
+                    raise PlanError(
+                        f"given.{slot.text}", f"cannot be written into a prompt: {error}", "give a text or plain data"
+                    ) from error
 
     def _streamed_field(self) -> str | None:
         """The field whose value can be reserved while the answer still streams."""
@@ -60,6 +78,15 @@ class StepWork:
         judge = self.step.judge
         assert judge is not None
         return self.compiled.judge_prompt or judge.prompt  # type: ignore[return-value]
+
+
+PASSES = ("passed", "pass", "accept", "accepted", "ok")
+"""Fields of a judge's answer that say whether it passed, the first that is there."""
+
+
+def _tells(shape: Shape, output: Any) -> bool:
+    properties = (shape.schema or {}).get("properties", {})
+    return output in (None, bool) or any(name in properties for name in PASSES)
 
 
 @dataclass

@@ -27,8 +27,10 @@ def fill(template: Template, cell: Cell, extra: Mapping[str, Any] | None = None)
 def as_messages(prompt: Any) -> tuple[Message, ...]:
     """What a prompt callable returned: a text, or messages as {role, content} or (role, content). Raises TypeError."""
     if isinstance(prompt, str):
+        if not prompt.strip():
+            raise TypeError("the prompt is empty")
         return (Message("user", prompt),)
-    if not isinstance(prompt, Iterable):
+    if not isinstance(prompt, Iterable) or isinstance(prompt, Mapping | bytes):
         raise TypeError(f"a prompt is text or a list of messages, not {type(prompt).__name__}")
     messages = tuple(map(_message, prompt))
     if not messages:
@@ -39,7 +41,12 @@ def as_messages(prompt: Any) -> tuple[Message, ...]:
 def _message(item: Any) -> Message:
     if isinstance(item, Message):
         return item
-    role, content = (item.get("role"), item.get("content")) if isinstance(item, Mapping) else item
+    if isinstance(item, Mapping):
+        role, content = item.get("role"), item.get("content")
+    elif isinstance(item, tuple | list) and len(item) == 2:
+        role, content = item
+    else:
+        role, content = None, None
     if role not in ROLES or not isinstance(content, str):
         raise TypeError(f"a message has a role ({', '.join(ROLES)}) and a text, not {item!r}")
     return Message(role, content)

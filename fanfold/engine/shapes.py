@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, TypeAdapter, ValidationError
-from pydantic_core import from_json, to_json
+from pydantic_core import PydanticSerializationError, from_json, to_json
 
+from fanfold.engine.usercode import printable
 from fanfold.spec.errors import PlanError
 from fanfold.spec.plan import Markdown, Unique
 from fanfold.spec.template import NoSuchField, dig
 
+logger = logging.getLogger("fanfold")
+
 _FENCE = re.compile(r"```[ \t]*([\w-]*)[ \t]*\r?\n(.*?)\r?\n?```", re.DOTALL)
-_NOT_JSON_NUMBERS = re.compile(r"\b(NaN|Infinity)\b")
+_MARKS = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]')
+_NOT_JSON_NUMBERS = re.compile(r"\b(?:NaN|Infinity)\b|\d[eE]\+?\d{3}")
 
 
 class Unfit(ValueError):
@@ -38,7 +43,7 @@ class Text:
     def __init__(self, *, markdown: bool) -> None:
         self._markdown = markdown
 
-    def parse(self, text: str) -> Any:
+    def parse(self, text: str) -> tuple[Any, bytes]:
         text = text.strip()
         if self._markdown:
             fence = _FENCE.search(text)
@@ -46,10 +51,13 @@ class Text:
                 text = fence.group(2).strip()
         if not text:
             raise Unfit("the answer is empty")
-        return Markdown(text) if self._markdown else text
+        return (Markdown(text) if self._markdown else text), bytes(to_json(text))
 
-    def encode(self, value: Any) -> bytes:
-        return bytes(to_json(str(value)))
+    def conform(self, value: Any) -> tuple[Any, bytes]:
+        """A value that the user's code gave."""
+        if not isinstance(value, str):
+            raise Unfit(f"a text is needed, not {type(value).__name__}: declare the output")
+        return (Markdown(value) if self._markdown else value), bytes(to_json(printable(value)))
 
     def decode(self, data: bytes) -> Any:
         text = from_json(data)
@@ -64,32 +72,40 @@ class Typed:
             self._adapter: TypeAdapter[Any] = TypeAdapter(output)
             schema = self._adapter.json_schema()
         except PydanticUserError as error:
-            raise PlanError(
-                path, f"{output!r} is not a type that can be asked for", "use a Pydantic model or a plain type"
-            ) from error
+            raise PlanError(path, f"{output!r} is not a type that can be asked for", error.message.splitlines()[0]) from error
         self._wrapped = not (schema.get("type") == "object" or _refers_to_object(schema))
         self.name = str(schema.get("title") or getattr(output, "__name__", "answer"))
         self.schema: dict[str, Any] | None = _wrap(schema) if self._wrapped else schema
 
-    def parse(self, text: str) -> Any:
+    def parse(self, text: str) -> tuple[Any, bytes]:
+        """The value, and the answer's own JSON: reading that again gives the same value, whatever the type's validators do."""
         if not self._wrapped and not _NOT_JSON_NUMBERS.search(text):
             try:  # the common case in one pass
-                return self._adapter.validate_json(text)
+                return self._adapter.validate_json(text), text.strip().encode()
             except ValidationError as error:
                 if error.errors(include_url=False)[0]["type"] != "json_invalid":
                     raise Unfit("it does not fit the schema: " + _reasons(error)) from error
         return self._validate(_data(text))
 
-    def _validate(self, data: Any) -> Any:
+    def _validate(self, data: Any) -> tuple[Any, bytes]:
         if self._wrapped and isinstance(data, dict) and set(data) == {"value"}:
             data = data["value"]
+        encoded = bytes(to_json(data))
         try:
-            return self._adapter.validate_json(to_json(data))
+            return self._adapter.validate_json(encoded), encoded
         except ValidationError as error:
             raise Unfit("it does not fit the schema: " + _reasons(error)) from error
 
-    def encode(self, value: Any) -> bytes:
-        return bytes(self._adapter.dump_json(value, by_alias=True))
+    def conform(self, value: Any) -> tuple[Any, bytes]:
+        """A value that the user's code gave, as the type has it. Raises Unfit for what could not be read again."""
+        try:
+            value = self._adapter.validate_python(value)
+            data = bytes(self._adapter.dump_json(value, by_alias=True, round_trip=True))
+            return self.decode(data), data
+        except ValidationError as error:
+            raise Unfit("it does not fit the output: " + _reasons(error)) from error
+        except (PydanticSerializationError, ValueError, TypeError) as error:
+            raise Unfit(f"it cannot be written as JSON: {error}") from error
 
     def decode(self, data: bytes) -> Any:
         return self._adapter.validate_json(data)
@@ -114,18 +130,22 @@ class Schemed:
         self.name = str(plain.get("title") or "answer")
         self.schema: dict[str, Any] | None = _wrap(plain) if self._wrapped else plain
 
-    def parse(self, text: str) -> Any:
+    def parse(self, text: str) -> tuple[Any, bytes]:
         data = _data(text)
         if self._wrapped and isinstance(data, dict) and set(data) == {"value"}:
             data = data["value"]
+        return self.conform(data)
+
+    def conform(self, data: Any) -> tuple[Any, bytes]:
+        """A value that came as data. Raises Unfit for what does not fit the schema."""
         error = next(iter(self._validator.iter_errors(data)), None)
         if error is not None:
             where = ".".join(map(str, error.instance_path))
             raise Unfit(f"it does not fit the schema: {where + ': ' if where else ''}{error.message}")
-        return data
-
-    def encode(self, value: Any) -> bytes:
-        return bytes(to_json(value))
+        try:
+            return data, bytes(to_json(data))
+        except PydanticSerializationError as failure:
+            raise Unfit(f"it cannot be written as JSON: {failure}") from failure
 
     def decode(self, data: bytes) -> Any:
         return from_json(data)
@@ -155,8 +175,8 @@ def identity_first(shape: Shape, unique: Unique | None) -> dict[str, Any] | None
     return {**schema, "properties": {field: properties[field], **properties}}
 
 
-def key_of(value: Any, unique: Unique) -> str:
-    """What identifies a value, as text. Raises Unfit when the field is not there."""
+def key_of(value: Any, unique: Unique) -> tuple[str, bool]:
+    """What identifies a value, as text, and whether it counts to the letter. Raises Unfit when the field is not there."""
     try:
         part = dig(value, tuple(unique.by.split("."))) if unique.by else value
     except NoSuchField as error:
@@ -164,8 +184,9 @@ def key_of(value: Any, unique: Unique) -> str:
     return key_text(part)
 
 
-def key_text(part: Any) -> str:
-    return part if isinstance(part, str) else to_json(part).decode()
+def key_text(part: Any) -> tuple[str, bool]:
+    """Texts are compared as people would; numbers, lists and objects to the letter."""
+    return (printable(part), False) if isinstance(part, str) else (to_json(part, fallback=str).decode(), True)
 
 
 def length_of(value: Any, path: tuple[str, ...]) -> int:
@@ -185,7 +206,7 @@ def list_in(value: Any, path: tuple[str, ...]) -> list[Any]:
 
 def plain(value: Any) -> Any:
     """A value as plain JSON data."""
-    return from_json(to_json(value, by_alias=True))
+    return from_json(to_json(value, by_alias=True, inf_nan_mode="null", fallback=str))
 
 
 def text_of(value: Any) -> str:
@@ -225,21 +246,49 @@ def _data(text: str) -> Any:
 
 
 def _loads(text: str) -> Any:
-    return from_json(text, allow_inf_nan=False)
+    """Raises ValueError for what is no JSON, numbers beyond all bounds too."""
+    data = from_json(text, allow_inf_nan=False)
+    if _NOT_JSON_NUMBERS.search(text) and "Infinity" in to_json(data, inf_nan_mode="constants").decode():
+        raise ValueError("a number is too large")
+    return data
 
 
 def _mended(text: str) -> Any | None:
-    """The last resort for an answer that nearly parses. None when there is no object or list in it."""
+    """The last resort for an answer that nearly parses: single quotes, trailing commas, comments. None when it is not whole.
+
+    What was cut short is never mended: its brackets do not close.
+    """
     import json_repair
 
-    start = min((i for i in (text.find("{"), text.find("[")) if i >= 0), default=-1)
-    if start < 0 or _NOT_JSON_NUMBERS.search(text) or len(text) > 1_000_000:
+    whole = _outermost(text)
+    if whole is None or _NOT_JSON_NUMBERS.search(whole) or len(whole) > 1_000_000:
         return None
     try:
-        data = json_repair.loads(text[start:], skip_json_loads=True)
-        return _loads(to_json(data).decode()) if isinstance(data, dict | list) and data else None
+        data = json_repair.loads(whole, skip_json_loads=True)
+        if not isinstance(data, dict | list) or not data:
+            return None
+        logger.info("an answer was nearly JSON, and was mended: %.200s", whole)
+        return _loads(to_json(data).decode())
     except (ValueError, RecursionError):
         return None
+
+
+def _outermost(text: str) -> str | None:
+    """From the first bracket to the one that closes it, strings in double quotes passed over. None when nothing closes it."""
+    start = min((i for i in (text.find("{"), text.find("[")) if i >= 0), default=-1)
+    if start < 0:
+        return None
+    open_brackets: list[str] = []
+    for match in _MARKS.finditer(text, start):
+        mark = match.group()
+        if mark in "{[":
+            open_brackets.append("}" if mark == "{" else "]")
+        elif mark in "}]":
+            if mark != open_brackets.pop():
+                return None
+            if not open_brackets:
+                return text[start : match.end()]
+    return None
 
 
 def _reasons(error: ValidationError) -> str:

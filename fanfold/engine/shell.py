@@ -6,18 +6,18 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from fanfold.core.commands import Call, Cancel, Command, Prepare
+from fanfold.core.commands import Abandon, Call, Cancel, Command, Prepare
 from fanfold.core.conductor import Conductor
 from fanfold.core.grid import Grid
 from fanfold.core.run import Cell, Rule
-from fanfold.engine.attempt import Attempts, spent
+from fanfold.engine.attempt import Attempts, sound, spent
 from fanfold.engine.bus import Bus
 from fanfold.engine.dispatch import dispatch
-from fanfold.engine.facts import Identified, Inbox, Prepared, Settled
+from fanfold.engine.facts import Inbox, Prepared, Settled
 from fanfold.engine.job import Job
 from fanfold.engine.usercode import UserCode, described
-from fanfold.spec.calls import Broken, Chunk, Fault
-from fanfold.spec.errors import Code, StoreError
+from fanfold.spec.calls import Broken, Chunk, Fault, Hit, Work
+from fanfold.spec.errors import Code, FanfoldError, StoreError
 from fanfold.spec.ports import Clock, Sink
 
 logger = logging.getLogger("fanfold")
@@ -38,14 +38,27 @@ class Flight:
         self.heard += len(chunk.text)
 
 
+class Preparation:
+    """A cell that is being prepared beside the loop. fault: why it was given up."""
+
+    __slots__ = ("begun", "fault", "task")
+
+    def __init__(self) -> None:
+        self.begun = False
+        self.fault: Fault | None = None
+        self.task: asyncio.Task[None] | None = None
+
+
 class Shell:
     def __init__(self, conductor: Conductor, clock: Clock) -> None:
         self.conductor, self.clock = conductor, clock
         self.inbox = Inbox(clock)
-        self.bus = Bus(lambda run: self._jobs[run.id])
+        self.bus = Bus(lambda run: self._jobs[run.id], lambda run: self._jobs.pop(run.id, None))
         self.attempts = Attempts(UserCode(clock))
         self._jobs: dict[int, Job] = {}
         self._flights: dict[int, Flight] = {}
+        self._preparations: dict[int, Preparation] = {}
+        self._closed = False
         self._dispatching: asyncio.Task[None] | None = None
         self._error: StoreError | None = None
 
@@ -55,6 +68,8 @@ class Shell:
         self, job: Job, rules: Sequence[Rule], *, seed: int, cap: int | None, deadline: int | None, sinks: Sequence[Sink] = ()
     ) -> None:
         """Begin a run. Returns at once. Raises StoreError when an earlier run broke the store."""
+        if self._closed:
+            raise FanfoldError("the engine is closed: start runs inside its `async with`")
         if self._error is not None:
             raise self._error
         for sink in sinks:
@@ -85,7 +100,7 @@ class Shell:
         else:
             error = task.exception()
         if error is None:
-            if self.conductor.busy:  # a run was added while the loop was leaving
+            if self.conductor.busy or not self.conductor.silent:  # a run was added, or ended, while the loop was leaving
                 self._go()
             return
         while isinstance(error, BaseExceptionGroup):
@@ -100,6 +115,7 @@ class Shell:
 
     async def close(self) -> None:
         """Cancel every run and wait until nothing of them is left."""
+        self._closed = True
         for job in list(self._jobs.values()):
             if not job.ended and job.error is None:
                 self.cancel(job)
@@ -112,7 +128,10 @@ class Shell:
         """Begin what the conductor asks for. Each ends by putting one fact into the inbox."""
         if isinstance(command, Prepare):
             self._prepare(command.cell, group)
+        elif isinstance(command, Abandon):
+            self._abandon(command)
         elif isinstance(command, Call):
+            self.conductor.sent(command.call, self.clock.now())  # writing the admission down may have taken a while
             flight = self._flights[command.call] = Flight(command)
             flight.task = group.create_task(self._fly(flight))
         else:
@@ -124,14 +143,34 @@ class Shell:
         if result is not None:
             self.inbox.put(Prepared(cell, result))
         else:
-            group.create_task(self._prepare_later(job, cell))
+            preparation = self._preparations[cell.id] = Preparation()
+            preparation.task = group.create_task(self._prepare_later(job, cell, preparation))
 
-    async def _prepare_later(self, job: Job, cell: Cell) -> None:
+    async def _prepare_later(self, job: Job, cell: Cell, preparation: Preparation) -> None:
+        preparation.begun = True
+        result: Work | Hit | Broken
         try:
+            if preparation.fault is not None:  # before it had begun
+                raise asyncio.CancelledError
             result = await self.attempts.prepare(job, cell)
+        except asyncio.CancelledError:
+            if preparation.fault is None:
+                raise
+            result = Broken(fault=preparation.fault)
         except StoreError as error:
             result = Broken(fault=Fault(code=Code.STORE, message=str(error)))
+        except Exception as error:
+            logger.exception("a preparation failed inside the engine")
+            result = Broken(fault=Fault(code=Code.INTERNAL, message=described(error)))
+        del self._preparations[cell.id]
         self.inbox.put(Prepared(cell, result))
+
+    def _abandon(self, command: Abandon) -> None:
+        preparation = self._preparations.get(command.cell.id)
+        if preparation is not None and preparation.task is not None and preparation.fault is None:
+            preparation.fault = command.fault
+            if preparation.begun:
+                preparation.task.cancel()
 
     async def _fly(self, flight: Flight) -> None:
         command = flight.command
@@ -140,12 +179,14 @@ class Shell:
         try:
             if flight.cancelled:  # before it had begun: a task cancelled then would never get here
                 raise asyncio.CancelledError
-            outcome = await self.attempts.call(job, command, flight.listen, lambda name: self.inbox.put(Identified(call, name)))
+            outcome = sound(await self.attempts.call(job, command, flight.listen, self.inbox.put))
         except asyncio.CancelledError:
             if not flight.cancelled:
                 raise
             usage = spent(flight.heard, command.cell, command.phase)
             outcome = Fault(code=Code.CANCELLED, message="cancelled", usage=usage)
+        except StoreError as error:
+            outcome = Fault(code=Code.STORE, message=str(error))
         except Exception as error:
             logger.exception("a call failed inside the engine")
             outcome = Fault(code=Code.INTERNAL, message=described(error))

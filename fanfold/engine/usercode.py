@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Callable
 from time import perf_counter
@@ -20,29 +21,65 @@ class UserCode:
         self._slow: set[int] = set()
 
     async def __call__(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Raises what the function raises; SystemExit as RuntimeError, for a check may not end the program."""
-        try:
-            if id(function) in self._slow:
-                result = await self._clock.offload(function, *args)
-            else:
-                began = perf_counter()
-                result = function(*args)
-                if perf_counter() - began > SLOW_S:
-                    self._slow.add(id(function))
-            return await result if inspect.isawaitable(result) else result
-        except SystemExit as error:
-            raise RuntimeError(f"called sys.exit({error.code!r})") from error
+        """Raises an Exception for whatever the function raises, SystemExit and the like too: it may not end the program."""
+        if id(function) in self._slow:
+            return await self.beside(function, *args)
+        began = perf_counter()
+        result = await _awaited(_outcome(function, args))
+        if perf_counter() - began > SLOW_S:
+            self._slow.add(id(function))
+        return result
 
     async def beside(self, function: Callable[..., Any], *args: Any) -> Any:
         """For code that is expected to take its time: a step's function."""
         if inspect.iscoroutinefunction(function):
-            return await function(*args)
+            return await _awaited(_outcome(function, args))
+        return await _awaited(await self._clock.offload(_outcome, function, args))
+
+
+Outcome = tuple[Any, BaseException | None]
+
+
+def _outcome(function: Callable[..., Any], args: tuple[Any, ...]) -> Outcome:
+    """What a call gave, or what it raised, as data: some exceptions cannot cross a thread or a future."""
+    try:
+        return function(*args), None
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - users raise anything
+        return None, error
+
+
+async def _awaited(outcome: Outcome) -> Any:
+    result, error = outcome
+    if error is None and inspect.isawaitable(result):
         try:
-            result = await self._clock.offload(function, *args)
-            return await result if inspect.isawaitable(result) else result
-        except SystemExit as error:
-            raise RuntimeError(f"called sys.exit({error.code!r})") from error
+            return await result
+        except asyncio.CancelledError as cancelled:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise  # it is we who are cancelled, not something of the user's
+            error = cancelled
+        except KeyboardInterrupt:
+            raise
+        except BaseException as raised:  # noqa: BLE001
+            error = raised
+    if error is None:
+        return result
+    if isinstance(error, Exception) and not isinstance(error, StopIteration | StopAsyncIteration):
+        raise error
+    raise RuntimeError(described(error)) from error
 
 
 def described(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    """An error in one line that can be written anywhere."""
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - even __str__ is users' code
+        text = ""
+    return printable(f"{type(error).__name__}: {text}" if text else type(error).__name__)
+
+
+def printable(text: str) -> str:
+    """The same text; half characters, which no file can hold, written out."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -11,6 +11,7 @@ from fanfold.spec.events import Coords
 from fanfold.spec.ports import Journal, Stored
 
 KEPT_BYTES = 32 << 20
+OVERHEAD = 512  # bytes of an entry beside its JSON
 
 
 class Values:
@@ -22,6 +23,7 @@ class Values:
 
     def keep(self, step: int, at: Coords, value: Any, size: int) -> None:
         """A value that has just been written."""
+        size += OVERHEAD
         self._kept[step, at] = (value, size)
         self._room -= size
         while self._room < 0 and len(self._kept) > 1:

@@ -10,7 +10,8 @@ from typing import Any
 
 @dataclass
 class Stats:
-    """requests: all that came. answered: complete answers. refused: by a bucket. faults: by name, drawn, or met on the way.
+    """requests: all that came. answered: complete answers. refused: by a bucket. turned_away: for a
+    wrong key. faults: by name, drawn, or met on the way.
 
     in_flight, max_in_flight: admitted calls in the air, now and at most. cancelled: left by the caller. tokens: as charged.
     """
@@ -18,6 +19,7 @@ class Stats:
     requests: int = 0
     answered: int = 0
     refused: int = 0
+    turned_away: int = 0
     cancelled: int = 0
     tokens_in: int = 0
     tokens_out: int = 0

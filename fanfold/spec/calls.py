@@ -93,7 +93,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """The fact that the core is told of an answer: measures, keys and verdicts, never the value itself.
 
-    key: the answer's identity, raw; the core normalises and compares.
+    key: the answer's identity, raw; the core normalises and compares. exact: it counts to the letter, not as text.
     finding: the reason a rule check (or the judge) gives against it; `check` names that check.
     lengths: sizes of the lists that dynamic axes find in it.
     judge: estimated tokens (in, out) of the judge's call, None when there is no judge.
@@ -102,6 +102,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
     usage: Usage
     key: str | None = None
+    exact: bool = False
     check: str = ""
     finding: str | None = None
     lengths: dict[str, int] | None = None

@@ -67,8 +67,18 @@ class CompiledPlan:
 
 def compile_plan(plan: Plan) -> CompiledPlan:
     """Check a plan. Raises PlanError with the path of the first mistake, e.g. `steps.recipe.over`."""
+    if (
+        isinstance(plan.steps, str | Mapping)
+        or not isinstance(plan.steps, Iterable)
+        or not all(isinstance(s, Step) for s in plan.steps)
+    ):
+        raise PlanError("steps", "the steps of a plan are a list of Step", 'write steps=[Step("recipe", prompt="…")]')
     if not plan.steps:
         raise PlanError("steps", "the plan has no steps", "give it at least one Step")
+    if not isinstance(plan.given, Mapping):
+        raise PlanError("given", f"the givens are a mapping of names to values, not {type(plan.given).__name__}")
+    if plan.concurrent is not None and not _is_whole(plan.concurrent, 1):
+        raise PlanError("concurrent", f"a whole number from 1 is needed, not {plan.concurrent!r}")
     _names(plan.steps, "steps")
     axes = _axes(plan)
     _clashes(plan, axes)
@@ -82,6 +92,10 @@ def compile_plan(plan: Plan) -> CompiledPlan:
 
 
 # ---------------------------------------------------------------- names
+
+
+def _is_whole(value: Any, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def _names(things: Iterable[Any], path: str) -> None:
@@ -171,12 +185,30 @@ def _axis(axis: Axis) -> CompiledAxis:
         values = tuple(values)
     if len(values) == 0:
         raise PlanError(path, "the axis has no values", "an empty axis would make nothing")
+    if isinstance(values, list | tuple):
+        _no_twins(values, path)
     return CompiledAxis(axis.name, values)
+
+
+def _no_twins(values: Sequence[Any], path: str) -> None:
+    """Each coordinate is itself: two that are equal could not be told apart in the result."""
+    seen = set()
+    for value in values:
+        try:
+            if value in seen:
+                raise PlanError(path, f"the value {value!r} stands twice", "use {count: n} for interchangeable cells")
+            seen.add(value)
+        except TypeError:
+            continue  # rows and lists
 
 
 def _over(step: Step, axes: Mapping[str, CompiledAxis]) -> tuple[str, ...]:
     path = f"steps.{step.name}.over"
+    if not isinstance(step.over, str | Axis | Mapping | list | tuple):
+        raise PlanError(path, f"over is a name or a list of names of axes, not {type(step.over).__name__}")
     raw = [step.over] if isinstance(step.over, str | Axis) else list(step.over)
+    if wrong := [axis for axis in raw if not isinstance(axis, str | Axis)]:
+        raise PlanError(path, f"{wrong[0]!r} is not the name of an axis")
     names = [axis.name if isinstance(axis, Axis) else axis for axis in raw]
     for name in names:
         if name not in axes:
@@ -193,7 +225,7 @@ def _dynamic_axes(axes: Mapping[str, CompiledAxis], steps: tuple[CompiledStep, .
             source = by_name.get(axis.source)
             if source is None:
                 raise PlanError(f"axes.{axis.name}.each", f"there is no step {axis.source!r}", _near(axis.source, by_name))
-            _field_exists(source.step.output, axis.path, f"axes.{axis.name}.each")
+            field_exists(source.step.output, axis.path, f"axes.{axis.name}.each")
     for step in steps:
         path = f"steps.{step.name}.over"
         previous = ""
@@ -239,6 +271,8 @@ def _step(plan: Plan, axes: Mapping[str, CompiledAxis], step: Step, index: int) 
             raise PlanError(f"{path}.judge", "a judge is a Judge", 'write Judge("Is this good? {value}")')
         if step.function is not None:
             raise PlanError(f"{path}.judge", "a function step has no judge", "use checks")
+        if not isinstance(step.judge.prompt, str) and not callable(step.judge.prompt):
+            raise PlanError(f"{path}.judge.prompt", "a judge has a prompt: a text or a callable")
         judge_prompt = names.template(step.judge.prompt, "judge.prompt", frozenset({"value"}))
     for need in (step.needs,) if isinstance(step.needs, str) else step.needs:
         names.need(need, f"{path}.needs")
@@ -288,7 +322,7 @@ class _Names:
                 _dig_example(values[0], slot, path)
         elif name in self.steps:
             self.need(name, path)
-            _field_exists(self.steps[name].output, slot.path, path, slot.text)
+            self._need_exists(self.steps[name], slot, path)
         elif name in self.axes:
             raise PlanError(path, f"{{{slot.text}}} names an axis that the step does not run over", f"add {name!r} to over")
         elif name in self.given:
@@ -298,6 +332,20 @@ class _Names:
             hint = _near(name, known) + "; a literal brace is {{"
             raise PlanError(path, f"{{{slot.text}}} is not a given, an axis or a step", hint)
 
+    def _need_exists(self, need: Step, slot: Slot, path: str) -> None:
+        fields = slot.path
+        if fields and any(axis not in self.over for axis in _axis_names(need.over)):  # a gather: a list
+            if not fields[0].isdecimal():
+                hint = f"{{{slot.name}}} is the whole list; a prompt function can pick from it"
+                raise PlanError(path, f"{{{slot.text}}}: {slot.name!r} is a list here, and has no field {fields[0]!r}", hint)
+            fields = fields[1:]
+        field_exists(need.output, fields, path, slot.text)
+
+
+def _axis_names(over: Any) -> list[str]:
+    raw = [over] if isinstance(over, str | Axis) else list(over)
+    return [axis.name if isinstance(axis, Axis) else axis for axis in raw]
+
 
 def _dig_example(value: Any, slot: Slot, path: str) -> None:
     try:
@@ -306,7 +354,7 @@ def _dig_example(value: Any, slot: Slot, path: str) -> None:
         raise PlanError(path, f"{{{slot.text}}}: {error}") from None
 
 
-def _field_exists(output: Any, fields: tuple[str, ...], path: str, text: str = "") -> None:
+def field_exists(output: Any, fields: tuple[str, ...], path: str, text: str = "") -> None:
     """Follow `fields` through a Pydantic model's declared fields, as far as they are known."""
     for name in fields:
         known = getattr(output, "model_fields", None)
@@ -319,7 +367,28 @@ def _field_exists(output: Any, fields: tuple[str, ...], path: str, text: str = "
         output = getattr(known[name], "annotation", known[name])
 
 
+def _kinds(step: Step, path: str) -> None:
+    """Words of a wrong kind: found here, not where they would first be used."""
+    kinds: tuple[tuple[str, Any, str], ...] = (
+        ("needs", str | list | tuple, "names of steps"),
+        ("checks", list | tuple, "a list of callables"),
+        ("sampling", Mapping, "a mapping such as {'temperature': 0.7}"),
+        ("model", str | None, "provider/name"),
+    )
+    for word, kind, meant in kinds:
+        value = getattr(step, word)
+        if not isinstance(value, kind):
+            raise PlanError(f"{path}.{word}", f"{word} is {meant}, not {value!r}")
+    if step.function is not None and not callable(step.function):
+        raise PlanError(f"{path}.function", f"{step.function!r} is not callable")
+    most = step.sampling.get("max_tokens")
+    if most is not None and not _is_whole(most, 1):
+        raise PlanError(f"{path}.sampling.max_tokens", f"a whole number from 1 is needed, not {most!r}")
+
+
 def _numbers(step: Step, path: str) -> None:
+    _kinds(step, path)
+
     def whole(word: str, least: int) -> None:
         value = getattr(step, word)
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
@@ -330,7 +399,7 @@ def _numbers(step: Step, path: str) -> None:
     whole("items_per_call", 1)
     if not isinstance(step.weight, int | float) or not 0 <= step.weight < float("inf"):
         raise PlanError(f"{path}.weight", f"a weight is a number from 0, not {step.weight!r}")
-    if step.timeout_s is not None and not 0 < step.timeout_s < float("inf"):
+    if step.timeout_s is not None and (not isinstance(step.timeout_s, int | float) or not 0 < step.timeout_s < float("inf")):
         raise PlanError(f"{path}.timeout_s", f"a time-out is a number of seconds above 0, not {step.timeout_s!r}")
     if step.priority not in PRIORITIES:
         raise PlanError(f"{path}.priority", f"{step.priority!r} is not a priority", "one of " + ", ".join(PRIORITIES))
@@ -353,7 +422,11 @@ def _unique(step: Step, axes: Mapping[str, CompiledAxis], over: tuple[str, ...])
     path = f"steps.{step.name}.unique"
     if not isinstance(unique, Unique):
         raise PlanError(path, f"unique is a field name or a Unique, not {type(unique).__name__}")
-    if not 0 < unique.near <= 1:
+    if unique.by is not None and not isinstance(unique.by, str):
+        raise PlanError(f"{path}.by", f"by is the name of a field, not {unique.by!r}")
+    if not isinstance(unique.within, str | list | tuple):
+        raise PlanError(f"{path}.within", f'within is "run", "store", or names of axes, not {unique.within!r}')
+    if not isinstance(unique.near, int | float) or not 0 < unique.near <= 1:
         raise PlanError(f"{path}.near", f"near is a similarity above 0 and up to 1, not {unique.near!r}")
     if unique.near < 1:
         raise PlanError(
@@ -373,7 +446,7 @@ def _unique(step: Step, axes: Mapping[str, CompiledAxis], over: tuple[str, ...])
                 f"the output {step.output.__name__} has no field {unique.by!r}",
                 "use Unique(by=None) for the whole value",
             )
-        _field_exists(step.output, fields, f"{path}.by")
+        field_exists(step.output, fields, f"{path}.by")
     return unique
 
 
@@ -412,6 +485,13 @@ def _counts(compiled: CompiledPlan, step: CompiledStep) -> None:
         sizes = [compiled.axes[a].size for a in need.over if a not in step.over]
         if sizes and None not in sizes:
             gathers.append((need.name, prod(n for n in sizes if n is not None)))
+    gathering = any(axis not in step.over for need in map(compiled.step, step.needs) for axis in need.over)
+    if step.step.at_least > 1 and not gathering:
+        raise PlanError(
+            f"{path}.at_least",
+            f"at_least={step.step.at_least}, but the step gathers nothing",
+            "it belongs to the step that gathers",
+        )
     if step.step.at_least > 1 and gathers and all(step.step.at_least > n for _, n in gathers):
         name, n = gathers[0]
         raise PlanError(f"{path}.at_least", f"asks for {step.step.at_least} values of {name!r}, which has {n}")

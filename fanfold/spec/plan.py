@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,10 @@ class Axis:
     values: Iterable[Any] | None = None
     count: int | None = None
     each: str | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.values, Iterator):  # else it would be empty at its second use
+            object.__setattr__(self, "values", tuple(self.values))
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ class Judge:
 
 @dataclass(frozen=True)
 class Limits:
-    """Declared limits of the provider, which hold exactly; what is not declared is learned.
+    """Declared limits of the provider, which hold exactly for each model; `concurrent` holds over all models together.
 
     rpm, rpd: requests per minute, per day. tpm: input and output tokens per minute together. concurrent: calls in the air.
     """
@@ -123,6 +127,11 @@ class Plan:
     given: Mapping[str, Any] = field(default_factory=dict)
     model: str | None = None
     concurrent: int | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.given, Mapping) and any(isinstance(value, Iterator) for value in self.given.values()):
+            held = {name: list(value) if isinstance(value, Iterator) else value for name, value in self.given.items()}
+            object.__setattr__(self, "given", held)
 
 
 @dataclass(frozen=True)

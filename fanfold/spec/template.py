@@ -51,6 +51,15 @@ def parse(text: str) -> Template:
     return Template(tuple(part for part in parts if part != ""))
 
 
+def _attribute(value: Any, name: str) -> Any:
+    """A field of an object, None when it has none. Properties are other people's code: one that raises is no field."""
+    try:
+        found = getattr(value, name, None)
+    except Exception as error:
+        raise NoSuchField(f"field {name!r} of a {type(value).__name__} raises {type(error).__name__}: {error}") from error
+    return None if callable(found) else found
+
+
 class NoSuchField(LookupError):
     """`path` leads nowhere in a value; the message says which field and what there is instead."""
 
@@ -64,8 +73,8 @@ def dig(value: Any, path: tuple[str, ...]) -> Any:
             value = value[field]
         elif isinstance(value, list | tuple) and field.isdecimal() and int(field) < len(value):
             value = value[int(field)]
-        elif not field.startswith("_") and hasattr(value, field) and not callable(getattr(value, field)):
-            value = getattr(value, field)
+        elif not field.startswith("_") and (found := _attribute(value, field)) is not None:
+            value = found
         else:
             raise NoSuchField(f"no field {field!r} in a {type(value).__name__}")
     return value

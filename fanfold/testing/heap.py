@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
-from fanfold.core.commands import Call, Cancel, Command, Prepare
+from fanfold.core.commands import Abandon, Call, Cancel, Command, Prepare
 from fanfold.core.conductor import Conductor
 from fanfold.core.run import Cell
 from fanfold.spec.calls import Broken, Fault, Hit, Reply, Usage, Work
@@ -42,6 +42,8 @@ class Heap:
     at: list[tuple[int, Callable[[], None]]] = field(default_factory=list)
     _moments: list[tuple[int, tuple[int, int, int], int, object]] = field(default_factory=list)
     _pushed: int = 0
+    _preparing: set[int] = field(default_factory=set)
+    _abandoned: set[int] = field(default_factory=set)
     _dead: set[int] = field(default_factory=set)
     _flights: dict[int, Flight] = field(default_factory=dict)
     _commands: dict[int, Call] = field(default_factory=dict)
@@ -67,17 +69,21 @@ class Heap:
     def _perform(self, command: Command) -> None:
         if isinstance(command, Prepare):
             delay, result = self.prepare(command.cell, command.phase)
+            self._preparing.add(command.cell.id)
             self._push(delay, (0, command.cell.id, 0), (command.cell, result))
         elif isinstance(command, Call):
             flight = self._flights[command.call] = self.fly(command)
             self._commands[command.call] = command
             if flight.named is not None:
                 self._push(flight.named[0], (1, command.call, 0), flight.named[1])
-            self._push(flight.took, (1, command.call, 1), flight.outcome)
+            self._push(flight.took, (1, command.call, 2), flight.outcome)
+        elif isinstance(command, Abandon) and command.cell.id in self._preparing - self._abandoned:
+            self._abandoned.add(command.cell.id)
+            self._push(0, (0, command.cell.id, 1), (command.cell, Broken(fault=command.fault)))
         elif isinstance(command, Cancel) and command.call in self._flights:
             self._dead.add(command.call)
             usage = self.cancelled(self._commands[command.call])
-            self._push(0, (1, command.call, 1), Fault(code="cancelled", message="cancelled", usage=usage))
+            self._push(0, (1, command.call, 2), Fault(code="cancelled", message="cancelled", usage=usage))
 
     def _push(self, delay: int, order: tuple[int, int, int], what: object) -> None:
         self._pushed += 1
@@ -96,6 +102,11 @@ class Heap:
         while self._moments and self._moments[0][0] <= self.now:  # one batch is one instant, in order of cell and call
             _, (kind, number, last), _, what = heappop(self._moments)
             if kind == 0:
+                cell = what[0]  # type: ignore[index]
+                if last == 0 and cell.id in self._abandoned:
+                    continue
+                self._abandoned.discard(cell.id)
+                self._preparing.discard(cell.id)
                 self.conductor.prepared(*what, self.now)  # type: ignore[misc, call-arg]
             elif number not in self._flights or (number in self._dead and not isinstance(what, Fault)):
                 continue

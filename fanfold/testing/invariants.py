@@ -173,8 +173,9 @@ class Invariants:
         """I22: how it ended is a function of how its cells ended."""
         required = [rule for rule in self.run.rules if rule.required]
         own = any(step.own for step in self.state.steps)
+        filled = any(step.fallback for step in self.state.steps) and not self.run.tally.cut_off
         whole = all(self.state.steps[rule.index].own == self.state.steps[rule.index].cells for rule in required)
         stopped = self.run.stop is not None
         cancelled = stopped and self.run.stop is not None and self.run.stop[0] == "cancelled"
-        expected = "cancelled" if cancelled else "complete" if whole and not stopped else "partial" if own else "failed"
+        expected = "cancelled" if cancelled else "complete" if whole and not stopped else "partial" if own or filled else "failed"
         assert self.state.state == expected, f"I22: {self.state.state} instead of {expected}"

@@ -18,6 +18,7 @@ from fanfold.core.fold import RunState
 from fanfold.core.grid import Grid
 from fanfold.core.limiter import REQUESTS, TOTAL, Limiter, Window
 from fanfold.core.run import Cell, Rule
+from fanfold.engine.facts import Fact, Identified
 from fanfold.engine.job import Job
 from fanfold.engine.shell import Shell
 from fanfold.spec.calls import Broken, Chunk, Fault, Hit, Reply, Scope, Usage, Work
@@ -229,15 +230,13 @@ class WorldAttempts:
             await asyncio.sleep(delay / 1e6)
         return result
 
-    async def call(
-        self, job: Any, command: Call, heard: Callable[[Chunk], None], identified: Callable[[str], None]
-    ) -> Reply | Fault:
+    async def call(self, job: Any, command: Call, heard: Callable[[Chunk], None], put: Callable[[Fact], None]) -> Reply | Fault:
         flight = self._world.fly(command)
         passed = 0
         if flight.named is not None:
             passed, name = flight.named
             await asyncio.sleep(passed / 1e6)
-            identified(name)
+            put(Identified(command.call, name))
         await asyncio.sleep((flight.took - passed) / 1e6)
         return flight.outcome
 

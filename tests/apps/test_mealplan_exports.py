@@ -123,7 +123,7 @@ def test_the_plan_compiles():
     compiled = compile_plan(plan(Params(days=2, diet="vegan", calories=2000)))
     assert compiled.step("recipe").over == ("day", "meal") and compiled.step("shopping").needs == ("recipe",)
     assert compiled.axes["day"].size == 2 and compiled.axes["meal"].values == ["breakfast", "lunch", "dinner"]
-    assert compiled.step("recipe").unique.by == "name" and compiled.step("recipe").step.attempts == 8
+    assert compiled.step("recipe").unique.by == "name" and compiled.step("recipe").step.attempts == 10
 
 
 def test_the_application_says_who_it_is():

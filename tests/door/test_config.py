@@ -11,10 +11,10 @@ def test_an_option_beats_the_environment_beats_the_file(tmp_path):
     file = tmp_path / "c.toml"
     file.write_text('rpm = 1\ntpm = 2\nmodel = "sim/file"\nmax-concurrent = 9\n')
     environ = {"FANFOLD_RPM": "10", "FANFOLD_TPM": "20", "FANFOLD_CONFIG": str(file)}
-    joined = options({"rpm": 100, "model": None}, environ=environ)
+    joined, _ = options({"rpm": 100, "model": None}, environ=environ)
     assert (joined.rpm, joined.tpm, joined.model, joined.retries) == (100, 20, "sim/file", 4)
     assert joined.limits.concurrent == 9
-    assert options({"sequential": True}, environ=environ).limits.concurrent == 1, "the stronger level speaks for both"
+    assert options({"sequential": True}, environ=environ)[0].limits.concurrent == 1, "the stronger level speaks for both"
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,14 @@ def test_an_option_beats_the_environment_beats_the_file(tmp_path):
 def test_wrong_options_are_named_with_their_level(given, environ, message):
     with pytest.raises(PlanError, match=message):
         options(given, environ=environ)
+
+
+def test_parameters_of_an_application_come_from_every_level_too(tmp_path):
+    file = tmp_path / "c.toml"
+    file.write_text("rpm = 3\n[mealplan]\ndays = 2\nservings = 4\n[reviews]\nshares = 1\n")
+    environ = {"FANFOLD_DAYS": "5", "FANFOLD_CONFIG": str(file)}
+    joined, params = options({"diet": "vegan"}, environ=environ, also=("days", "servings", "diet"), section="mealplan")
+    assert joined.rpm == 3 and params == {"diet": "vegan", "days": "5", "servings": 4}
 
 
 def test_wrong_config_files(tmp_path):

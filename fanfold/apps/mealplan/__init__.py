@@ -28,7 +28,7 @@ def plan(params: Params) -> Plan:
         over=("day", "meal"),
         unique="name",
         checks=checks_for(params),
-        attempts=8,
+        attempts=10,
         weight=95,
     )
     shopping = Step(

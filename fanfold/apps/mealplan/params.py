@@ -76,6 +76,13 @@ class Params(BaseModel):
             raise ValueError(f"a whole number from 1, not {value}")
         return value
 
+    @field_validator("days")
+    @classmethod
+    def _a_year(cls, value: int) -> int:
+        if value > 366:
+            raise ValueError(f"at most 366, not {value}")
+        return value
+
     @field_validator("servings")
     @classmethod
     def _kitchen(cls, value: int) -> int:

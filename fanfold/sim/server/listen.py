@@ -39,7 +39,7 @@ class Running:
 async def start(
     world: World, host: str = "127.0.0.1", port: int = 0, *, api_key: str | None = None, models: Sequence[str] | None = None
 ) -> Running:
-    """Listen. port: 0 for any. api_key: the only one accepted; None: any, or none. models: the only ones known; None: all.
+    """Listen. port: 0 for any. api_key: the only one accepted; None: any, or none. models: the only ones known, `sim*` for all that begin so; None: all.
 
     Raises OSError when the port cannot be had.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from fnmatch import fnmatchcase
 
 from aiohttp import web
 
@@ -41,10 +42,15 @@ class Service:
         """With the key checked, and refusals written as documents."""
 
         async def guarded(request: web.Request) -> web.StreamResponse:
+            admitted = False
             try:
                 self._authorize(request)
+                admitted = True
                 return await handler(request)
             except chat.Refused as refused:
+                if not admitted:
+                    self.stats.requests += 1
+                    self.stats.turned_away += 1
                 return document(refused.body, refused.status)
 
         return guarded
@@ -61,12 +67,12 @@ class Service:
     # ---------------------------------------------------------------- models, counters, nothing
 
     def _known(self, name: str) -> None:
-        if name.startswith(MISSING) or (self._models is not None and name not in self._models):
+        if name.startswith(MISSING) or (self._models is not None and not any(fnmatchcase(name, m) for m in self._models)):
             message = f"The model `{name}` does not exist or you do not have access to it."
             raise chat.Refused(404, message, param="model", code="model_not_found")
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
-        names = self._models if self._models is not None else [DEFAULT_MODEL]
+        names = [name.removesuffix("*") for name in self._models] if self._models is not None else [DEFAULT_MODEL]
         return document(chat.encode({"object": "list", "data": [chat.model_document(name) for name in names]}))
 
     async def _model(self, request: web.Request) -> web.StreamResponse:

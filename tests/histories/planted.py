@@ -1,0 +1,160 @@
+"""Small deliberate bugs, and who must notice. Each replaces a piece of one function's source; the suite is measured by them, not by lines."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import textwrap
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from fanfold.testing.weather import Climate, same_log
+from tests.core import test_conductor as conductor_tests
+from tests.engine import test_engine as engine_tests
+from tests.engine import test_faults as fault_tests
+
+MOST_HISTORIES = 600
+
+
+def histories() -> None:
+    """Random weather under both shells until something is wrong."""
+    for seed in range(MOST_HISTORIES):
+        same_log(Climate.of(seed))
+
+
+@dataclass(frozen=True)
+class Fault:
+    """where: `module:Class.function` or `module:function`. old, new: what is replaced. noticed_by: what must fail."""
+
+    name: str
+    where: str
+    old: str
+    new: str
+    noticed_by: Callable[[], object] = histories
+
+
+@contextmanager
+def planted(fault: Fault) -> Iterator[None]:
+    """The fault is in the code as long as the context lasts."""
+    module_name, _, path = fault.where.partition(":")
+    module = importlib.import_module(f"fanfold.{module_name}")
+    *owners, name = path.split(".")
+    owner = module if not owners else getattr(module, owners[0])
+    original = inspect.getattr_static(owner, name)
+    function = original.fget if isinstance(original, property) else original
+    source = textwrap.dedent(inspect.getsource(function))
+    assert fault.old in source, f"{fault.name}: {fault.old!r} is not in {fault.where} any more: plant it anew"
+    names: dict[str, object] = {}
+    exec(compile(source.replace(fault.old, fault.new), f"<{fault.name}>", "exec"), function.__globals__, names)
+    changed = names[name]
+    homes = [owner] + [
+        m
+        for m in map(importlib.import_module, ("fanfold.engine.shell", "fanfold.core.conductor"))
+        if not owners and hasattr(m, name)
+    ]
+    for home in homes:
+        setattr(home, name, changed)
+    try:
+        yield
+    finally:
+        for home in homes:
+            setattr(home, name, original)
+
+
+C, R, U, L, S = "core.conductor:Conductor.", "core.run:", "core.uniqueness:Reservations.", "core.limiter:", "engine.shell:Shell."
+FAULTS = (
+    Fault("one call more than the cap", C + "_admit", "lane.in_air < lane.cap", "lane.in_air <= lane.cap"),
+    Fault("limits looked at before, not when a call is admitted", C + "_admit", "> now:", "> now + 10**12:"),
+    Fault("booked in another moment than sent", C + "_admit", "book(tokens_in, tokens_out, now)", "book(tokens_in, tokens_out, now - 30_000_000)"),
+    Fault("one request more than the limit", L + "Window.open_at", "self.limit - min", "self.limit + 1 - min"),
+    Fault("a window half a second short", L + "Window.__init__", "span + GUARD", "span - 500_000"),
+    Fault("what is booked is not counted", L + "Window.book", "self.used += cost", "self.used += 0"),
+    Fault("the gate after a 429 is ignored", L + "Limiter.open_at", "max(now, self.gate)", "now"),
+    Fault("one attempt too many", "core.gates:again", "judged >= attempts", "judged > attempts"),
+    Fault("attempts are not counted", C + "_again", "cell.judged += 1", "cell.judged += 0"),
+    Fault(
+        "one retry too many", C + "_faulted", "cure is Remedy.RETRY and cell.retries <", "cure is Remedy.RETRY and cell.retries <=",
+        conductor_tests.test_transient_faults_are_retried_within_their_budget_and_no_further,
+    ),
+    Fault(
+        "it waits for limits for ever", C + "_faulted", "cell.waits < WAITS", "True",
+        conductor_tests.test_a_cell_waits_for_a_rate_limit_at_most_so_often,
+    ),
+    Fault(
+        "retry without jitter", "core.retry:backoff", "int(draw * (d // 2))", "d // 2",
+        conductor_tests.test_retries_of_different_cells_do_not_come_together,
+    ),
+    Fault("a wrong key is tried again", C + "_heard_of", "fault.scope is Scope.LANE or", "False or"),
+    Fault("what rests for a condemned lane goes on", C + "_rest", "self._blocked(cell)", "None"),
+    Fault("a late duplicate is accepted", C + "_answered", "not self._take(cell, reply.key or \"\")", "False"),
+    Fault(
+        "read, then add: only accepted keys are looked at", U + "take", "if scope.owner.setdefault(key[1], cell) != cell:",
+        "if key in self._committed or scope.owner.update({key[1]: cell}):",
+    ),
+    Fault("a reservation forgotten when its cell fails", C + "_fail", "self._release(cell)", "pass"),
+    Fault("a reservation forgotten when the answer is drawn anew", C + "_again", "self._release(cell)", "pass"),
+    Fault("a key given back twice", C + "_release", "cell.key = None", "pass"),
+    Fault("the first key kept when the second is taken", U + "take", "held is not None and held != key", "False"),
+    Fault("a judge's fault gives the key away", C + "_pause", "cell.phase == ANSWER", "True"),
+    Fault("a refused answer is accepted", C + "_judged", "if reply.verdict:", "if True:"),
+    Fault("a checked answer is accepted in spite of the finding", C + "_answered", "reply.finding is not None", "False"),
+    Fault("a cancelled call's answer counts", C + "settled", "cell.call != call or run.stop", "run.stop"),
+    Fault("a doomed call stays the cell's call", C + "_doom", "record.cell.call = -1", "pass"),
+    Fault("the slot comes back when a call is doomed, not when it ends", C + "_doom", "record.doom = str(why)", "record.doom = str(why); self.lanes[record.lane].in_air -= 1"),
+    Fault("a hanging call is never cut off", C + "_admit", "self._timers.set(now + cell.rule.timeout, record)", "pass"),
+    Fault("a rest that never ends", C + "_rest", "self._timers.set(until, cell)", "pass"),
+    Fault("no wake-up for the limiter", C + "wake_at", "lane.in_air < lane.cap and", "False and"),
+    Fault("cancel lets what waits go on", C + "_stop", "cells, _ = queue.take()", "cells = []"),
+    Fault("cancel forgets what is in the air", C + "_stop", "if not record.doom:", "if False:"),
+    Fault("cancel forgets to count what waited", C + "_stop", "self.lanes[index].ready -= len(cells)", "pass"),
+    Fault("a run that has ended is not seen to have", C + "settled", "self._close_if_done(run, now)  # it was", "pass  # it was"),
+    Fault("events numbered twice", R + "Run.emit", "self.seq += 1", "self.seq += self.seq % 5 != 3"),
+    Fault("what hangs on a skipped cell is forgotten", C + "_wake", "todo.extend(self._end_bundle(run, bundle, now))", "self._end_bundle(run, bundle, now)"),
+    Fault("a gather begins one too early", "core.grid:Grid.ended", "group.open -= 1", "group.open -= 2 if group.open == 2 else 1"),
+    Fault("a gather counts failed cells as values", "core.grid:Grid.ended", "if accepted:", "if True:"),
+    Fault("an unknown list counts nothing", "core.grid:Grid.unfold", "n * level.rest - 1", "n * level.rest"),
+    Fault("of two needs only one is waited for", "core.grid:Grid._watch", "if done is None:", "if done is None and node.depth > 99:"),
+    Fault(
+        "ranks upside down", R + "Run.__init__", "-ranks[rule.index]", "ranks[rule.index]",
+        conductor_tests.test_the_longest_chain_goes_first_when_slots_are_short,
+    ),
+    Fault(
+        "chains begun and not finished", "core.run:Queue.next_bundle", "self.bundles > many", "False",
+        conductor_tests.test_chains_are_finished_not_only_begun,
+    ),
+    Fault("prepared without bound", "core.lane:Lane.window", "AHEAD * self.cap", "10**9", conductor_tests.test_memory_follows_the_window),
+    Fault("required cells are not missed", C + "_fail", "cell.run.tally.bad += cell.rule.required", "pass"),
+    Fault("a fallback counts as a value of its own", C + "_accept", "if cell.failure is None:", "if True:"),
+    Fault("an orphaned call", S + "_cancel", "flight.task.cancel()", "pass"),
+    Fault("facts in the order in which they came", "engine.facts:Inbox.batch", "facts.sort(key=lambda fact: fact.order)", "facts.reverse()"),
+    Fault("a batch closed before its instant is over", "engine.facts:Inbox.batch", "await self._clock.quiet()", "pass"),
+    Fault(
+        "sent before it is written", "engine.dispatch:dispatch",
+        "await shell.bus.publish(conductor.drain())  # journal first: admissions are durable before a byte leaves\n            for command in commands:\n                shell.perform(command, group)\n",
+        "for command in commands:\n                shell.perform(command, group)\n            await asyncio.sleep(0.1)\n            await shell.bus.publish(conductor.drain())\n",
+        fault_tests.test_an_admission_is_durable_before_it_is_sent_and_a_value_before_it_is_seen,
+    ),
+    Fault(
+        "a gather in the order of completion", "engine.attempt:Attempts._gather", "[found[at] for at in members if at in found]",
+        "sorted(found.values(), reverse=True)", engine_tests.test_a_gather_is_in_axis_order_whatever_ends_first,
+    ),
+    Fault(
+        "the identity is looked at only at the end", "engine.attempt:IdentityListener.__call__", "self._identified(name)", "pass",
+        engine_tests.test_no_two_names_are_the_same_and_losers_are_told_what_to_avoid,
+    ),
+    Fault(
+        "a failing view stops the run", "engine.bus:Bus._show", "except Exception:", "except KeyError:",
+        lambda: engine_tests.test_a_view_that_fails_is_removed_and_the_run_goes_on(NoLog()),
+    ),
+    Fault(
+        "a plan's own cap is ignored", "core.lane:Lane.__init__", "len(run.calls) < run.cap", "True",
+        engine_tests.test_a_plan_may_limit_its_own_calls,
+    ),
+)  # fmt: skip
+
+
+class NoLog:
+    """In place of pytest's caplog: the log of a run in which a view failed once."""
+
+    text = "a view failed"
