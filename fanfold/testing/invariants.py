@@ -33,6 +33,7 @@ class Invariants:
         self.air: dict[int, Called] = {}
         self.answers: dict[Place, int] = defaultdict(int)
         self.last_answer: dict[Place, Called] = {}
+        self.last_call: dict[Place, Called] = {}
         self.starts: dict[int, deque[int]] = defaultdict(deque)
         self.gates: dict[int, int] = defaultdict(int)
         self.condemned: set[int] = set()
@@ -81,8 +82,11 @@ class Invariants:
             members = [(edge.src.index, at) for at in self.run.grid.members(edge, event.at)]
             assert all(member in self.ended for member in members), f"I8: {place} began before its needs had ended"
             accepted = [member for member in members if self.ended[member] == "accepted"]
-            assert accepted or not members or not edge.single, f"I8: {place} began without a value it needs"
+            least = 1 if edge.single else self.run.grid.nodes[event.step].at_least
+            enough = len(accepted) >= least or (not members and least <= 1) or rule.fallback
+            assert enough, f"I8: {place} began with {len(accepted)} of the {least} values it needs"
         self.air[event.call] = event
+        self.last_call[place] = event
         if event.phase == ANSWER:
             self.answers[place] += 1
             self.last_answer[place] = event
@@ -127,6 +131,9 @@ class Invariants:
             return
         reply = self.world.outcome(self.last_answer[place].call)
         assert isinstance(reply, Reply) and reply.finding is None, "I9: accepted an answer that was not good"
+        if rule.judge_lane is not None:
+            verdict = self.world.outcome(self.last_call[place].call)
+            assert isinstance(verdict, Reply) and verdict.verdict, "I9: accepted what the judge refused"
         if rule.unique is not None:
             assert event.key == normalise(reply.key or ""), "I9: accepted under another key than its own"
             scope = (event.step, *(event.at[i] for i in rule.unique), event.key)

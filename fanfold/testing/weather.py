@@ -130,7 +130,7 @@ class World:
 
     def prepare(self, cell: Cell, phase: int) -> tuple[int, Work | Hit | Broken]:
         """(µs, result). Functions and fallbacks are hits."""
-        delay = 0 if self._draw(cell.id, 1) < 0.7 else SECOND
+        delay = 0 if self._draw(cell.id, 1) < 0.7 else self._one_of(cell.id, 8, (1, 1, 3)) * SECOND
         if self._draw(cell.id, 2 + phase) < self.climate.broken:
             return delay, Broken(fault=Fault(code="internal", message="broken"))
         if phase == FALLBACK:

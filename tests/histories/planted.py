@@ -13,6 +13,7 @@ from fanfold.testing.weather import Climate, same_log
 from tests.core import test_conductor as conductor_tests
 from tests.engine import test_engine as engine_tests
 from tests.engine import test_faults as fault_tests
+from tests.engine import test_found as found_tests
 
 MOST_HISTORIES = 600
 
@@ -87,13 +88,14 @@ FAULTS = (
     ),
     Fault("a wrong key is tried again", C + "_heard_of", "fault.scope is Scope.LANE or", "False or"),
     Fault("what rests for a condemned lane goes on", C + "_rest", "self._blocked(cell)", "None"),
-    Fault("a late duplicate is accepted", C + "_answered", "not self._take(cell, reply.key or \"\")", "False"),
+    Fault("answers are bought for a judge that is dead", C + "_refusal", "or judge", ""),
+    Fault("what is prepared for a run that is over is waited for", C + "_stop", "self._give_up(cell, stop[1], stop[2])", "pass"),
+    Fault("a late duplicate is accepted", C + "_answered", "not self._take(cell, reply.key or \"\", exact=reply.exact)", "False"),
     Fault(
         "read, then add: only accepted keys are looked at", U + "take", "if scope.owner.setdefault(key[1], cell) != cell:",
         "if key in self._committed or scope.owner.update({key[1]: cell}):",
     ),
     Fault("a reservation forgotten when its cell fails", C + "_fail", "self._release(cell)", "pass"),
-    Fault("a reservation forgotten when the answer is drawn anew", C + "_again", "self._release(cell)", "pass"),
     Fault("a key given back twice", C + "_release", "cell.key = None", "pass"),
     Fault("the first key kept when the second is taken", U + "take", "held is not None and held != key", "False"),
     Fault("a judge's fault gives the key away", C + "_pause", "cell.phase == ANSWER", "True"),
@@ -129,6 +131,14 @@ FAULTS = (
     Fault("an orphaned call", S + "_cancel", "flight.task.cancel()", "pass"),
     Fault("facts in the order in which they came", "engine.facts:Inbox.batch", "facts.sort(key=lambda fact: fact.order)", "facts.reverse()"),
     Fault("a batch closed before its instant is over", "engine.facts:Inbox.batch", "await self._clock.quiet()", "pass"),
+    Fault(
+        "limits count from the booking, not from the sending", C + "sent", "self.lanes[record.lane].limiter.sent(record.bookings, now)", "pass",
+        found_tests.test_declared_limits_hold_behind_slow_writes,
+    ),
+    Fault(
+        "a nudge is forgotten when nobody waits", "engine.facts:Inbox.nudge", "self._nudged = True", "pass",
+        lambda: found_tests.test_a_cancel_while_something_is_written_down_is_heard(1000.0, 3),
+    ),
     Fault(
         "sent before it is written", "engine.dispatch:dispatch",
         "await shell.bus.publish(conductor.drain())  # journal first: admissions are durable before a byte leaves\n            for command in commands:\n                shell.perform(command, group)\n",

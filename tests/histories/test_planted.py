@@ -12,7 +12,7 @@ from tests.histories.planted import FAULTS, histories, planted
     "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::RuntimeWarning", "ignore::ResourceWarning"
 )
 def test_a_planted_fault_is_noticed(fault):
-    with planted(fault), pytest.raises(BaseException) as caught:  # noqa: PT011 - how it is noticed is its own affair
+    with planted(fault), pytest.raises(BaseException) as caught:
         fault.noticed_by()
     assert not isinstance(caught.value, KeyboardInterrupt | SyntaxError | NameError), caught.value
     assert "pytest-timeout" not in str(caught.value), "it was noticed only because time ran out"
