@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import cached_property
 from math import prod
 from typing import Any, Literal, get_args, get_origin
 
@@ -61,8 +62,12 @@ class CompiledPlan:
     order: tuple[int, ...]
     """Step indexes, each after everything it needs."""
 
+    @cached_property
+    def _by_name(self) -> dict[str, CompiledStep]:
+        return {step.name: step for step in self.steps}
+
     def step(self, name: str) -> CompiledStep:
-        return next(s for s in self.steps if s.name == name)
+        return self._by_name[name]
 
 
 def compile_plan(plan: Plan) -> CompiledPlan:
@@ -82,7 +87,8 @@ def compile_plan(plan: Plan) -> CompiledPlan:
     _names(plan.steps, "steps")
     axes = _axes(plan)
     _clashes(plan, axes)
-    steps = tuple(_step(plan, axes, step, i) for i, step in enumerate(plan.steps))
+    by_name = {step.name: step for step in plan.steps}
+    steps = tuple(_step(plan, axes, by_name, i) for i in range(len(plan.steps)))
     _dynamic_axes(axes, steps)
     order = _topological(steps)
     compiled = CompiledPlan(plan, axes, steps, order)
@@ -256,13 +262,14 @@ def _dynamic_axes(axes: Mapping[str, CompiledAxis], steps: tuple[CompiledStep, .
 # ---------------------------------------------------------------- steps
 
 
-def _step(plan: Plan, axes: Mapping[str, CompiledAxis], step: Step, index: int) -> CompiledStep:
+def _step(plan: Plan, axes: Mapping[str, CompiledAxis], by_name: Mapping[str, Step], index: int) -> CompiledStep:
+    step = plan.steps[index]
     path = f"steps.{step.name}"
     if (step.prompt is None) == (step.function is None):
         raise PlanError(path, "a step needs a prompt or a function, and not both")
     _numbers(step, path)
     over = _over(step, axes)
-    names = _Names(plan, axes, over, path, step)
+    names = _Names(plan, axes, by_name, over, step)
     prompt = names.template(step.prompt, "prompt")
     system = names.template(step.system, "system")
     judge_prompt = None
@@ -286,9 +293,11 @@ def _step(plan: Plan, axes: Mapping[str, CompiledAxis], step: Step, index: int) 
 class _Names:
     """What the prompts of one step may name, and which needs that makes."""
 
-    def __init__(self, plan: Plan, axes: Mapping[str, CompiledAxis], over: tuple[str, ...], path: str, step: Step) -> None:
-        self.steps = {s.name: s for s in plan.steps}
-        self.given, self.axes, self.over, self.path, self.step = plan.given, axes, over, path, step
+    def __init__(
+        self, plan: Plan, axes: Mapping[str, CompiledAxis], steps: Mapping[str, Step], over: tuple[str, ...], step: Step
+    ) -> None:
+        self.given, self.axes, self.steps, self.over, self.step = plan.given, axes, steps, over, step
+        self.path = f"steps.{step.name}"
         self.needs: dict[str, None] = {}
 
     def need(self, name: str, path: str) -> None:

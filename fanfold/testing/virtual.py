@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import selectors
+from math import ceil
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -70,8 +71,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._virtual = max(self._virtual, self._scheduled[0]._when)  # type: ignore[attr-defined]
 
     def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:  # type: ignore[override]
-        """Timers stand on whole microseconds: sums of floats would make two instants of one."""
-        return super().call_at(round(when * 1e6) / 1e6, callback, *args, context=context)
+        """Timers stand on whole microseconds, rounded up: sums of floats would make two instants of one, or of two none."""
+        exact = ceil(when * 1e6 - 1e-3) / 1e6
+        if exact <= self._virtual < when:
+            exact = (round(self._virtual * 1e6) + 1) / 1e6  # the shortest time there is: who waits for it must get on
+        return super().call_at(exact, callback, *args, context=context)
 
     async def quiet(self) -> None:
         """Return when nothing else can happen at this instant."""

@@ -318,7 +318,7 @@ def test_a_cell_waits_for_a_rate_limit_at_most_so_often():
 
 def test_the_longest_chain_goes_first_when_slots_are_short():
     steps = [Step("leaf", "x", over="n"), Step("one", "x"), Step("two", "{one}"), Step("three", "{two}")]
-    conductor, run = begin(plan_of(steps, {"n": range(6)}), cap=2)
+    conductor, _ = begin(plan_of(steps, {"n": range(6)}), cap=2)
     heap = Heap(conductor, lambda call: Flight(SECOND, OK))
     heap.run()
     assert heap.now == 5 * SECOND, "9 calls, 2 at once, and the chain of 3 begun first"

@@ -409,7 +409,7 @@ def test_wrong_options_say_so():
 def test_generators_may_be_used_twice():
     plan = Plan("p", [Step("a", "{n} {g}", over="n")], [Axis("n", (i for i in range(2)))], {"g": (c for c in "xy")})
     for _ in range(2):
-        result, provider, _ = make(plan, lambda request, n: Says(last(request)))
+        result, _, _ = make(plan, lambda request, n: Says(last(request)))
         assert result.values == ['0 ["x","y"]', '1 ["x","y"]']
 
 

@@ -44,9 +44,8 @@ def test_two_shells_write_one_log(days, seeds):
 
 
 def test_the_same_seed_is_the_same_history():
-    assert [list(map(encode, shell_history(Climate.of(5)))) for _ in range(2)][0] == list(
-        map(encode, shell_history(Climate.of(5)))
-    )
+    one, other = shell_history(Climate.of(5)), shell_history(Climate.of(5))
+    assert list(map(encode, one)) == list(map(encode, other))
 
 
 def test_the_weather_reaches_everything():
