@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from math import ceil
 from collections.abc import Callable, Coroutine
+from math import ceil
 from typing import Any, TypeVar
 
 T = TypeVar("T")
