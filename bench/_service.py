@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import openai
 
 LATENCY_S = 0.05
-PROMPT = "A note about harbour number {n}, in nine short paragraphs."
+PROMPT = "A note about harbour number {n}, in four short paragraphs."
 
 
 class Note(BaseModel):
@@ -27,7 +27,7 @@ class Note(BaseModel):
 
     id: str = Field(pattern="^[0-9a-f]{24}$")
     title: str
-    paragraphs: list[str] = Field(min_length=9, max_length=9)
+    paragraphs: list[str] = Field(min_length=4, max_length=4)
 
 
 SCHEMA = {**Note.model_json_schema(), "additionalProperties": False}
@@ -60,14 +60,15 @@ def body(n: int, *, streamed: bool) -> dict[str, Any]:
     return {**asked, "stream": True, "stream_options": {"include_usage": True}} if streamed else asked
 
 
-async def ask_bare(session: aiohttp.ClientSession, url: str, calls: int, cap: int, *, streamed: bool) -> None:
+async def ask_bare(session: aiohttp.ClientSession, url: str, calls: int, cap: int, *, streamed: bool) -> float:
+    """Returns the characters of an answer, on average."""
     read = _streamed if streamed else _whole
 
     async def ask(n: int) -> str:
         async with session.post(f"{url}/chat/completions", json=body(n, streamed=streamed)) as response:
             return await read(response)
 
-    await _all(ask, calls, cap)
+    return await _all(ask, calls, cap)
 
 
 async def ask_official(client: openai.AsyncOpenAI, calls: int, cap: int, *, streamed: bool) -> None:
@@ -80,7 +81,7 @@ async def ask_official(client: openai.AsyncOpenAI, calls: int, cap: int, *, stre
     await _all(ask, calls, cap)
 
 
-async def _all(ask: Callable[[int], Awaitable[str]], calls: int, cap: int) -> None:
+async def _all(ask: Callable[[int], Awaitable[str]], calls: int, cap: int) -> float:
     free = asyncio.Semaphore(cap)
 
     async def one(n: int) -> str:
@@ -89,6 +90,7 @@ async def _all(ask: Callable[[int], Awaitable[str]], calls: int, cap: int) -> No
 
     texts = await asyncio.gather(*(one(n) for n in range(calls)))
     assert len(texts) == calls and all(text.startswith("{") and text.endswith("}") for text in texts)
+    return sum(map(len, texts)) / calls
 
 
 async def _whole(response: aiohttp.ClientResponse) -> str:

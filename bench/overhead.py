@@ -27,6 +27,7 @@ OFFICIAL_CALLS = 256
 
 def measure() -> Iterator[tuple[str, float, float | None]]:
     with service() as url, tempfile.TemporaryDirectory() as folder:
+        yield "characters of an answer, on average", asyncio.run(answer_size(url)), None
         for cap, calls, pairs in AT:
             for streamed in (False, True):
                 store = SqliteStore(Path(folder) / f"{cap}-{streamed}.db")
@@ -59,6 +60,11 @@ def figures(what: str, pairs: list[tuple[float, float]]) -> list[tuple[str, floa
     ]
 
 
+async def answer_size(url: str) -> float:
+    async with aiohttp.ClientSession() as session:
+        return await ask_bare(session, url, 64, 64, streamed=False)
+
+
 async def cpu_of_official(url: str, cap: int, *, streamed: bool) -> float:
     """µs of CPU per call, after a round that opens connections."""
     import openai
@@ -69,7 +75,7 @@ async def cpu_of_official(url: str, cap: int, *, streamed: bool) -> float:
         return spent / OFFICIAL_CALLS * 1e6
 
 
-async def cpu(work: Callable[[], Awaitable[None]]) -> float:
+async def cpu(work: Callable[[], Awaitable[object]]) -> float:
     """Seconds of CPU that this process spends on it, in all threads."""
     before = resource.getrusage(resource.RUSAGE_SELF)
     await work()

@@ -38,8 +38,8 @@ def normalise(text: str) -> str:
             if not base.isascii():
                 out.append(char)
             continue
-        base = char
-        out.append(" " if category[0] in "PZC" and char not in "#%&@" else char)
+        base = " " if category[0] in "PZC" and char not in "#%&@" else char
+        out.append(base)
     return " ".join("".join(out).split()) or text.strip()
 
 
