@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: demo test test-deps check bench pins clean
+.PHONY: demo test test-long test-deps check bench pins clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.runtime
@@ -13,6 +13,9 @@ demo: $(VENV)/.runtime
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest
 	$(MAKE) --no-print-directory check
+
+test-long: $(VENV)/.dev  # what takes too long for every commit: 100,000 histories, 400,000 cells
+	FANFOLD_HISTORIES=100000 FANFOLD_CELLS=400000 $(BIN)/python -m pytest tests/histories --timeout 3600
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -58,3 +58,11 @@ def test_the_picture_is_there_and_fetches_nothing():
     assert set(re.findall(r"https?://[^\"]*", picture)) == {"http://www.w3.org/2000/svg"}
     for word in ("speed-up", "lower bound", "duplicates"):
         assert word in picture.replace("&#160;", " ")
+
+
+def test_the_generated_pages_are_fresh():
+    source = (ROOT / "docs" / "generate.py").read_text("utf-8")
+    names: dict[str, object] = {"__name__": "pages", "__file__": str(ROOT / "docs" / "generate.py")}
+    exec(compile(source, "docs/generate.py", "exec"), names)
+    for name, page in names["PAGES"].items():  # type: ignore[attr-defined]
+        assert (ROOT / "docs" / name).read_text("utf-8") == page(), f"docs/{name} is stale: python docs/generate.py"
