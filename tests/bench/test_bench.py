@@ -21,7 +21,7 @@ def test_a_run_of_the_conductor_has_its_price():
     assert found.events > 1 + 2 * found.calls, "each call is called and settled, each cell ends"
 
 
-def test_the_weather_has_everything_in_it():
+def test_the_weather_has_everything_in_it(monkeypatch):
     outcomes: dict[str, int] = {}
 
     class Noting(price.Clocked):
@@ -32,11 +32,8 @@ def test_the_weather_has_everything_in_it():
                     outcomes[word] = outcomes.get(word, 0) + 1
             return []
 
-    whole, price.Clocked = price.Clocked, Noting  # type: ignore[misc]
-    try:
-        price.price(days=150, seed=1)
-    finally:
-        price.Clocked = whole  # type: ignore[misc]
+    monkeypatch.setattr(price, "Clocked", Noting)
+    price.price(days=150, seed=1)
     assert {"ok", "duplicate", "transient", "rate_limited", "check_failed"} <= set(outcomes)
 
 
