@@ -80,7 +80,13 @@ def open_writer(path: Path, durability: str, lock: FileLock) -> sqlite3.Connecti
     """The one connection that writes and checkpoints. Raises StoreError, or sqlite3.Error."""
     db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, cached_statements=256)
     try:
-        if _is_new(path, db):
+        try:
+            unsure = _is_new(path, db)
+        except sqlite3.OperationalError as error:
+            unsure = error.sqlite_errorname.startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))  # somebody may be making it just now
+            if not unsure:
+                raise
+        if unsure:
             with lock:
                 if _is_new(path, db):  # still, now that nobody else can be making it
                     _create(db)
