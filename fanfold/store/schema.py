@@ -82,6 +82,8 @@ def open_writer(path: Path, durability: str, lock: FileLock) -> sqlite3.Connecti
     try:
         try:
             unsure = _is_new(path, db)
+        except StoreError:
+            unsure = True  # half made, perhaps
         except sqlite3.OperationalError as error:
             unsure = error.sqlite_errorname.startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))  # somebody may be making it just now
             if not unsure:
