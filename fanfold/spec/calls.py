@@ -51,10 +51,24 @@ class Usage(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     exact: bool = True
 
 
+class Told(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What a response says of one limit of the account it came from.
+
+    counts: "requests", "input tokens", "output tokens" or "tokens". span_s: the limit is for so many seconds (60, 86,400, 1).
+    limit, remaining: None when not told. reset_s: seconds until all of the limit is there again, None when not told.
+    """
+
+    counts: str
+    span_s: int = 60
+    limit: int | None = None
+    remaining: int | None = None
+    reset_s: float | None = None
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What a provider delivered, with a terminal signal that it ended well. Not yet parsed or checked.
 
-    headers: rate-limit headers of the response, lower case (`x-ratelimit-…`, `retry-after`), for the limiter to learn from.
+    headers: rate-limit headers of the response, lower case (`x-ratelimit-…`, `retry-after`). told: what they mean.
     """
 
     text: str
@@ -62,6 +76,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     finish: str = "stop"
     request_id: str = ""
     headers: dict[str, str] = {}
+    told: tuple[Told, ...] = ()
 
 
 class Scope(IntEnum):
@@ -77,7 +92,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     """A call that did not deliver. `code` is one of `Code`.
 
     retry_after_s: the server's own wish, None when it said nothing.
-    usage: what was consumed all the same.
+    usage: what was consumed all the same. told: what it says of limits. refused: which limit said no, as `Told.counts`, or "".
     """
 
     code: str
@@ -87,6 +102,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     scope: Scope = Scope.CELL
     usage: Usage = Usage()
     headers: dict[str, str] = {}
+    told: tuple[Told, ...] = ()
+    refused: str = ""
     status: int = 0
 
 
@@ -97,10 +114,11 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     finding: the reason a rule check (or the judge) gives against it; `check` names that check.
     lengths: sizes of the lists that dynamic axes find in it.
     judge: estimated tokens (in, out) of the judge's call, None when there is no judge.
-    verdict: only in answers of a judge.
+    verdict: only in answers of a judge. told: what the response says of limits.
     """
 
     usage: Usage
+    told: tuple[Told, ...] = ()
     key: str | None = None
     exact: bool = False
     check: str = ""
