@@ -96,8 +96,10 @@ class Conductor:
         self._due(now)
         first = self._made % len(self.lanes)  # when slots are short, lanes take turns
         for lane in (*self.lanes[first:], *self.lanes[:first]):
-            self._admit(lane, now)  # first: what is sent makes room in the window
-            self._prepare(lane, now)
+            if lane.to_send:
+                self._admit(lane, now)  # first: what is sent makes room in the window
+            if lane.to_prepare:
+                self._prepare(lane, now)
         out, self._out = self._out, []
         return out
 

@@ -26,6 +26,10 @@ class Turns:
             self._queued.add(run.id)
             heappush(self._heap, (run.served, run.id, run))
 
+    def __bool__(self) -> bool:
+        """Whether somebody may have something to do."""
+        return bool(self._heap)
+
     def first(self) -> Run | None:
         heap = self._heap
         while heap:

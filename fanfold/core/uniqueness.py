@@ -122,7 +122,8 @@ class Reservations:
         found = self._scopes.get(scope)
         if found is None:
             return ()
-        return tuple(found.names[key] for key in found.told() if found.owner[key] != cell)
+        names, owner = found.names, found.owner
+        return tuple(names[key] for key in found.told() if owner[key] != cell)
 
     def __repr__(self) -> str:
         return f"<Reservations {len(self._committed)} committed, {self.reserved} reserved>"

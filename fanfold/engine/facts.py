@@ -89,7 +89,7 @@ class Inbox:
         if not self._facts and not self._nudged:
             await self._wait(until)
         self._nudged = False
-        await self._clock.quiet()
+        await self._clock.quiet(answered=any(fact.order[0] for fact in self._facts))
         facts, self._facts = self._facts, []
         facts.sort(key=lambda fact: fact.order)
         return facts

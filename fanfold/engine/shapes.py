@@ -19,7 +19,12 @@ logger = logging.getLogger("fanfold")
 
 _FENCE = re.compile(r"```[ \t]*([\w-]*)[ \t]*\r?\n(.*?)\r?\n?```", re.DOTALL)
 _MARKS = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]')
-_NOT_JSON_NUMBERS = re.compile(r"\b(?:NaN|Infinity)\b|\d[eE]\+?\d{3}")
+_HUGE = re.compile(r"[0-9][eE]\+?[0-9]{3}")
+
+
+def _odd_numbers(text: str) -> bool:
+    """Whether a text may hold numbers that JSON does not know, or that no float can hold. Plain searches: one pattern takes 5 × as long."""
+    return "NaN" in text or "Infinity" in text or _HUGE.search(text) is not None
 
 
 class Unfit(ValueError):
@@ -79,7 +84,7 @@ class Typed:
 
     def parse(self, text: str) -> tuple[Any, bytes]:
         """The value, and the answer's own JSON: reading that again gives the same value, whatever the type's validators do."""
-        if not self._wrapped and not _NOT_JSON_NUMBERS.search(text):
+        if not self._wrapped and not _odd_numbers(text):
             try:  # the common case in one pass
                 return self._adapter.validate_json(text), text.strip().encode()
             except ValidationError as error:
@@ -248,7 +253,7 @@ def _data(text: str) -> Any:
 def _loads(text: str) -> Any:
     """Raises ValueError for what is no JSON, numbers beyond all bounds too."""
     data = from_json(text, allow_inf_nan=False)
-    if _NOT_JSON_NUMBERS.search(text) and "Infinity" in to_json(data, inf_nan_mode="constants").decode():
+    if _odd_numbers(text) and "Infinity" in to_json(data, inf_nan_mode="constants").decode():
         raise ValueError("a number is too large")
     return data
 
@@ -261,7 +266,7 @@ def _mended(text: str) -> Any | None:
     import json_repair
 
     whole = _outermost(text)
-    if whole is None or _NOT_JSON_NUMBERS.search(whole) or len(whole) > 1_000_000:
+    if whole is None or _odd_numbers(whole) or len(whole) > 1_000_000:
         return None
     try:
         data = json_repair.loads(whole, skip_json_loads=True)

@@ -84,8 +84,10 @@ class Clock(Protocol):
         """Microseconds, monotonic, from an arbitrary origin."""
         ...
 
-    async def quiet(self) -> None:
-        """Return when everything that can happen at this instant has happened. On a real clock: at once."""
+    async def quiet(self, *, answered: bool) -> None:
+        """Return when everything that can happen at this instant has happened. On a real clock: at once, or a moment later when
+        calls have answered and more will: one commit then serves several.
+        """
         ...
 
     async def offload(self, function: Callable[..., T], *args: Any) -> T:

@@ -93,7 +93,7 @@ class VirtualClock:
     def now(self) -> int:
         return round(asyncio.get_running_loop().time() * 1_000_000)
 
-    async def quiet(self) -> None:
+    async def quiet(self, *, answered: bool) -> None:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop), "VirtualClock needs the loop of fanfold.testing.virtual.run"
         await loop.quiet()
