@@ -8,6 +8,7 @@ The engine renders, books, journals, decodes, checks and gathers the result; the
 from __future__ import annotations
 
 import asyncio
+import gc
 import resource
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
@@ -18,6 +19,7 @@ import aiohttp
 
 from bench._service import ask_bare, ask_engine, ask_official, service
 from fanfold import Engine, Limits
+from fanfold.cli.execute import GC_THRESHOLD
 from fanfold.store.sqlite import SqliteStore
 
 MOST = 2.0
@@ -26,6 +28,8 @@ OFFICIAL_CALLS = 256
 
 
 def measure() -> Iterator[tuple[str, float, float | None]]:
+    gc.freeze()  # as the program does, for both
+    gc.set_threshold(*GC_THRESHOLD)
     with service() as url, tempfile.TemporaryDirectory() as folder:
         yield "characters of an answer, on average", asyncio.run(answer_size(url)), None
         for cap, calls, pairs in AT:

@@ -73,7 +73,7 @@ class Scope:
         """The keys to tell: all of a few, else the hottest and the newest."""
         if len(self.names) <= WHOLE_LIST:
             return self.names
-        return dict.fromkeys(key for key in (*self.hot, *reversed(self.recent)) if key in self.names)
+        return dict.fromkeys([key for key in (*self.hot, *reversed(self.recent)) if key in self.names])
 
 
 class Reservations:
@@ -123,7 +123,7 @@ class Reservations:
         if found is None:
             return ()
         names, owner = found.names, found.owner
-        return tuple(names[key] for key in found.told() if owner[key] != cell)
+        return tuple([names[key] for key in found.told() if owner[key] != cell])  # at most WHOLE_LIST names
 
     def __repr__(self) -> str:
         return f"<Reservations {len(self._committed)} committed, {self.reserved} reserved>"

@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-CLOSE_S = 0.006  # batches that come within this of each other are a stream
-STREAM = 4  # so many close batches make one
-LINGER_S = 0.002  # in a stream, how long a batch waits for more: one commit then serves several facts
+LINGER_S = 0.004  # under load, how long a batch waits for more: one commit then serves several facts
+LOAD_S = 0.006  # that is when batches come, on average, closer together than this
+CALM_S = 0.05  # the average at the start, and the most that one pause counts
+WEIGHT = 1 / 8  # of the newest gap in the average
 
 
 class LoopClock:
@@ -19,7 +20,7 @@ class LoopClock:
 
     def __init__(self) -> None:
         self._last = 0.0
-        self._close = 0
+        self._gap = CALM_S
 
     def now(self) -> int:
         return round(asyncio.get_running_loop().time() * 1_000_000)
@@ -28,9 +29,11 @@ class LoopClock:
         """On a real clock an instant is never over: whatever has come is a batch. Only under load it is worth waiting for more:
         a call alone, a small fan-out and a chain are never delayed.
         """
+        if not answered:
+            return
         now = asyncio.get_running_loop().time()
-        self._close = self._close + 1 if answered and now - self._last < CLOSE_S else 0
-        if self._close >= STREAM:
+        self._gap += WEIGHT * (min(now - self._last, CALM_S) - self._gap)
+        if self._gap < LOAD_S:
             await asyncio.sleep(LINGER_S)
             now += LINGER_S
         self._last = now
