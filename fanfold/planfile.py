@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from fanfold.core.checks import NAMED
 from fanfold.files import Rows, parse_yaml, read_text
-from fanfold.spec.compile import field_exists
 from fanfold.spec.errors import PlanError
+from fanfold.spec.names import field_exists
 from fanfold.spec.plan import UNSET, Axis, Judge, Markdown, Plan, Step, Unique
 
 PLAN_KEYS = ("name", "axes", "given", "steps", "model", "concurrent")

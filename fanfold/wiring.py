@@ -14,10 +14,11 @@ from fanfold import config
 from fanfold.core.conductor import Conductor
 from fanfold.core.limiter import DAY, INPUT, OUTPUT, REQUESTS, TOTAL, Dimension, Limiter, Window
 from fanfold.core.run import LOCAL, Rule
-from fanfold.spec.compile import PRIORITIES, CompiledPlan, CompiledStep, has_fallback
+from fanfold.spec.compiled import CompiledPlan, CompiledStep, has_fallback
 from fanfold.spec.errors import PlanError
 from fanfold.spec.plan import Limits
 from fanfold.spec.ports import Provider, Store
+from fanfold.spec.words import PRIORITIES
 
 if TYPE_CHECKING:
     from fanfold.engine.job import Route, StepWork

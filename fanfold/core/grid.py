@@ -19,7 +19,7 @@ from math import prod
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from fanfold.spec.compile import CompiledPlan
+from fanfold.spec.compiled import CompiledPlan
 from fanfold.spec.events import Coords
 
 Projection = Callable[[Coords], Coords] | None  # None: the identity

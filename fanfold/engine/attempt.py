@@ -25,7 +25,7 @@ from fanfold.engine.shapes import Unfit, key_of, key_text, length_of, text_of
 from fanfold.engine.tokens import estimate, estimate_messages
 from fanfold.engine.usercode import UserCode, described, printable
 from fanfold.spec.calls import Answer, Broken, Chunk, Fault, Hit, Message, Reply, Request, Usage, Work
-from fanfold.spec.compile import CompiledStep
+from fanfold.spec.compiled import CompiledStep
 from fanfold.spec.errors import Code, StoreError
 from fanfold.spec.plan import UNSET, Cell
 from fanfold.spec.template import NoSuchField, Template

@@ -13,7 +13,7 @@ from fanfold.core.run import Run
 from fanfold.engine.shapes import Shape, Verdict, identity_first, list_in, shape_of, text_of
 from fanfold.engine.tokens import AnswerSize
 from fanfold.engine.values import Values
-from fanfold.spec.compile import CompiledPlan, CompiledStep
+from fanfold.spec.compiled import CompiledPlan, CompiledStep
 from fanfold.spec.errors import PlanError, StoreError
 from fanfold.spec.events import AnyEvent, Coords
 from fanfold.spec.ports import Journal, Provider

@@ -22,7 +22,8 @@ from fanfold.engine.facts import Fact, Identified
 from fanfold.engine.job import Job
 from fanfold.engine.shell import Shell
 from fanfold.spec.calls import Broken, Chunk, Fault, Hit, Reply, Scope, Usage, Work
-from fanfold.spec.compile import CompiledPlan, compile_plan
+from fanfold.spec.compile import compile_plan
+from fanfold.spec.compiled import CompiledPlan
 from fanfold.spec.events import AnyEvent
 from fanfold.spec.plan import Plan, Step
 from fanfold.spec.ports import RunRecord

@@ -1,0 +1,123 @@
+"""Names in a plan: which are usable, what the braces of a prompt mean, and which needs that makes."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from fanfold.spec.compiled import CompiledAxis
+from fanfold.spec.errors import PlanError
+from fanfold.spec.plan import Axis, Plan, Step
+from fanfold.spec.template import NoSuchField, Slot, Template, dig, parse
+
+RESERVED = frozenset({"value", "candidates", "facet"})
+
+
+def check_names(things: Iterable[Any], path: str) -> None:
+    seen: set[str] = set()
+    for thing in things:
+        name = thing.name
+        if not isinstance(name, str) or not name.isidentifier():
+            raise PlanError(f"{path}.{name}", f"{name!r} is not a usable name", "use letters, digits and underscores")
+        if name in RESERVED:
+            raise PlanError(f"{path}.{name}", f"{name!r} is a reserved name", "choose another")
+        key = unicodedata.normalize("NFKC", name)
+        if key in seen:
+            raise PlanError(f"{path}.{name}", f"the name {name!r} is used twice", "names must differ")
+        seen.add(key)
+
+
+def near(name: str, names: Iterable[str]) -> str:
+    names = list(names)
+    close = get_close_matches(name, names, 1)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return "there is " + ", ".join(map(repr, names)) if names else "none is declared"
+
+
+class Names:
+    """What the prompts of one step may name, and which needs that makes."""
+
+    def __init__(
+        self, plan: Plan, axes: Mapping[str, CompiledAxis], steps: Mapping[str, Step], over: tuple[str, ...], step: Step
+    ) -> None:
+        self.given, self.axes, self.steps, self.over, self.step = plan.given, axes, steps, over, step
+        self.path = f"steps.{step.name}"
+        self.needs: dict[str, None] = {}
+
+    def need(self, name: str, path: str) -> None:
+        if name not in self.steps:
+            raise PlanError(path, f"there is no step {name!r}", near(name, self.steps))
+        if name == self.step.name:
+            raise PlanError(path, f"step {name!r} needs itself")
+        self.needs[name] = None
+
+    def template(self, text: Any, part: str, extra: frozenset[str] = frozenset()) -> Template | None:
+        if text is None or callable(text):
+            return None
+        path = f"{self.path}.{part}"
+        if not isinstance(text, str):
+            raise PlanError(path, f"a prompt is text or a callable, not {type(text).__name__}")
+        if not text.strip():
+            raise PlanError(path, "the prompt is empty")
+        template = parse(text)
+        for slot in template.slots:
+            self._resolve(slot, path, extra)
+        return template
+
+    def _resolve(self, slot: Slot, path: str, extra: frozenset[str]) -> None:
+        """An axis that the step runs over comes first, then a step: `{section}` is the title inside, the texts outside."""
+        name = slot.name
+        if name in extra:
+            return
+        if name in self.over:
+            values = self.axes[name].values
+            if values is not None and slot.path:
+                _dig_example(values[0], slot, path)
+        elif name in self.steps:
+            self.need(name, path)
+            self._need_exists(self.steps[name], slot, path)
+        elif name in self.axes:
+            raise PlanError(path, f"{{{slot.text}}} names an axis that the step does not run over", f"add {name!r} to over")
+        elif name in self.given:
+            _dig_example(self.given[name], slot, path)
+        else:
+            known = [*self.given, *self.over, *self.steps, *extra]
+            hint = near(name, known) + "; a literal brace is {{"
+            raise PlanError(path, f"{{{slot.text}}} is not a given, an axis or a step", hint)
+
+    def _need_exists(self, need: Step, slot: Slot, path: str) -> None:
+        fields = slot.path
+        if fields and any(axis not in self.over for axis in _axis_names(need.over)):  # a gather: a list
+            if not fields[0].isdecimal():
+                hint = f"{{{slot.name}}} is the whole list; a prompt function can pick from it"
+                raise PlanError(path, f"{{{slot.text}}}: {slot.name!r} is a list here, and has no field {fields[0]!r}", hint)
+            fields = fields[1:]
+        field_exists(need.output, fields, path, slot.text)
+
+
+def _axis_names(over: Any) -> list[str]:
+    raw = [over] if isinstance(over, str | Axis) else list(over)
+    return [axis.name if isinstance(axis, Axis) else axis for axis in raw]
+
+
+def _dig_example(value: Any, slot: Slot, path: str) -> None:
+    try:
+        dig(value, slot.path)
+    except NoSuchField as error:
+        raise PlanError(path, f"{{{slot.text}}}: {error}") from None
+
+
+def field_exists(output: Any, fields: tuple[str, ...], path: str, text: str = "") -> None:
+    """Follow `fields` through a Pydantic model's declared fields, as far as they are known."""
+    for name in fields:
+        known = getattr(output, "model_fields", None)
+        if known is None and isinstance(output, Mapping):
+            known = output.get("properties")
+        if not isinstance(known, Mapping):
+            return
+        if name not in known:
+            raise PlanError(path, f"{text or '.'.join(fields)}: there is no field {name!r}", near(name, known))
+        output = getattr(known[name], "annotation", known[name])

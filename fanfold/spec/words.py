@@ -1,0 +1,100 @@
+"""The words of one step: each of its kind, in its range, and together making sense."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fanfold.spec.compiled import CompiledAxis
+from fanfold.spec.errors import PlanError
+from fanfold.spec.names import field_exists, near
+from fanfold.spec.plan import Step, Unique
+
+PRIORITIES = ("critical", "normal", "optional")
+
+
+def _kinds(step: Step, path: str) -> None:
+    """Words of a wrong kind: found here, not where they would first be used."""
+    kinds: tuple[tuple[str, Any, str], ...] = (
+        ("needs", str | list | tuple, "names of steps"),
+        ("checks", list | tuple, "a list of callables"),
+        ("sampling", Mapping, "a mapping such as {'temperature': 0.7}"),
+        ("model", str | None, "provider/name"),
+    )
+    for word, kind, meant in kinds:
+        value = getattr(step, word)
+        if not isinstance(value, kind):
+            raise PlanError(f"{path}.{word}", f"{word} is {meant}, not {value!r}")
+    if step.function is not None and not callable(step.function):
+        raise PlanError(f"{path}.function", f"{step.function!r} is not callable")
+    most = step.sampling.get("max_tokens")
+    if most is not None and not is_whole(most, 1):
+        raise PlanError(f"{path}.sampling.max_tokens", f"a whole number from 1 is needed, not {most!r}")
+
+
+def check_words(step: Step, path: str) -> None:
+    _kinds(step, path)
+
+    def whole(word: str, least: int) -> None:
+        value = getattr(step, word)
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise PlanError(f"{path}.{word}", f"{word} is a whole number from {least}, not {value!r}")
+
+    whole("attempts", 1)
+    whole("at_least", 0)
+    whole("items_per_call", 1)
+    if not isinstance(step.weight, int | float) or not 0 <= step.weight < float("inf"):
+        raise PlanError(f"{path}.weight", f"a weight is a number from 0, not {step.weight!r}")
+    if step.timeout_s is not None and (not isinstance(step.timeout_s, int | float) or not 0 < step.timeout_s < float("inf")):
+        raise PlanError(f"{path}.timeout_s", f"a time-out is a number of seconds above 0, not {step.timeout_s!r}")
+    if step.priority not in PRIORITIES:
+        raise PlanError(f"{path}.priority", f"{step.priority!r} is not a priority", "one of " + ", ".join(PRIORITIES))
+    for check in step.checks:
+        if not callable(check):
+            raise PlanError(
+                f"{path}.checks", f"{check!r} is not callable", "a check takes the value and returns None or a reason"
+            )
+    for word, later in (("facets", step.facets), ("candidates", step.candidates)):
+        if later is not None:
+            raise PlanError(f"{path}.{word}", f"{word} are not available in this version", "leave the word out")
+    if step.items_per_call > 1:
+        raise PlanError(f"{path}.items_per_call", "several items in a call are not available in this version", "leave it at 1")
+
+
+def is_whole(value: Any, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def unique_of(step: Step, axes: Mapping[str, CompiledAxis], over: tuple[str, ...]) -> Unique | None:
+    unique = Unique(by=step.unique) if isinstance(step.unique, str) else step.unique
+    if unique is None:
+        return None
+    path = f"steps.{step.name}.unique"
+    if not isinstance(unique, Unique):
+        raise PlanError(path, f"unique is a field name or a Unique, not {type(unique).__name__}")
+    if unique.by is not None and not isinstance(unique.by, str):
+        raise PlanError(f"{path}.by", f"by is the name of a field, not {unique.by!r}")
+    if not isinstance(unique.within, str | list | tuple):
+        raise PlanError(f"{path}.within", f'within is "run", "store", or names of axes, not {unique.within!r}')
+    if not isinstance(unique.near, int | float) or not 0 < unique.near <= 1:
+        raise PlanError(f"{path}.near", f"near is a similarity above 0 and up to 1, not {unique.near!r}")
+    if unique.near < 1:
+        raise PlanError(
+            f"{path}.near", "near-duplicates are not available in this version", "use near=1.0: equal after normalisation"
+        )
+    if unique.within == "store":
+        raise PlanError(f"{path}.within", 'within="store" is not available in this version', 'use within="run"')
+    if unique.within != "run":
+        for name in (unique.within,) if isinstance(unique.within, str) else unique.within:
+            if name not in over:
+                raise PlanError(f"{path}.within", f"{name!r} is not an axis of the step", near(name, ("run", "store", *over)))
+    if unique.by is not None and unique.key is None:
+        fields = tuple(unique.by.split("."))
+        if step.output in (str, int, float, bool):
+            raise PlanError(
+                f"{path}.by",
+                f"the output {step.output.__name__} has no field {unique.by!r}",
+                "use Unique(by=None) for the whole value",
+            )
+        field_exists(step.output, fields, f"{path}.by")
+    return unique
