@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fanfold.core.conductor import Conductor
 from fanfold.engine.clock import LoopClock
@@ -27,6 +27,9 @@ from fanfold.spec.ports import Clock, Provider, RunRecord, Sink, Store
 from fanfold.views.progress import Progress, in_notebook
 from fanfold.views.report import report
 from fanfold.wiring import Settings, Wiring, default_model, describe_run, open_store, wire_steps
+
+if TYPE_CHECKING:
+    from fanfold.forecast.foresee import Forecast
 
 logger = logging.getLogger("fanfold")
 logger.addHandler(logging.NullHandler())
@@ -274,6 +277,31 @@ class Engine:
         )  # fmt: skip
         logger.info("run %s of %s began: %s with %s", record.run_id, plan.name, ", ".join(w.name for w in works), model)
         return Run(job, self._shell, self._wiring.settings.limits)
+
+    async def foresee(
+        self,
+        plan: Plan,
+        *,
+        deadline_s: float | None = None,
+        seed: int = 0,
+        seeds: int | None = None,
+        prices: Mapping[str, tuple[float, float]] | None = None,
+        learn: bool = True,
+    ) -> Forecast:
+        """What a run of this plan would take: calls, tokens, cost, time, what binds it and what would change it. Nothing is called.
+
+        seeds: how often it is run in virtual time, from `seed` on; None: as often as a few seconds allow. prices: model -> US dollars for a million
+        tokens (in, out). learn: from earlier runs in the store. Raises PlanError as `start` would, StoreError.
+        """
+        from fanfold.forecast.foresee import foresee
+        from fanfold.foresight import ask, learned
+
+        if deadline_s is not None:
+            _positive("deadline_s", deadline_s)
+        asked = ask(compile_plan(plan), self._wiring.settings, self._model, deadline_s=deadline_s, prices=prices or {})
+        if learn:
+            asked = await learned(asked, self._store if self._store is not None else self._store_name)
+        return await asyncio.to_thread(foresee, asked, seed=seed, seeds=seeds)
 
     async def run(self, plan: Plan, **options: Any) -> Result:
         """`start`, and its result. Cancelled when the caller is."""

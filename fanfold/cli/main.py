@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fanfold import __version__
+from fanfold.cli import foresee
 from fanfold.cli.options import RUN_OPTIONS, Option, command, options_of
 
 if TYPE_CHECKING:
+    from fanfold.config import Options
     from fanfold.spec.app import App
+    from fanfold.spec.plan import Plan
 
 COMMON_NAMES = frozenset(option.name for option in RUN_OPTIONS)
 
@@ -61,6 +64,7 @@ def _add_app(point: EntryPoint) -> None:
     if clash:
         raise RuntimeError(f"application {point.name!r} redefines common options: {', '.join(clash)}")
     app.command(point.name, help=application.summary)(command(run, [*shown, *RUN_OPTIONS], application.summary))
+    foresee.add_app(application, lambda given: _asked(application, given)[1:])
 
 
 def _add_broken(name: str, why: str) -> None:
@@ -72,15 +76,21 @@ def _add_broken(name: str, why: str) -> None:
     app.command(name, help=f"({why})")(call)
 
 
-def _run_app(application: App, given: dict[str, Any]) -> None:
+def _asked(application: App, given: dict[str, Any]) -> tuple[Any, Plan, Options]:
+    """What was given, as the application's parameters, its plan, and how to run it. Raises PlanError."""
     from fanfold import config
-    from fanfold.cli.execute import Job, execute
 
     options, more = config.options(
         given, given.get("config"), also=tuple(application.params.model_fields), section=application.name
     )
     params = _params(application, more)
-    plan = _plan_of(application, params)
+    return params, _plan_of(application, params), options
+
+
+def _run_app(application: App, given: dict[str, Any]) -> None:
+    from fanfold.cli.execute import Job, execute
+
+    params, plan, options = _asked(application, given)
     about = {"app": application.name, "params": params.model_dump(mode="json")}
     _leave(
         execute(
@@ -126,14 +136,19 @@ def _plan_of(application: App, params: Any) -> Any:
 # -------------------------------------------------------------------- plans
 
 
-def _run_plan(given: dict[str, Any]) -> None:
+def _plan_file(given: dict[str, Any]) -> tuple[Plan, Options]:
     from fanfold import config
-    from fanfold.cli.execute import Job, execute
     from fanfold.planfile import load_plan
-    from fanfold.views.exports import to_markdown
 
     options, _ = config.options(given, given.get("config"))
-    plan = load_plan(given["plan"], _settings(given.get("set") or []))
+    return load_plan(given["plan"], _settings(given.get("set") or [])), options
+
+
+def _run_plan(given: dict[str, Any]) -> None:
+    from fanfold.cli.execute import Job, execute
+    from fanfold.views.exports import to_markdown
+
+    plan, options = _plan_file(given)
     name = plan.name or Path(given["plan"]).stem
     job = Job(
         name,
@@ -185,6 +200,8 @@ def _add_run() -> None:
     app.command("run", help="Run a plan file: any plan, no Python.")(
         command(_run_plan, [settings, *RUN_OPTIONS], "Run a plan file: any plan, no Python.", plan)
     )
+    foresee.add_file(_plan_file, settings)
+    app.add_typer(foresee.app, name="plan")
 
 
 # -------------------------------------------------------------------- the simulated provider

@@ -1,0 +1,198 @@
+"""What a forecast is asked about: a plan as it would be run, and how long its prompts and answers will be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+from fanfold.core.conductor import Conductor
+from fanfold.core.run import Rule
+from fanfold.forecast.habits import Declared, Habits, Voice, declared
+from fanfold.forecast.sizes import (
+    UNSEEN_PROMPT,
+    answer_characters,
+    booked,
+    charged,
+    item_characters,
+    mean_characters,
+    template_characters,
+    text_characters,
+)
+from fanfold.spec.calls import Fault, Usage
+from fanfold.spec.compiled import CompiledPlan, CompiledStep
+from fanfold.spec.errors import Code
+from fanfold.spec.plan import Limits
+from fanfold.spec.template import NoSuchField, Slot, Template, dig
+
+LENGTHS = (3, 4, 5, 6, 7)  # of a list found in an answer, while nothing is known of it
+USUAL_LENGTH = 5
+AVOID_TOKENS = 200  # booked for what the engine adds at the end of a prompt
+NAMES, NAMES_PER_CELL = 2000, 20
+JUDGE_CHARACTERS = 200  # of a judge's answer: a reason, and whether it passes
+
+Prices = Mapping[str, tuple[float, float]]
+"""Model -> US dollars for a million tokens in, and out."""
+
+
+@dataclass(frozen=True)
+class AskedStep:
+    """A step as it will be asked. schema: of its answers as they are sent, None for text. streams: its identity is known early."""
+
+    compiled: CompiledStep
+    rule: Rule
+    model: str = ""
+    judge_model: str = ""
+    schema: Mapping[str, Any] | None = None
+    judge_schema: Mapping[str, Any] | None = None
+    streams: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.compiled.name
+
+    @property
+    def max_tokens(self) -> int | None:
+        return self.compiled.step.sampling.get("max_tokens")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """open: a fresh conductor with the lanes that the rules name, under these limits. deadline: microseconds. habits: by step, where
+    earlier runs have taught them; learned_from: how many runs. free: models that charge nothing.
+    """
+
+    plan: CompiledPlan
+    steps: tuple[AskedStep, ...]
+    open: Callable[[Limits, int], Conductor]
+    limits: Limits = field(default_factory=Limits)
+    concurrent: int = 64
+    deadline: int | None = None
+    habits: Mapping[str, Habits] = field(default_factory=dict)
+    learned_from: int = 0
+    prices: Prices = field(default_factory=dict)
+    free: frozenset[str] = frozenset()
+
+    @property
+    def models(self) -> list[str]:
+        return list(dict.fromkeys(m for step in self.steps for m in (step.model, step.judge_model) if m))
+
+
+class Size:
+    """Of one step's prompts. booked, charged: tokens in, as the engine books and as a provider charges. judge_…: of its judge's."""
+
+    __slots__ = ("booked", "charged", "judge_booked", "judge_charged")
+
+    def __init__(self, asked: Asked, step: AskedStep, expected: Mapping[str, float]) -> None:
+        sizes = _Sizes(asked, step, expected)
+        words = step.compiled.step
+        prompt = sizes.of(step.compiled.prompt, words.prompt)
+        if words.system is not None:
+            prompt += sizes.of(step.compiled.system, words.system)
+        messages = 1 + (words.system is not None)
+        self.booked = booked(prompt, messages) + (AVOID_TOKENS if step.compiled.unique is not None else 0)
+        self.charged = charged(prompt) + _schema_tokens(step.schema, step.model)
+        self.judge_booked = self.judge_charged = 0
+        if words.judge is not None:
+            judge = sizes.of(step.compiled.judge_prompt, words.judge.prompt)
+            self.judge_booked, self.judge_charged = (
+                booked(judge, 1),
+                charged(judge) + _schema_tokens(step.judge_schema, step.judge_model),
+            )
+
+
+def _schema_tokens(schema: Mapping[str, Any] | None, model: str) -> int:
+    return charged(text_characters(schema)) if schema is not None and declared(model).schema else 0
+
+
+class _Sizes:
+    """The sizes of the places in one step's templates."""
+
+    def __init__(self, asked: Asked, step: AskedStep, expected: Mapping[str, float]) -> None:
+        self._asked, self._step, self._expected = asked, step, expected
+        self._by_name = {each.name: each for each in asked.steps}
+
+    def of(self, template: Template | None, source: Any) -> float:
+        if template is None:
+            return UNSEEN_PROMPT if callable(source) else text_characters(source or "")
+        return template_characters(template, {slot: self._slot(slot) for slot in template.slots})
+
+    def _slot(self, slot: Slot) -> float:
+        """In the order in which a prompt finds names: axes, needs, givens."""
+        name, axes = slot.name, self._asked.plan.axes
+        if name == "value":
+            return self._answer(self._step, slot.path)
+        if name in self._step.compiled.over:
+            axis = axes[name]
+            if axis.values is not None:
+                return mean_characters(axis.values, slot.path)
+            return item_characters(
+                self._by_name[axis.source].schema, (*axis.path, "*", *slot.path)[:-1] if slot.path else axis.path
+            )
+        if name in self._by_name:
+            return self._need(self._by_name[name], slot.path)
+        try:
+            return text_characters(dig(self._asked.plan.plan.given[name], slot.path))
+        except NoSuchField:
+            return 0
+
+    def _answer(self, step: AskedStep, path: tuple[str, ...]) -> float:
+        whole = answer_characters(step.schema, step.compiled.step.output)
+        part = answer_characters(step.schema, step.compiled.step.output, path) if path else whole
+        return part / max(1.0, whole) * 4.0 * self._expected.get(step.name, whole / 4.0)
+
+    def _need(self, need: AskedStep, path: tuple[str, ...]) -> float:
+        gathered = gathered_by(self._asked, need.compiled, self._step.compiled)
+        if gathered is None:
+            return self._answer(need, path)
+        if path and path[0].isdecimal():
+            return self._answer(need, path[1:])
+        return 2 + gathered * (self._answer(need, ()) + 2)
+
+
+def gathered_by(asked: Asked, need: CompiledStep, step: CompiledStep) -> float | None:
+    """How many values of `need` a cell of `step` receives as a list; None: a single one."""
+    extra = [axis for axis in need.over if axis not in step.over]
+    return prod(usual_length(asked, axis) for axis in extra) if extra else None
+
+
+def usual_length(asked: Asked, axis: str) -> float:
+    compiled = asked.plan.axes[axis]
+    if compiled.size is not None:
+        return compiled.size
+    learned = asked.habits.get(compiled.source)
+    lengths = learned.lengths.get(axis) if learned is not None else None
+    return sum(lengths) / len(lengths) if lengths else USUAL_LENGTH
+
+
+def habits_of(asked: Asked) -> list[Habits]:
+    """By step: what was learned, else what is declared of its model and follows from its words."""
+    return [asked.habits[step.name] if step.name in asked.habits else declared_habits(asked.plan, step) for step in asked.steps]
+
+
+def declared_habits(plan: CompiledPlan, step: AskedStep) -> Habits:
+    model, judge = declared(step.model), declared(step.judge_model)
+    words = step.compiled.step
+    cells = prod(axis.size or USUAL_LENGTH for axis in (plan.axes[name] for name in step.compiled.over))
+    return Habits(
+        voice=_voice(model, answer_characters(step.schema, words.output), step.max_tokens),
+        judge=_voice(judge, JUDGE_CHARACTERS, None),
+        faults=((str(Code.TRANSIENT), model.transient),) if model.transient else (),
+        malformed=model.malformed if step.schema is not None else 0.0,
+        refused=model.refused if words.checks else 0.0,
+        passes=judge.passes,
+        names=max(NAMES, NAMES_PER_CELL * cells),
+        lengths={axis.name: LENGTHS for axis in plan.axes.values() if axis.source == step.name},
+    )
+
+
+def _voice(model: Declared, characters: float, most: int | None) -> Voice:
+    return Voice(model=model, tokens_out=characters / 4.0 * model.words, most=most)
+
+
+FAULTS: dict[str, Fault] = {
+    code: Fault(code=code, message=f"foreseen: {code}", retry_after_s=1.0 if code == Code.RATE_LIMITED else None, usage=Usage())
+    for code in (str(Code.TRANSIENT), str(Code.RATE_LIMITED), str(Code.MALFORMED), str(Code.TRUNCATED), str(Code.FILTERED))
+}
+"""Faults that befall single calls, by code."""
