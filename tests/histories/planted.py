@@ -16,6 +16,14 @@ from tests.engine import test_faults as fault_tests
 from tests.engine import test_found as found_tests
 
 MOST_HISTORIES = 600
+HOMES = (
+    "engine.shell",
+    "core.conductor",
+    "core.traffic",
+    "core.fates",
+    "core.rows",
+    "core.floor",
+)  # where functions are imported to
 
 
 def histories() -> None:
@@ -50,9 +58,7 @@ def planted(fault: Fault) -> Iterator[None]:
     exec(compile(source.replace(fault.old, fault.new), f"<{fault.name}>", "exec"), function.__globals__, names)
     changed = names[name]
     homes = [owner] + [
-        m
-        for m in map(importlib.import_module, ("fanfold.engine.shell", "fanfold.core.conductor"))
-        if not owners and hasattr(m, name)
+        m for m in map(importlib.import_module, (f"fanfold.{name}" for name in HOMES)) if not owners and hasattr(m, name)
     ]
     for home in homes:
         setattr(home, name, changed)

@@ -1,0 +1,202 @@
+"""The fate of a cell: gates, rejections, faults, rests, ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fanfold.core.commands import ANSWER, FALLBACK, JUDGE
+from fanfold.core.gates import Again, again
+from fanfold.core.retry import WAITS, Remedy, asked, backoff, remedy
+from fanfold.core.rows import Rows
+from fanfold.core.run import Bundle, Cell, Rule, Run
+from fanfold.core.states import State
+from fanfold.core.uniqueness import Key, normalise
+from fanfold.spec.calls import Fault, Reply
+from fanfold.spec.errors import Code
+from fanfold.spec.events import CellEnded, Rested
+
+PACE, WAIT = 1, 2  # purposes of draws
+_HINTS = {
+    Code.CHECK_FAILED: "loosen the check, give more attempts, or use a stronger model",
+    Code.DUPLICATE: "ask for fewer, vary the prompt, or give more attempts",
+    Code.TRUNCATED: "raise sampling.max_tokens, or ask for less in one answer",
+    Code.MALFORMED: "the model does not keep to the schema: simplify it, or use another model",
+}
+
+
+class Fates(Rows):
+    """What becomes of a cell with each answer and each fault."""
+
+    # ================================================================ keys
+
+    def _scope(self, cell: Cell) -> tuple[int, ...]:
+        assert cell.rule.unique is not None
+        return (cell.rule.index, *(cell.at[i] for i in cell.rule.unique))
+
+    def _take(self, cell: Cell, name: str, *, exact: bool) -> bool:
+        key: Key = (self._scope(cell), name if exact else normalise(name))
+        if not cell.run.keys.take(key, name, cell.id, cell.key):
+            return False
+        cell.key = key
+        return True
+
+    def _release(self, cell: Cell) -> None:
+        if cell.key is not None:
+            cell.run.keys.release(cell.key, cell.id)
+            cell.key = None
+
+    # ================================================================ answers
+
+    def _answered(self, cell: Cell, reply: Reply, now: int) -> None:
+        """The gates, in order of cost: rule checks, then the key, then the judge."""
+        cell.lengths = reply.lengths
+        if reply.finding is not None:
+            code = Code.MALFORMED if reply.check == "schema" else Code.CHECK_FAILED
+            self._again(cell, code, reply.finding, reply.check, now)
+        elif cell.rule.unique is not None and not self._take(cell, reply.key or "", exact=reply.exact):
+            self._again(cell, Code.DUPLICATE, f"{reply.key!r} is taken", "", now)
+        elif reply.judge is not None and cell.rule.judge_lane is not None:
+            cell.judge_tokens = reply.judge
+            cell.phase = JUDGE
+            if (fault := self._blocked(cell)) is not None:
+                self._fail(cell, fault.code, fault.message, fault.hint, now)
+            else:
+                self._ready(cell, urgent=True)
+        else:
+            self._accept(cell, now)
+
+    def _judged(self, cell: Cell, reply: Reply, now: int) -> None:
+        if reply.verdict:
+            self._accept(cell, now)
+        else:
+            cell.phase = ANSWER
+            self._again(cell, Code.CHECK_FAILED, reply.finding or "the judge refused it", reply.check or "judge", now)
+
+    def _again(self, cell: Cell, code: Code, reason: str, check: str, now: int, hint: str = "") -> None:
+        """An answer was judged and is not good: correct it, draw another, or give up."""
+        cell.judged += 1
+        cell.rejections += code is Code.CHECK_FAILED
+        attempts = 1 if cell.rule.function else cell.rule.attempts
+        step = again(code, judged=cell.judged, attempts=attempts, rejections=cell.rejections, longer=cell.longer)
+        if step is Again.NEVER:
+            self._fail(cell, code, reason, hint or _HINTS.get(code, ""), now)
+            return
+        cell.retries = 0
+        cell.repair = step is Again.REPAIR
+        cell.longer = cell.longer or step is Again.LONGER
+        cell.reason = reason if check else ""
+        if step is Again.REDRAW:
+            cell.rejections = 0
+        if not cell.repair:
+            self._release(cell)
+        self._rest(cell, "regenerate", code, reason, check, now, now)
+
+    # ================================================================ faults
+
+    def _faulted(self, cell: Cell, fault: Fault, now: int) -> None:
+        """The call did not deliver. A judge's fault asks the judge again and keeps the answer and its key."""
+        cure = remedy(fault.code)
+        if cure is Remedy.RETRY and cell.retries < cell.rule.retries:
+            wait = backoff(cell.retries, cell.draw(PACE))
+            if fault.retry_after_s is not None:
+                wait = max(wait, asked(fault.retry_after_s, cell.draw(WAIT)))
+            cell.retries += 1
+            self._pause(cell, "retry", fault, now + wait, now)
+        elif cure is Remedy.WAIT and cell.waits < WAITS:
+            cell.waits += 1
+            gate = max(now, self.lanes[cell.lane].limiter.gate)
+            self._pause(cell, "wait", fault, gate + int((gate - now) * cell.draw(WAIT) / 10), now)
+        elif cure is Remedy.REGENERATE and cell.phase == ANSWER:
+            self._again(cell, Code(fault.code), fault.message, "", now, fault.hint)
+        elif cure is Remedy.REGENERATE and cell.retries < cell.rule.retries:
+            cell.retries += 1  # an unreadable judge is asked again
+            self._pause(cell, "retry", fault, now, now)
+        else:
+            self._fail(cell, fault.code, fault.message, fault.hint, now)
+
+    def _pause(self, cell: Cell, kind: str, fault: Fault, until: int, now: int) -> None:
+        if cell.phase == ANSWER:
+            self._release(cell)
+        deadline = cell.run.deadline
+        if deadline is not None and until >= deadline:
+            self._fail(cell, fault.code, f"{fault.message}; the next try would be past the run's deadline", fault.hint, now)
+            return
+        self._rest(cell, kind, fault.code, fault.message, "", until, now)
+
+    def _rest(self, cell: Cell, kind: str, code: str, reason: str, check: str, until: int, now: int) -> None:
+        if (blocked := self._blocked(cell)) is not None:
+            self._fail(cell, blocked.code, blocked.message, blocked.hint, now)
+            return
+        cell.move(State.RESTING)
+        cell.wake = until
+        run = cell.run
+        self._emit(
+            run, Rested, now, cell.rule.index, cell.at, kind, str(code), reason, check, cell.judged + 1, until - run.origin
+        )  # fmt: skip
+        if until <= now:
+            self._ready(cell, urgent=True)
+        else:
+            self._resting += 1
+            self._timers.set(until, cell)
+
+    # ================================================================ ends
+
+    def _accept(self, cell: Cell, now: int) -> None:
+        if cell.key is not None:
+            cell.run.keys.commit(cell.key, cell.id)
+        if cell.failure is None:
+            cell.run.tally.own += 1
+        else:
+            cell.run.tally.filled += 1
+            cell.run.tally.bad += cell.rule.required
+        self._end(cell, State.ACCEPTED, cell.failure or ("", "", ""), now)
+
+    def _fail(self, cell: Cell, code: str, message: str, hint: str, now: int) -> None:
+        self._release(cell)
+        if cell.rule.fallback and cell.phase != FALLBACK:
+            cell.move(State.FAILED)
+            cell.failure = (str(code), message, hint)
+            cell.phase = FALLBACK
+            self._begin(cell, now)
+            return
+        cell.run.tally.bad += cell.rule.required
+        self._end(cell, State.FAILED, cell.failure or (str(code), message, hint), now)
+
+    def _end(self, cell: Cell, state: State, why: tuple[str, str, str], now: int) -> None:
+        run, rule = cell.run, cell.rule
+        cell.move(state)
+        del run.cells[cell.id]
+        accepted = state is State.ACCEPTED
+        path = cell.path + cell.service if accepted else None
+        name = None if cell.key is None else cell.key[1]
+        self._emit(
+            run, CellEnded, now, rule.index, cell.at, str(state), *why, cell.judged + (cell.failure is None and accepted), name,
+            cell.lengths if accepted else None, path or 0,
+        )  # fmt: skip
+        run.tally.ended[rule.index] += 1
+        self._wake(run, self._grid_ended(run, rule, cell.at, path, cell.lengths, now), now)
+        run.open -= 1
+        self._close_if_done(run, now)
+
+    def _abandon(self, run: Run, fault: Fault, rules: Sequence[Rule], now: int) -> None:
+        """End every cell of these steps that waits, and every one that would come."""
+        run.open += 1  # held open while its cells end
+        bundles: list[Bundle] = []
+        for rule in rules:
+            for index in {rule.lane, rule.lane if rule.judge_lane is None else rule.judge_lane}:
+                cells, fresh = run.queue(index).take(run.place[rule.index])
+                self.lanes[index].ready -= len(cells)
+                bundles += fresh
+        concerned = {rule.index for rule in rules}
+        for cell in list(run.cells.values()):
+            if cell.rule.index in concerned and cell.phase != FALLBACK and cell.state in (State.READY, State.RESTING):
+                self._resting -= cell.state is State.RESTING
+                self._fail(cell, fault.code, fault.message, fault.hint, now)
+        for bundle in bundles:
+            bundle.failure = (fault.code, fault.message, fault.hint)
+            if run.rules[bundle.step].fallback:
+                self._open(run, bundle)
+            else:
+                self._wake(run, self._end_bundle(run, bundle, now), now)
+        run.open -= 1
+        self._close_if_done(run, now)

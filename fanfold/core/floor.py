@@ -1,0 +1,117 @@
+"""What the conductor looks at: lanes, runs, calls in the air, timers; and how a run ends."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from fanfold.core.commands import Abandon, Cancel, Command
+from fanfold.core.lane import Lane
+from fanfold.core.limiter import Limiter
+from fanfold.core.run import LOCAL, CallRecord, Cell, Run, Stop
+from fanfold.core.states import State
+from fanfold.core.timers import Timers
+from fanfold.spec.calls import Fault
+from fanfold.spec.events import AnyEvent, RunEnded, RunStarted, StepFacts, StepSwept
+
+Waiter: TypeAlias = Cell | CallRecord | Run
+
+
+class Floor:
+    """lanes: number 0 is for what is not a model call; the others are named by the rules of the runs."""
+
+    def __init__(self, *, cap: int = 1 << 30, local_cap: int = 16) -> None:
+        """cap: calls in the air at once, over all lanes. local_cap: half of what may be prepared at once without a model."""
+        self.cap = cap
+        self.lanes = [Lane(LOCAL, "local", Limiter(), local_cap)]
+        self.runs: dict[int, Run] = {}
+        self._calls: dict[int, CallRecord] = {}
+        self._timers: Timers[Waiter] = Timers(self._waits, self._awaited)
+        self._resting = 0
+        self._out: list[Command] = []
+        self._touched: dict[int, Run] = {}
+        self._runs = self._cells = self._made = 0
+
+    # ================================================================ timers
+
+    def _waits(self, when: int, what: Waiter) -> bool:
+        """Whether a timer still means something."""
+        if isinstance(what, Cell):
+            return what.state in (State.RESTING, State.PREPARING) and what.wake == when and what.run.stop is None
+        if isinstance(what, CallRecord):
+            return not what.doom and what.landed is None and what.id in self._calls
+        return what.stop is None and not what.ended
+
+    def _awaited(self) -> int:
+        """How many timers may mean something now."""
+        return len(self._calls) + self._resting + len(self.runs) + sum(lane.preparing for lane in self.lanes)
+
+    # ================================================================ giving up
+
+    def _give_up(self, cell: Cell, code: str, message: str) -> None:
+        """Its preparation takes too long, or its run is over. The fact still comes, and ends it."""
+        cell.wake = -1
+        self._out.append(Abandon(cell, Fault(code=str(code), message=message)))
+
+    def _doom(self, record: CallRecord, why: str) -> None:
+        """Cancel a call that no longer counts. Its slot comes back when it settles."""
+        record.doom = str(why)
+        if record.cell.call == record.id:
+            record.cell.call = -1
+        self._out.append(Cancel(record.id))
+
+    # ================================================================ runs end
+
+    def _stop(self, run: Run, stop: Stop, now: int) -> None:
+        if run.stop is not None or run.ended:
+            return
+        run.stop = stop
+        for cell in run.cells.values():
+            self._resting -= cell.state is State.RESTING
+            if cell.state is State.PREPARING:
+                self._give_up(cell, stop[1], stop[2])
+        for index, queue in run.queues.items():
+            cells, _ = queue.take()
+            self.lanes[index].ready -= len(cells)
+        for record in run.calls.values():
+            if not record.doom:
+                self._doom(record, stop[1])
+        self._close_if_done(run, now)
+
+    def _close_if_done(self, run: Run, now: int) -> None:
+        if run.ended or (run.open if run.stop is None else run.preparing) or run.calls:
+            return
+        run.ended = True
+        del self.runs[run.id]
+        for rule in run.rules:
+            if run.stop is not None and (run.open or run.grid.totals[rule.index] > run.tally.ended[rule.index]):
+                self._emit(run, StepSwept, now, rule.index, *map(str, run.stop))
+        self._emit(run, RunEnded, now, self._verdict(run), "" if run.stop is None else str(run.stop[1]))
+
+    def _verdict(self, run: Run) -> str:
+        if run.stop is not None and run.stop[0] == State.CANCELLED:
+            return "cancelled"
+        if run.stop is None and run.tally.bad == 0:
+            return "complete"
+        return "partial" if run.tally.own or (run.tally.filled and not run.tally.cut_off) else "failed"
+
+    # ================================================================ events
+
+    def _emit_start(self, run: Run, now: int) -> None:
+        grid = run.grid
+        steps = tuple(
+            StepFacts(
+                rule.name, grid.nodes[rule.index].over, grid.totals[rule.index], rule.weight, rule.required,
+                any(grid.plan.axes[a].counted for a in grid.nodes[rule.index].over),
+            )
+            for rule in run.rules
+        )  # fmt: skip
+        lanes = {lane for rule in run.rules for lane in (rule.lane, rule.judge_lane) if lane}
+        cap = min(run.cap, sum(self.lanes[i].cap for i in lanes) or self.lanes[LOCAL].cap)
+        self._emit(run, RunStarted, now, grid.plan.plan.name, run.seed, steps, cap)
+
+    def _emit(self, run: Run, event: type[AnyEvent], now: int, *details: object) -> None:
+        run.emit(event, now, *details)
+        self._touched[run.id] = run
+
+    def __repr__(self) -> str:
+        return f"<Conductor {len(self.runs)} runs, {len(self._calls)} calls in the air, {self._resting} resting>"

@@ -1,0 +1,119 @@
+"""Bundles open, cells unfold and are prepared: as many ahead as the window holds."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+from fanfold.core.commands import FALLBACK, Prepare
+from fanfold.core.floor import Floor
+from fanfold.core.grid import Woken
+from fanfold.core.lane import MANY, Lane
+from fanfold.core.run import LOCAL, Bundle, Cell, Rule, Run
+from fanfold.core.states import State
+from fanfold.spec.calls import Fault
+from fanfold.spec.errors import Code
+from fanfold.spec.events import BundleEnded, Grew
+
+
+class Rows(Floor):
+    """From the grid's woken rows to cells that are ready to be called."""
+
+    def _wake(self, run: Run, woken: Sequence[Woken], now: int) -> None:
+        """Open bundles; skip those whose needs have no value, and what hangs on them."""
+        todo = deque(woken)
+        while todo:
+            step, at, ok, path = todo.popleft()
+            rule = run.rules[step]
+            size = run.grid.size(step, at)
+            if size == 0:
+                continue
+            run.open += size
+            failure = None
+            if not ok:
+                failure = (str(Code.UPSTREAM), f"step {rule.name!r} needs a value that is missing", "")
+            elif (fault := self._refusal(run, rule)) is not None:
+                failure = (fault.code, fault.message, fault.hint)
+            bundle = Bundle(step, at, size, path, failure)
+            if failure is None or rule.fallback:
+                self._open(run, bundle)
+            else:
+                todo.extend(self._end_bundle(run, bundle, now))
+
+    def _open(self, run: Run, bundle: Bundle) -> None:
+        lane = self.lanes[LOCAL if bundle.failure else run.rules[bundle.step].lane]
+        run.queue(lane.index).add_bundle(run.place[bundle.step], bundle)
+        lane.to_prepare.add(run)
+
+    def _end_bundle(self, run: Run, bundle: Bundle, now: int) -> list[Woken]:
+        """End what has not begun of a bundle: skipped for want of a value, failed for want of a lane. Returns what that wakes."""
+        assert bundle.failure is not None
+        rule, grid = run.rules[bundle.step], run.grid
+        code, message, hint = bundle.failure
+        state = State.SKIPPED if code == Code.UPSTREAM else State.FAILED
+        start, n = bundle.next, bundle.size - bundle.next
+        self._emit(run, BundleEnded, now, rule.index, bundle.at, start, bundle.size, str(state), code, message, hint)
+        run.open -= n
+        run.tally.ended[rule.index] += n
+        run.tally.bad += n * rule.required
+        node = grid.nodes[rule.index]
+        woken: list[Woken] = []
+        if node.outs or node.makes:
+            for position in range(start, bundle.size):
+                woken += self._grid_ended(run, rule, grid.coords(rule.index, bundle.at, position), None, None, now)
+        return woken
+
+    def _grid_ended(
+        self, run: Run, rule: Rule, at: tuple[int, ...], path: int | None, lengths: dict[str, int] | None, now: int
+    ) -> list[Woken]:
+        """Tell the grid that a cell ended; path None: without a value."""
+        grid, node = run.grid, run.grid.nodes[rule.index]
+        woken: list[Woken] = []
+        if node.makes:
+            woken, grew = grid.unfold(rule.index, at, None if path is None else lengths or {})
+            for step in dict.fromkeys(grew):
+                self._emit(run, Grew, now, step, grid.totals[step])
+        if node.outs:
+            woken += grid.ended(rule.index, at, path is not None, path or 0)
+        return woken
+
+    def _prepare(self, lane: Lane, now: int) -> None:
+        """Unfold cells and have them prepared, a bounded number ahead: memory follows the window, not the job."""
+        while lane.preparing + lane.ready < lane.window and (run := lane.to_prepare.first()) is not None:
+            queue = run.queue(lane.index)
+            place, bundle = queue.next_bundle(MANY * lane.cap)
+            at = run.grid.coords(bundle.step, bundle.at, bundle.next)
+            bundle.next += 1
+            if bundle.next == bundle.size:
+                queue.drop_bundle(place)
+            cell = Cell(self._cells, run, run.rules[bundle.step], at, bundle.path)
+            self._cells += 1
+            run.cells[cell.id] = cell
+            if bundle.failure is not None:
+                cell.failure, cell.phase = bundle.failure, FALLBACK
+            self._begin(cell, now)
+
+    def _begin(self, cell: Cell, now: int) -> None:
+        cell.move(State.PREPARING)
+        cell.since = now
+        cell.wake = now + cell.rule.timeout
+        self._timers.set(cell.wake, cell)
+        self.lanes[cell.lane].preparing += 1
+        cell.run.preparing += 1
+        self._out.append(Prepare(cell, cell.phase))
+
+    def _ready(self, cell: Cell, *, urgent: bool) -> None:
+        cell.move(State.READY)
+        lane = self.lanes[cell.lane]
+        cell.run.queue(lane.index).add_ready(cell.run.place[cell.rule.index], cell, urgent=urgent)
+        lane.ready += 1
+        lane.to_send.add(cell.run)
+
+    def _blocked(self, cell: Cell) -> Fault | None:
+        """Why no call of this cell can go out any more, if so."""
+        return self._refusal(cell.run, cell.rule)
+
+    def _refusal(self, run: Run, rule: Rule) -> Fault | None:
+        """Why no cell of a step can be filled any more: it was refused, or the lane of its answers or of its judge is condemned."""
+        judge = None if rule.judge_lane is None else self.lanes[rule.judge_lane].condemned
+        return run.refused.get(rule.index) or self.lanes[rule.lane].condemned or judge
