@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
+from fanfold.core.bound import REQUESTS, SLOTS, TOKENS
 from fanfold.forecast.asked import Asked
 from fanfold.forecast.trial import Trial, trial
 from fanfold.spec.plan import Limits
@@ -112,9 +113,9 @@ def foresee(asked: Asked, *, seed: int = 0, seeds: int | None = None) -> Forecas
     )
 
 
-def enough(calls: int, most: int = MOST, of: int = CALLS) -> int:
+def enough(calls: int, most: int = MOST, of: int = CALLS, fewest: int = FEWEST) -> int:
     """Seeds that can be afforded when one makes so many calls."""
-    return min(most, max(FEWEST, of // max(1, calls)))
+    return min(most, max(fewest, of // max(1, calls)))
 
 
 def _band(trials: Sequence[Trial], what: Callable[[Trial], float], digits: int) -> Band:
@@ -158,40 +159,54 @@ def _hint(asked: Asked, *, prices: bool) -> str:
 # ---------------------------------------------------------------- what would change it
 
 
+class Variant(NamedTuple):
+    """The same plan under other limits. lifts: the word for what it gives more of, as bounds name it. concurrent: calls in the air per
+    lane; cap: of the run.
+    """
+
+    words: str
+    lifts: str
+    limits: Limits
+    concurrent: int
+    cap: int | None
+
+
 def what_ifs(asked: Asked, seed: int, trials: Sequence[Trial]) -> list[Change]:
-    """Each change by itself, on the first of the same seeds. None where a run is so large that trying would take minutes."""
-    variants = list(_variants(asked))
-    calls = trials[0].calls
-    if not variants or calls * len(variants) > WHAT_IF_CALLS * 2:
-        variants = variants[: WHAT_IF_CALLS * 2 // max(1, calls)]
-    count = 0 if not variants else min(len(trials), WHAT_IF_MOST, max(1, WHAT_IF_CALLS // max(1, calls * len(variants))))
-    wall = median(each.wall_us for each in trials) / 1e6
-    costs = [each.cost_usd for each in trials if each.cost_usd is not None]
-    cost = median(costs) if len(costs) == len(trials) else None
-    found = []
-    for words, limits, concurrent, cap in variants:
-        tried = [trial(asked, seed + n, limits, concurrent, cap) for n in range(count)]
-        faster = median(_ratio(new.wall_us, old.wall_us) for new, old in zip(tried, trials, strict=False))
-        dearer = median(_ratio(new.cost_usd or 0, old.cost_usd or 0) for new, old in zip(tried, trials, strict=False))
-        found.append(Change(words, round(wall * faster, 3), None if cost is None else round(cost * dearer, 6)))
-    return found
+    """Each change by itself, tried on the first of the same seeds; what binds comes first. Of a very large plan only that is tried."""
+    by = [each.bound.by for each in trials]
+    variants = sorted(_variants(asked, max(each.most_at_once for each in trials)), key=lambda v: -by.count(v.lifts))
+    calls = max(1, trials[0].calls)
+    variants = variants[: max(1, WHAT_IF_CALLS // calls)]
+    count = min(len(trials), enough(calls * max(1, len(variants)), WHAT_IF_MOST, WHAT_IF_CALLS, 1))
+    return [_change(asked, variant, trials, [_tried(asked, variant, seed + n) for n in range(count)]) for variant in variants]
+
+
+def _tried(asked: Asked, variant: Variant, seed: int) -> Trial:
+    return trial(asked, seed, variant.limits, variant.concurrent, variant.cap)
+
+
+def _change(asked: Asked, variant: Variant, before: Sequence[Trial], after: Sequence[Trial]) -> Change:
+    """The medians of all seeds, moved as those seeds moved that were tried."""
+    wall = median(each.wall_us for each in before) / 1e6
+    faster = median(_ratio(new.wall_us, old.wall_us) for new, old in zip(after, before, strict=False))
+    costs = [each.cost_usd for each in before if each.cost_usd is not None]
+    dearer = median(_ratio(new.cost_usd or 0, old.cost_usd or 0) for new, old in zip(after, before, strict=False))
+    cost = round(median(costs) * dearer, 6) if len(costs) == len(before) else None
+    return Change(variant.words, round(wall * faster, 3), cost)
 
 
 def _ratio(new: float, old: float) -> float:
     return new / old if old else 1.0
 
 
-def _variants(asked: Asked) -> Iterator[tuple[str, Limits, int, int | None]]:
-    """(what is changed, limits, calls in the air per lane, and of the run)."""
+def _variants(asked: Asked, most_at_once: int) -> Iterator[Variant]:
+    """Twice as much of each thing that is limited; of calls in the air only where all that are allowed were needed."""
     limits, lane, cap = asked.limits, asked.concurrent, asked.plan.plan.concurrent
-    for name in ("rpm", "tpm", "input_tpm", "output_tpm"):
+    for name, lifts in (("rpm", REQUESTS), ("tpm", TOKENS), ("input_tpm", TOKENS), ("output_tpm", TOKENS)):
         value = getattr(limits, name)
         if value is not None:
-            yield f"{name} {2 * value}", replace(limits, **{name: 2 * value}), lane, cap
-    if not asked.models:
-        return
+            yield Variant(f"{name} {2 * value}", lifts, replace(limits, **{name: 2 * value}), lane, cap)
     now = min(lane, cap or lane)
-    more = replace(limits, concurrent=None if limits.concurrent is None else 2 * now)
-    yield f"concurrent {2 * now}", more, 2 * now, None if cap is None else 2 * now
-    if now > 1:
-        yield "sequential", replace(limits, concurrent=1), 1, cap
+    if most_at_once >= now:
+        more = replace(limits, concurrent=None if limits.concurrent is None else 2 * now)
+        yield Variant(f"concurrent {2 * now}", SLOTS, more, max(lane, 2 * now), None if cap is None else 2 * now)

@@ -22,6 +22,7 @@ BAND, LEARNED_BAND = 0.25, 0.08
 BLUR = 0.1  # of a call that is drawn again: few were seen, the next ones lie between them
 NAME_TOKENS = 12  # until the first field of a streamed answer is complete
 
+_STRIDE = 0x9E3779B97F4A7C15  # SplitMix64: one mix a draw
 _normal = NormalDist().inv_cdf
 
 
@@ -66,7 +67,7 @@ class Luck:
 
     def draw(self) -> float:
         self._drawn += 1
-        return uniform(self._seed, self._drawn)
+        return uniform(self._seed + self._drawn * _STRIDE)
 
     def spread(self, sigma: float) -> float:
         """A factor around 1, log-normal."""

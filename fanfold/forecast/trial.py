@@ -31,6 +31,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     cost_usd: float | None
     duplicates: int
     drawn_again: int
+    most_at_once: int
     bound: Bound
     steps: tuple[tuple[int, int, int], ...]
 
@@ -89,6 +90,7 @@ class Ledger:
             cells=total.cells, accepted=total.accepted, calls=total.calls, wall_us=state.wall_us,
             sequential_us=total.sequential_us, tokens_in=total.tokens_in, tokens_out=total.tokens_out,
             cost_usd=self._cost(lanes, asked.prices, asked.free), duplicates=total.duplicates, drawn_again=total.regenerations,
+            most_at_once=state.max_in_flight,
             bound=self._bound(asked, limits), steps=tuple((step.cells, step.accepted, step.calls) for step in state.steps),
         )  # fmt: skip
 
