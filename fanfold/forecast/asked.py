@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import prod
 from typing import Any
 
@@ -73,6 +74,13 @@ class Asked:
     learned_from: int = 0
     prices: Prices = field(default_factory=dict)
     free: frozenset[str] = frozenset()
+
+    @cached_property
+    def prospects(self) -> list[tuple[AskedStep, Habits, Size]]:
+        """Each step with its habits and the size of its prompts, worked out once for all seeds."""
+        habits = habits_of(self)
+        expected = {step.name: each.voice.usual_out for step, each in zip(self.steps, habits, strict=True)}
+        return [(step, each, Size(self, step, expected)) for step, each in zip(self.steps, habits, strict=True)]
 
     @property
     def models(self) -> list[str]:

@@ -174,7 +174,9 @@ class Variant(NamedTuple):
 def what_ifs(asked: Asked, seed: int, trials: Sequence[Trial]) -> list[Change]:
     """Each change by itself, tried on the first of the same seeds; what binds comes first. Of a very large plan only that is tried."""
     by = [each.bound.by for each in trials]
-    variants = sorted(_variants(asked, max(each.most_at_once for each in trials)), key=lambda v: -by.count(v.lifts))
+    variants = sorted(
+        _variants(asked, max(each.most_at_once for each in trials)), key=lambda v: (not v.lifts, -by.count(v.lifts))
+    )
     calls = max(1, trials[0].calls)
     variants = variants[: max(1, WHAT_IF_CALLS // calls)]
     count = min(len(trials), enough(calls * max(1, len(variants)), WHAT_IF_MOST, WHAT_IF_CALLS, 1))
@@ -200,13 +202,15 @@ def _ratio(new: float, old: float) -> float:
 
 
 def _variants(asked: Asked, most_at_once: int) -> Iterator[Variant]:
-    """Twice as much of each thing that is limited; of calls in the air only where all that are allowed were needed."""
+    """Twice as much of each thing that is limited."""
+    if not asked.models:
+        return
     limits, lane, cap = asked.limits, asked.concurrent, asked.plan.plan.concurrent
     for name, lifts in (("rpm", REQUESTS), ("tpm", TOKENS), ("input_tpm", TOKENS), ("output_tpm", TOKENS)):
         value = getattr(limits, name)
         if value is not None:
             yield Variant(f"{name} {2 * value}", lifts, replace(limits, **{name: 2 * value}), lane, cap)
     now = min(lane, cap or lane)
-    if most_at_once >= now:
-        more = replace(limits, concurrent=None if limits.concurrent is None else 2 * now)
-        yield Variant(f"concurrent {2 * now}", SLOTS, more, max(lane, 2 * now), None if cap is None else 2 * now)
+    more = replace(limits, concurrent=None if limits.concurrent is None else 2 * now)
+    lifts = SLOTS if most_at_once >= now else ""
+    yield Variant(f"concurrent {2 * now}", lifts, more, max(lane, 2 * now), None if cap is None else 2 * now)

@@ -20,6 +20,7 @@ from fanfold.core.draw import uniform
 SECOND = 1_000_000
 BAND, LEARNED_BAND = 0.25, 0.08
 BLUR = 0.1  # of a call that is drawn again: few were seen, the next ones lie between them
+RARE = 100  # calls that must have been seen before a slow one in fifty is among them for sure
 NAME_TOKENS = 12  # until the first field of a streamed answer is complete
 
 _STRIDE = 0x9E3779B97F4A7C15  # SplitMix64: one mix a draw
@@ -139,6 +140,9 @@ class Voice(msgspec.Struct, frozen=True, kw_only=True):
     def _again(self, luck: Luck, slower: float, wordier: float) -> Speech:
         one = self.seen[int(luck.draw() * len(self.seen))]
         blur = luck.spread(BLUR)
+        if luck.draw() < self.model.slow * RARE / (RARE + len(self.seen)):
+            low, high = self.model.times
+            blur *= low + (high - low) * luck.draw()
         tokens = max(1, round(one.tokens_out * wordier))
         took = one.took * slower * blur * wordier
         first = self.model.first_s / (self.model.first_s + one.tokens_out / self.model.tokens_per_s)

@@ -33,7 +33,7 @@ class Lesson:
         self.faults: Counter[str] = Counter()
         self.refusals: Counter[str] = Counter()  # answers that were not good, by code; of the judge, "judge"
         self.lengths: dict[str, list[int]] = {}
-        self.calls = self.cells = self.lives = 0
+        self.calls = self.cells = self.runs = 0
 
     def settled(self, event: Settled) -> None:
         if event.phase == ANSWER:
@@ -65,13 +65,20 @@ class Lessons:
     def hear(self, events: Iterable[AnyEvent]) -> None:
         for event in events:
             if isinstance(event, RunStarted):
-                self._names = [facts.name for facts in event.steps]
+                self._began([facts.name for facts in event.steps], event.seq)
             elif isinstance(event, Settled):
                 self._of(event.step).settled(event)
             elif isinstance(event, Rested) and event.kind == "regenerate":
                 self._of(event.step).refused(event.code, event.check)
             elif isinstance(event, CellEnded):
                 self._of(event.step).ended(event)
+
+    def _began(self, names: list[str], seq: int) -> None:
+        self._names = names
+        if seq == 0:  # a resumed run begins again, later in its journal
+            self.runs += 1
+            for name in names:
+                self.steps.setdefault(name, Lesson()).runs += 1
 
     def _of(self, step: int) -> Lesson:
         return self.steps.setdefault(self._names[step], Lesson())
@@ -82,7 +89,6 @@ async def learn(asked: Asked, store: Store) -> Asked:
     lessons = Lessons()
     for record in (await store.runs())[:RUNS_LOOKED_AT]:
         if lessons.runs < RUNS and record.state in ENDED and record.plan == asked.plan.plan.name and _alike(record, asked):
-            lessons.runs += 1
             journal, after = await store.journal(record), -1
             while after < EVENTS and (events := await journal.events(after, PAGE)):
                 lessons.hear(events)
@@ -141,6 +147,8 @@ def _voice(before: Voice, seen: list[Seen]) -> Voice:
 
 
 def _names(before: int, lesson: Lesson, repeated: int) -> int:
-    """The space in which as many first draws would repeat each other as were seen to. Never less than the cells need."""
+    """The space in which the draws of one run would repeat each other as often as was seen. Never less than its cells need."""
     draws = len(lesson.answers) + repeated
-    return before if draws < ENOUGH else max(space_of(draws, repeated), 2 * lesson.cells)
+    if draws < ENOUGH:
+        return before
+    return max(space_of(round(draws / lesson.runs), repeated / lesson.runs), 2 * lesson.cells // lesson.runs)

@@ -15,7 +15,7 @@ from fanfold.spec.plan import Markdown
 from fanfold.spec.template import NoSuchField, Slot, Template, dig
 
 CHARACTERS_PER_TOKEN = 4.0
-TEXT, PAGE, WORDS = 900, 3000, 16  # least characters of an answer that is text, of Markdown, of a text field
+TEXT, PAGE, WORDS = 600, 1400, 16  # least characters of an answer that is text, of Markdown, of a text field
 ITEMS = 5  # of a list whose bounds say nothing
 UNSEEN_PROMPT = 1200  # characters of a prompt that a function writes
 VALUES_LOOKED_AT = 50

@@ -39,9 +39,9 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
 def trial(asked: Asked, seed: int, limits: Limits, concurrent: int, cap: int | None) -> Trial:
     """Run the plan once under these limits. concurrent: calls in the air per lane; cap: of the run, None for no limit of its own."""
     conductor = asked.open(limits, concurrent)
-    ledger = Ledger(small=sum(Grid(asked.plan).totals) <= SMALL)
-    rules = [step.rule for step in asked.steps]
-    conductor.add(Grid(asked.plan), rules, 0, seed=seed, cap=cap, deadline=asked.deadline)
+    grid = Grid(asked.plan)
+    ledger = Ledger(small=sum(grid.totals) <= SMALL)
+    conductor.add(grid, [step.rule for step in asked.steps], 0, seed=seed, cap=cap, deadline=asked.deadline)
     Heap(conductor, Weather(asked, seed), ledger.hear).run()
     names = [lane.name for lane in conductor.lanes]
     return ledger.trial(asked, names, limits)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from fanfold.core.commands import FALLBACK, JUDGE, Call
 from fanfold.core.draw import fold, uniform
 from fanfold.core.run import Cell
-from fanfold.forecast.asked import FAULTS, Asked, AskedStep, Size, habits_of
+from fanfold.forecast.asked import FAULTS, Asked, AskedStep, Size
 from fanfold.forecast.habits import Habits, Luck, Temper, Voice, normal
 from fanfold.forecast.names import rank
 from fanfold.forecast.sizes import Booked
@@ -51,10 +51,8 @@ class Weather:
     """prepare, fly, spent: what a heap of moments asks."""
 
     def __init__(self, asked: Asked, seed: int) -> None:
-        habits = habits_of(asked)
-        expected = {step.name: each.voice.usual_out for step, each in zip(asked.steps, habits, strict=True)}
         self._seed = seed
-        self._steps = [_Step(step, each, Size(asked, step, expected)) for step, each in zip(asked.steps, habits, strict=True)]
+        self._steps = [_Step(*prospect) for prospect in asked.prospects]
         self._temper = Temper(normal(uniform(seed, -1)), normal(uniform(seed, -2)))
 
     # ---------------------------------------------------------------- before a call
