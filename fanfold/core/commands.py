@@ -30,7 +30,7 @@ class Abandon(msgspec.Struct, frozen=True, gc=False):
 
 
 class Call(msgspec.Struct, frozen=True, gc=False):
-    """Send it. Ends in one `settled`; `identified` may come before.
+    """Send it through a lane. Ends in one `settled`; `identified` may come before.
 
     avoid: names to end the prompt with. reason: why the last answer was refused; repair: show that answer as well.
     longer: give it more room than the last time.
@@ -39,6 +39,7 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     call: int
     cell: Cell
     phase: int
+    lane: int
     avoid: tuple[str, ...] = ()
     reason: str = ""
     repair: bool = False

@@ -11,11 +11,13 @@ from fanfold.core.rows import Rows
 from fanfold.core.run import Bundle, Cell, Rule, Run
 from fanfold.core.states import State
 from fanfold.core.uniqueness import Key, normalise
-from fanfold.spec.calls import Fault, Reply
+from fanfold.spec.calls import Fault, Reply, Scope
 from fanfold.spec.errors import Code
 from fanfold.spec.events import CellEnded, Rested
 
 PACE, WAIT = 1, 2  # purposes of draws
+ELSEWHERE = frozenset({Code.TRANSIENT, Code.TIMEOUT, Code.RATE_LIMITED, Code.QUOTA, Code.AUTH})
+"""Faults of a provider, which another one may not have."""
 _HINTS = {
     Code.CHECK_FAILED: "loosen the check, give more attempts, or use a stronger model",
     Code.DUPLICATE: "ask for fewer, vary the prompt, or give more attempts",
@@ -57,7 +59,7 @@ class Fates(Rows):
             self._again(cell, Code.DUPLICATE, f"{reply.key!r} is taken", "", now)
         elif reply.judge is not None and cell.rule.judge_lane is not None:
             cell.judge_tokens = reply.judge
-            cell.phase = JUDGE
+            cell.phase, cell.hops = JUDGE, 0
             if (fault := self._blocked(cell)) is not None:
                 self._fail(cell, fault.code, fault.message, fault.hint, now)
             else:
@@ -69,7 +71,7 @@ class Fates(Rows):
         if reply.verdict:
             self._accept(cell, now)
         else:
-            cell.phase = ANSWER
+            cell.phase, cell.hops = ANSWER, 0
             self._again(cell, Code.CHECK_FAILED, reply.finding or "the judge refused it", reply.check or "judge", now)
 
     def _again(self, cell: Cell, code: Code, reason: str, check: str, now: int, hint: str = "") -> None:
@@ -111,7 +113,7 @@ class Fates(Rows):
         elif cure is Remedy.REGENERATE and cell.retries < cell.rule.retries:
             cell.retries += 1  # an unreadable judge is asked again
             self._pause(cell, "retry", fault, now, now)
-        else:
+        elif not self._hop(cell, fault, now):
             self._fail(cell, fault.code, fault.message, fault.hint, now)
 
     def _pause(self, cell: Cell, kind: str, fault: Fault, until: int, now: int) -> None:
@@ -178,25 +180,46 @@ class Fates(Rows):
         run.open -= 1
         self._close_if_done(run, now)
 
-    def _abandon(self, run: Run, fault: Fault, rules: Sequence[Rule], now: int) -> None:
-        """End every cell of these steps that waits, and every one that would come."""
+    def _reroute(self, run: Run, rules: Sequence[Rule], now: int) -> None:
+        """The lanes of these steps have changed: what waits goes where it still can; what cannot go anywhere ends."""
         run.open += 1  # held open while its cells end
         bundles: list[Bundle] = []
+        cells: list[Cell] = []
         for rule in rules:
-            for index in {rule.lane, rule.lane if rule.judge_lane is None else rule.judge_lane}:
-                cells, fresh = run.queue(index).take(run.place[rule.index])
-                self.lanes[index].ready -= len(cells)
+            for index in {*rule.chain, *rule.judge_chain}:
+                some, fresh = run.queue(index).take(run.place[rule.index])
+                self.lanes[index].ready -= len(some)
+                cells += some
                 bundles += fresh
         concerned = {rule.index for rule in rules}
-        for cell in list(run.cells.values()):
-            if cell.rule.index in concerned and cell.phase != FALLBACK and cell.state in (State.READY, State.RESTING):
+        resting = [cell for cell in run.cells.values() if cell.rule.index in concerned and cell.state is State.RESTING]
+        for cell in sorted(cells + resting, key=lambda cell: cell.id):
+            if cell.phase == FALLBACK:
+                continue
+            if (fault := self._blocked(cell)) is not None:
                 self._resting -= cell.state is State.RESTING
                 self._fail(cell, fault.code, fault.message, fault.hint, now)
+            elif cell.state is State.READY:
+                self._queue(cell, urgent=cell.tried)
         for bundle in bundles:
-            bundle.failure = (fault.code, fault.message, fault.hint)
-            if run.rules[bundle.step].fallback:
+            fault = self._refusal(run, run.rules[bundle.step])
+            if fault is None or run.rules[bundle.step].fallback:
+                bundle.failure = None if fault is None else (fault.code, fault.message, fault.hint)
                 self._open(run, bundle)
             else:
+                bundle.failure = (fault.code, fault.message, fault.hint)
                 self._wake(run, self._end_bundle(run, bundle, now), now)
         run.open -= 1
         self._close_if_done(run, now)
+
+    def _hop(self, cell: Cell, fault: Fault, now: int) -> bool:
+        """Leave a lane that does not deliver for the next one of the chain. Retries that are used up stay used up."""
+        chain = cell.chain
+        if fault.code not in ELSEWHERE and fault.scope is Scope.CELL:
+            return False
+        following = chain[chain.index(cell.lane) + 1 :] if cell.lane in chain else ()
+        if self._usable(cell.run, cell.rule, following) is None:
+            return False
+        cell.hops += len(chain) - len(following)
+        self._pause(cell, "fallback", fault, now, now)
+        return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from fanfold.core.commands import FALLBACK, Prepare
+from fanfold.core.commands import FALLBACK, JUDGE, Prepare
 from fanfold.core.floor import Floor
 from fanfold.core.grid import Woken
 from fanfold.core.lane import MANY, Lane
@@ -41,7 +41,9 @@ class Rows(Floor):
                 todo.extend(self._end_bundle(run, bundle, now))
 
     def _open(self, run: Run, bundle: Bundle) -> None:
-        lane = self.lanes[LOCAL if bundle.failure else run.rules[bundle.step].lane]
+        rule = run.rules[bundle.step]
+        lane = self.lanes[LOCAL] if bundle.failure else self._usable(run, rule, rule.chain)
+        assert lane is not None, "no lane is left, and nobody noticed"
         run.queue(lane.index).add_bundle(run.place[bundle.step], bundle)
         lane.to_prepare.add(run)
 
@@ -95,6 +97,7 @@ class Rows(Floor):
 
     def _begin(self, cell: Cell, now: int) -> None:
         cell.move(State.PREPARING)
+        self._route(cell)
         cell.since = now
         cell.wake = now + cell.rule.timeout
         self._timers.set(cell.wake, cell)
@@ -104,16 +107,49 @@ class Rows(Floor):
 
     def _ready(self, cell: Cell, *, urgent: bool) -> None:
         cell.move(State.READY)
+        self._queue(cell, urgent=urgent)
+
+    def _queue(self, cell: Cell, *, urgent: bool) -> None:
+        """Let a cell that is ready wait in the lane that is to be used now."""
+        self._route(cell)
         lane = self.lanes[cell.lane]
         cell.run.queue(lane.index).add_ready(cell.run.place[cell.rule.index], cell, urgent=urgent)
         lane.ready += 1
         lane.to_send.add(cell.run)
 
+    # ================================================================ lanes
+
+    def _usable(self, run: Run, rule: Rule, chain: Sequence[int]) -> Lane | None:
+        """The first lane of a chain that takes calls of this step."""
+        for index in chain:
+            if self.lanes[index].condemned is None and (rule.index, index) not in run.refused:
+                return self.lanes[index]
+        return None
+
+    def _route(self, cell: Cell) -> None:
+        """Name the lane of its next call. Where there is none left, it will be found blocked."""
+        lane = self._usable(cell.run, cell.rule, cell.chain)
+        if lane is not None:
+            cell.lane = lane.index
+
     def _blocked(self, cell: Cell) -> Fault | None:
         """Why no call of this cell can go out any more, if so."""
-        return self._refusal(cell.run, cell.rule)
+        if self._usable(cell.run, cell.rule, cell.chain) is None:
+            return self._why(cell.run, cell.rule, cell.chain or cell.rule.chain)
+        return None if cell.phase == JUDGE else self._refusal(cell.run, cell.rule)
 
     def _refusal(self, run: Run, rule: Rule) -> Fault | None:
-        """Why no cell of a step can be filled any more: it was refused, or the lane of its answers or of its judge is condemned."""
-        judge = None if rule.judge_lane is None else self.lanes[rule.judge_lane].condemned
-        return run.refused.get(rule.index) or self.lanes[rule.lane].condemned or judge
+        """Why no cell of a step can be filled any more: no lane is left for its answers, or for its judge."""
+        for chain in (rule.chain, rule.judge_chain):
+            if chain and self._usable(run, rule, chain) is None:
+                return self._why(run, rule, chain)
+        return None
+
+    def _why(self, run: Run, rule: Rule, chain: Sequence[int]) -> Fault | None:
+        """What the preferred lane of a chain said, and the last one."""
+        said = [fault for i in chain if (fault := run.refused.get((rule.index, i)) or self.lanes[i].condemned) is not None]
+        if len(said) < 2:
+            return said[0] if said else None
+        names = [self.lanes[i].name for i in chain]
+        both = f"{names[0]}: {said[0].message}; and {names[-1]}, its fallback: {said[-1].message}"
+        return Fault(code=said[0].code, message=both, hint=said[0].hint, scope=said[0].scope)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from fanfold.core.commands import ANSWER, FALLBACK, JUDGE
@@ -21,7 +22,9 @@ LOCAL = 0  # the lane of everything that is not a model call
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """What the conductor must know of a step. lane, judge_lane: numbers of lanes. times: microseconds.
+    """What the conductor must know of a step. times: microseconds.
+
+    lane, judge_lane: numbers of lanes; then, judge_then: the lanes that follow when the one before can no longer be used.
 
     unique: positions of the axes inside which keys must differ (() for the whole run), None when keys do not matter.
     """
@@ -29,7 +32,9 @@ class Rule:
     index: int
     name: str
     lane: int = LOCAL
+    then: tuple[int, ...] = ()
     judge_lane: int | None = None
+    judge_then: tuple[int, ...] = ()
     function: bool = False
     unique: tuple[int, ...] | None = None
     fallback: bool = False
@@ -41,6 +46,16 @@ class Rule:
     priority: int = 1
     weight: float = 1.0
 
+    @cached_property
+    def chain(self) -> tuple[int, ...]:
+        """The lanes of its answers, the preferred one first."""
+        return (self.lane, *self.then)
+
+    @cached_property
+    def judge_chain(self) -> tuple[int, ...]:
+        """The lanes of its judge; empty without one."""
+        return () if self.judge_lane is None else (self.judge_lane, *self.judge_then)
+
 
 class Cell:
     """Alive from unfolding to its end. `work` belongs to the shell."""
@@ -49,10 +64,12 @@ class Cell:
         "at",
         "call",
         "failure",
+        "hops",
         "id",
         "judge_tokens",
         "judged",
         "key",
+        "lane",
         "lengths",
         "longer",
         "path",
@@ -80,6 +97,8 @@ class Cell:
         self.judged = 0  # answers judged
         self.rejections = 0  # by checks or the judge, since the last fresh draw
         self.retries = 0  # transport, in this attempt
+        self.hops = 0  # lanes of its chain that it has left behind for itself
+        self.lane = LOCAL  # where it waits, or its call that counts is
         self.waits = 0  # for rate limits
         self.key: Key | None = None
         self.call = -1  # the call that counts; any other call of this cell is a loser
@@ -98,18 +117,21 @@ class Cell:
         self.state = state
 
     @property
+    def tried(self) -> bool:
+        """Whether something has been paid for it already: it goes ahead of fresh cells."""
+        return self.phase == JUDGE or bool(self.judged or self.retries or self.waits or self.hops)
+
+    @property
     def place(self) -> int:
         """Its step's place in the order of ranks."""
         return self.run.place[self.rule.index]
 
     @property
-    def lane(self) -> int:
+    def chain(self) -> tuple[int, ...]:
+        """The lanes where its next call may go, the preferred one first."""
         if self.phase == FALLBACK:
-            return LOCAL
-        if self.phase == JUDGE:
-            assert self.rule.judge_lane is not None
-            return self.rule.judge_lane
-        return self.rule.lane
+            return (LOCAL,)
+        return (self.rule.judge_chain if self.phase == JUDGE else self.rule.chain)[self.hops :]
 
     def draw(self, purpose: int) -> float:
         """A number in [0, 1) of this cell, this attempt and this purpose."""
@@ -243,7 +265,7 @@ class Run:
         self.open = 0  # cells of opened bundles that have not ended
         self.served = 0.0  # tokens, by which runs take turns
         self.deadline: int | None = None
-        self.refused: dict[int, Fault] = {}  # steps whose schema or parameters the provider does not take
+        self.refused: dict[tuple[int, int], Fault] = {}  # (step, lane): its schema or parameters are not taken there
         self.stop: Stop | None = None
         self.ended = False
         self.tally = Tally(ended=[0] * len(self.rules))

@@ -44,11 +44,11 @@ class Traffic(Fates):
 
     def _call(self, cell: Cell, call: int) -> Call:
         if cell.phase == JUDGE:
-            return Call(call, cell, JUDGE)
+            return Call(call, cell, JUDGE, cell.lane)
         avoid: tuple[str, ...] = ()
         if cell.rule.unique is not None and (cell.judged or cell.run.keys.hot):
             avoid = cell.run.keys.avoid(self._scope(cell), cell.id)
-        return Call(call, cell, ANSWER, avoid, cell.reason, cell.repair, cell.longer)
+        return Call(call, cell, ANSWER, cell.lane, avoid, cell.reason, cell.repair, cell.longer)
 
     def _timed_out(self, record: CallRecord, now: int) -> None:
         cell = record.cell
@@ -63,8 +63,8 @@ class Traffic(Fates):
         if hopeless or (fault.scope is Scope.ENDPOINT and not lane.proven):
             self._condemn(lane, fault, now)
         elif fault.scope is Scope.STEP and run.stop is None:
-            run.refused.setdefault(record.cell.rule.index, fault)
-            self._abandon(run, fault, [record.cell.rule], now)
+            run.refused.setdefault((record.cell.rule.index, record.lane), fault)
+            self._reroute(run, [record.cell.rule], now)
         elif fault.code == Code.RATE_LIMITED:
             lane.limiter.throttled(backoff(0, 1.0) if fault.retry_after_s is None else asked(fault.retry_after_s, 0.0), now)
         lane.proven = lane.proven or fault.status > 0
@@ -77,5 +77,6 @@ class Traffic(Fates):
                 lane.until = now + asked(fault.retry_after_s, 0.0)
             for run in list(self.runs.values()):
                 if run.stop is None:
-                    run.tally.cut_off = True
-                    self._abandon(run, fault, [rule for rule in run.rules if lane.index in (rule.lane, rule.judge_lane)], now)
+                    rules = [rule for rule in run.rules if lane.index in (*rule.chain, *rule.judge_chain)]
+                    run.tally.cut_off |= any(self._refusal(run, rule) is not None for rule in rules)
+                    self._reroute(run, rules, now)

@@ -48,6 +48,7 @@ class Climate:
     langs: int = 2
     cap: int = 4
     lanes: int = 1
+    chain: bool = False  # answers and verdicts fall back to another lane
     names: int = 40
     faults: float = 0.15
     findings: float = 0.1
@@ -78,6 +79,7 @@ class Climate:
             langs=one_of(2, 1, 2, 3),
             cap=one_of(3, 1, 2, 3, 6, 50),
             lanes=one_of(4, 1, 1, 2),
+            chain=one_of(15, False, False, True),
             names=one_of(5, 4, 12, 60),
             faults=one_of(6, 0.0, 0.1, 0.3, 0.6),
             findings=one_of(7, 0.0, 0.1, 0.4),
@@ -182,6 +184,9 @@ def rules_of(plan: CompiledPlan, climate: Climate) -> list[Rule]:
         "book": {"required": False},
         "recipe": {"unique": (), "judge_lane": climate.lanes, "attempts": 8, "timeout": 20 * SECOND},
     }
+    if climate.chain:
+        for word in words.values():
+            word |= {"then": (climate.lanes + 1,)} | ({"judge_then": (1,)} if "judge_lane" in word else {})
     steps = plan.steps
     return [Rule(index=s.index, name=s.name, lane=1, **{"timeout": 30 * SECOND, **words.get(s.name, {})}) for s in steps]
 
@@ -189,7 +194,7 @@ def rules_of(plan: CompiledPlan, climate: Climate) -> list[Rule]:
 def conductor_of(climate: Climate) -> Conductor:
     """With the lanes of the climate, its limits in each."""
     conductor = Conductor()
-    for n in range(climate.lanes):
+    for n in range(climate.lanes + climate.chain):
         dimensions = [(kind, Window(limit)) for kind, limit in ((REQUESTS, climate.rpm), (TOTAL, climate.tpm)) if limit]
         conductor.add_lane(f"lane {n + 1}", Limiter(dimensions), climate.cap)
     return conductor
