@@ -49,7 +49,7 @@ def ask(
     conductor = Conductor()
     works, rules = wire_steps(plan, Wiring(alone, conductor), model)
     names = [lane.name for lane in conductor.lanes]
-    kinds = {name: split_model(name)[0] if known else "" for name in names[LOCAL + 1 :]}
+    kinds = _kinds(plan, model) if known else {}
     steps = [
         AskedStep(
             work.compiled, rule, "" if rule.lane == LOCAL else names[rule.lane],
@@ -73,6 +73,22 @@ def ask(
         None if deadline_s is None else round(deadline_s * 1e6), prices=prices,
         free=frozenset(name for name, kind in kinds.items() if kind == "sim"),
     )  # fmt: skip
+
+
+def _kinds(plan: CompiledPlan, model: str) -> dict[str, str]:
+    """Model -> its provider, of all that the plan names. Raises PlanError as a run would, where the name stands."""
+    found = {model: split_model(model)[0]} if model != SIMULATED else {model: "sim"}
+    for step in plan.steps:
+        words = step.step
+        named = {"model": words.model or plan.plan.model, "judge.model": words.judge.model if words.judge is not None else None}
+        for word, name in named.items():
+            if name is None or words.function is not None:
+                continue
+            try:
+                found[name.strip()] = split_model(name)[0]
+            except PlanError as error:
+                raise PlanError(f"steps.{step.name}.{word}", error.message, error.hint) from error
+    return found
 
 
 async def learned(asked: Asked, store: str | Path | Store | None) -> Asked:

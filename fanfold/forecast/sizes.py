@@ -19,7 +19,7 @@ TEXT, PAGE, WORDS = 600, 1400, 16  # least characters of an answer that is text,
 ITEMS = 5  # of a list whose bounds say nothing
 UNSEEN_PROMPT = 1200  # characters of a prompt that a function writes
 VALUES_LOOKED_AT = 50
-DEEPEST = 6
+DEEPEST = 5
 _PLAIN = {"integer": 3, "number": 5, "boolean": 5, "null": 4}
 
 UNKNOWN_ANSWER = 512  # tokens booked until answers have been seen, as engine/tokens has it
@@ -97,6 +97,8 @@ def _resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str
 def _characters(schema: Mapping[str, Any], root: Mapping[str, Any], depth: int) -> float:
     schema = _resolved(schema, root)
     kind = schema.get("type")
+    if isinstance(kind, list):
+        kind = next((each for each in kind if each != "null"), "null")
     if "enum" in schema or "const" in schema:
         values = schema.get("enum") or [schema.get("const")]
         return sum(len(str(value)) for value in values) / max(1, len(values)) + 2
@@ -110,7 +112,7 @@ def _characters(schema: Mapping[str, Any], root: Mapping[str, Any], depth: int) 
         one = _characters(inner, root, depth + 1) if isinstance(inner, Mapping) else WORDS
         return 2 + _items(schema) * (one + 2)
     if kind in _PLAIN:
-        return _PLAIN[str(kind)]
+        return _PLAIN[kind]
     return min(max(WORDS, schema.get("minLength") or 0), schema.get("maxLength") or WORDS * 100) + 2
 
 

@@ -1,0 +1,249 @@
+"""A forecast against what it foretells."""
+
+from __future__ import annotations
+
+import asyncio
+from time import process_time
+
+import pytest
+
+from fanfold import Engine
+from fanfold.apps.mealplan import plan as mealplan
+from fanfold.apps.mealplan.params import Params
+from fanfold.forecast.calibration import AIM, actual_of, brief, calibration, foreseen_in
+from fanfold.forecast.foresee import Band, enough, foresee
+from fanfold.forecast.trial import trial
+from fanfold.foresight import prices_of
+from fanfold.sim.provider import SimProvider
+from fanfold.sim.world import World
+from fanfold.spec.errors import PlanError
+from fanfold.spec.plan import Limits, Plan, Step
+from fanfold.store.memory import MemoryStore
+from fanfold.testing.virtual import VirtualClock, run
+from tests.forecast.plans import MODEL, asked, fan, names, report
+
+SIM = "sim/default"
+WEEK = mealplan(Params(days=7))
+
+
+async def real(plan, seed, store=":memory:", **about):
+    """The real engine and the simulated provider, in virtual time."""
+    provider = SimProvider(World(seed=seed))
+    async with Engine(SIM, store=store, seed=seed, provider=provider, clock=VirtualClock()) as engine:
+        return (await engine.run(plan, about=about)).report
+
+
+async def foreseen(plan, store=":memory:", **words):
+    async with Engine(SIM, store=store) as engine:
+        return await engine.foresee(plan, **words)
+
+
+def test_a_week_of_recipes_comes_out_as_foreseen():
+    forecast = asyncio.run(foreseen(WEEK))
+    reports = [run(real(WEEK, seed)) for seed in range(12)]
+    for what in ("wall_s", "calls", "tokens_in", "tokens_out"):
+        inside = sum(getattr(forecast, what).holds(report[what]) for report in reports)
+        assert inside >= 8, (what, getattr(forecast, what), sorted(report[what] for report in reports))
+    assert forecast.cells == 22 and forecast.accepted.p50 == 22
+    assert forecast.bound_by == "critical path" and forecast.lower_bound_s <= forecast.wall_s.p50
+    assert forecast.cost_usd == Band(0, 0, 0), "simulated calls are free"
+
+
+def test_after_a_run_the_forecast_is_learned():
+    async def main():
+        store = MemoryStore()
+        for seed in range(3):
+            await real(WEEK, 100 + seed, store)
+        async with Engine("sim/other", store=store) as engine:
+            stranger = await engine.foresee(WEEK)
+        return await foreseen(WEEK, store), await foreseen(WEEK, store, learn=False), stranger
+
+    learned, declared, stranger = run_in_virtual_time(main())
+    assert (learned.learned_from, declared.learned_from, stranger.learned_from) == (3, 0, 0)
+    assert "learned" not in learned.hint and "learned" in declared.hint
+    reports = [run(real(WEEK, seed)) for seed in range(12)]
+    for what in ("wall_s", "calls", "tokens_out"):
+        assert sum(getattr(learned, what).holds(report[what]) for report in reports) >= 8, what
+
+    def width(forecast):
+        return forecast.tokens_out.p90 / forecast.tokens_out.p10
+
+    assert width(learned) < width(declared)
+
+
+def run_in_virtual_time(main):
+    """`Engine.foresee` works in a thread, which virtual time does not wait for: do that part at once."""
+    import fanfold.api as api
+
+    async def at_once(function, *args, **words):
+        return function(*args, **words)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(api.asyncio, "to_thread", at_once)
+        return run(main)
+
+
+def test_learning_takes_only_what_it_needs_of_a_long_journal():
+    from fanfold.forecast import learn as learning
+
+    class Counting(MemoryStore):
+        read = 0
+
+        async def journal(self, record):
+            journal = await super().journal(record)
+            events = journal.events
+
+            async def counted(after, limit):
+                found = await events(after, limit)
+                Counting.read += len(found)
+                return found
+
+            journal.events = counted
+            return journal
+
+    async def main():
+        store = MemoryStore()
+        for seed in range(3):
+            await real(fan(200), seed, store)
+        counting = Counting()
+        counting._shelves = store._shelves
+        Counting.read = 0
+        return await foreseen(fan(200), counting, seeds=3)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(learning, "RUNS", 2)
+        patch.setattr(learning, "EVENTS", 100)
+        patch.setattr(learning, "PAGE", 50)
+        forecast = run_in_virtual_time(main())
+    assert forecast.learned_from == 2 and 0 < Counting.read <= 2 * 150
+
+
+def test_the_same_seeds_are_the_same_forecast():
+    first, again, other = foresee(asked(names(9))), foresee(asked(names(9))), foresee(asked(names(9)), seed=1000)
+    assert first == again != other and first.seeds == 200
+    assert foresee(asked(names(9)), seeds=5).seeds == 5
+
+
+def test_requests_a_minute_decide_when_they_bind():
+    cells, rpm = 1000, 100
+    forecast = foresee(asked(fan(cells, model="sim/x"), limits=Limits(rpm=rpm)), seeds=8)
+    analytic = (cells - 1) // rpm * 60  # the last window opens then
+    assert forecast.wall_s.p50 == pytest.approx(analytic, rel=0.1)
+    assert forecast.bound_by == "requests/min" and analytic <= forecast.lower_bound_s <= forecast.wall_s.p50
+    change = forecast.what_if[0]
+    assert change.change == "rpm 200" and change.wall_s == pytest.approx(analytic / 2, rel=0.15)
+
+
+def test_a_large_plan_is_foreseen_by_few_seeds():
+    forecast = foresee(asked(fan(10_000), limits=Limits(rpm=5000)))
+    assert forecast.cells == forecast.accepted.p50 == 10_000 and 10_000 <= forecast.calls.p50 < 10_500
+    assert 3 <= forecast.seeds < 10 and forecast.what_if
+
+
+def test_a_call_costs_no_more_in_a_larger_plan():
+    def price(cells):
+        question = asked(fan(cells))
+        began = process_time()
+        calls = trial(question, 0, question.limits, 64, None).calls
+        return (process_time() - began) / calls
+
+    small = min(price(500) for _ in range(5))
+    assert min(price(8000) for _ in range(2)) < 2.5 * small
+
+
+def test_seeds_are_counted_by_calls():
+    assert [enough(calls) for calls in (0, 20, 1_000, 10_000, 1_000_000)] == [200, 200, 60, 6, 3]
+
+
+def test_costs_need_a_price_of_every_model():
+    plan = Plan("p", [Step("a", "{n}", over="n"), Step("b", "{a}", model="openai/dear")], {"n": range(10)})
+    prices = {MODEL: (0.5, 2.0)}
+    without = foresee(asked(plan, prices=prices), seeds=3)
+    assert without.cost_usd is None and "openai/dear" in without.hint and MODEL not in without.hint
+    assert all(change.cost_usd is None for change in without.what_if)
+    found = foresee(asked(plan, prices={**prices, "openai/dear": (0.0, 0.0)}), seeds=9)
+    assert found.cost_usd is not None and "price" not in found.hint
+    most = (found.tokens_in.p90 * 0.5 + found.tokens_out.p90 * 2) / 1e6
+    assert 0 < found.cost_usd.p10 <= found.cost_usd.p90 <= most
+
+
+def test_prices_are_a_pair_or_named():
+    assert prices_of({"a/b": [1, 2.5], "c/d": {"in": 0, "out": 1}}) == {"a/b": (1.0, 2.5), "c/d": (0.0, 1.0)}
+    for wrong in ([1], "1", {"in": 1}, [1, -1], [True, 1], [1, float("nan")], None):
+        with pytest.raises(PlanError, match=r"prices\.a/b"):
+            prices_of({"a/b": wrong})
+
+
+def test_whatever_a_plan_has_in_it_is_foreseen():
+    forecast = foresee(asked(report(), SIM), seeds=20)
+    assert list(forecast.steps) == ["outline", "section", "edit", "index"]
+    assert forecast.steps["index"].calls == 0 and forecast.steps["section"].cells == pytest.approx(20, abs=4)
+    assert forecast.accepted.p10 <= forecast.cells
+
+
+def test_json_has_the_public_shape():
+    data = foresee(asked(fan(5), limits=Limits(rpm=100, tpm=100_000)), seeds=3).to_json()
+    bands = ("calls", "wall_s", "tokens_in", "tokens_out")
+    assert set(data) >= {"cells", *bands, "cost_usd", "lower_bound_s", "bound_by", "what_if", "seeds", "learned_from"}
+    assert all(set(data[name]) == {"p10", "p50", "p90"} for name in bands) and data["cost_usd"] is None
+    assert [set(change) for change in data["what_if"]] == [{"change", "wall_s", "cost_usd"}] * 3
+    assert isinstance(data["cells"], int) and isinstance(data["calls"]["p50"], int)
+
+
+def test_a_plan_that_cannot_run_says_so():
+    for model, path in (("foo/x", "model"), ("gpt", "model")):
+        with pytest.raises(PlanError) as caught:
+            asked(fan(3), model)
+        assert caught.value.path.endswith(path)
+    with pytest.raises(PlanError, match=r"steps\.one\.model"):
+        asked(fan(3, model="nobody/x"))
+
+
+async def test_an_engine_says_where_a_forecast_is_wrong():
+    async with Engine(SIM, store=":memory:") as engine:
+        with pytest.raises(PlanError, match="deadline_s"):
+            await engine.foresee(fan(3), deadline_s=-1)
+        with pytest.raises(PlanError, match="over"):
+            await engine.foresee(Plan("p", [Step("a", "x", over="m")]))
+
+
+# -------------------------------------------------------------------- how well runs were foreseen
+
+
+def test_runs_keep_what_was_foreseen_of_them():
+    async def main():
+        store = MemoryStore()
+        pairs = []
+        for seed in range(10):
+            forecast = await foreseen(WEEK, store, seeds=40)
+            report = await real(WEEK, seed, store, foreseen=brief(forecast))
+            record = (await store.runs(report["run_id"]))[0]
+            said = foreseen_in(record.about)
+            assert said is not None and said.wall_s == forecast.wall_s and said.learned_from == forecast.learned_from
+            pairs.append((said, actual_of(report)))
+        return pairs
+
+    pairs = run_in_virtual_time(main())
+    assert [said.learned_from for said, _ in pairs] == [0, 1, 2, 3, 4, 5, 5, 5, 5, 5]
+    found = calibration(pairs)
+    assert found.runs == 10 and found.wall_inside is not None and found.wall_inside >= AIM - 0.3
+    assert found.calls_inside is not None and found.calls_inside >= AIM - 0.3
+    assert found.wall_times is not None and 0.4 < found.wall_times < 2.0
+
+
+def test_calibration_is_the_share_of_runs_inside():
+    forecast = foresee(asked(fan(5)), seeds=3)
+    said = foreseen_in(b'{"foreseen": ' + encoded(brief(forecast)) + b"}")
+    assert said is not None
+    inside, calls = said.wall_s.p50, said.calls.p50
+    found = calibration([(said, actual_of({"wall_s": inside * times, "calls": calls})) for times in (1, 1, 1000, 1000)])
+    assert (found.runs, found.wall_inside, found.calls_inside) == (4, 0.5, 1.0)
+    assert found.calls_times == 1.0 and found.wall_times == pytest.approx(500.5, rel=0.01)
+    assert calibration([]).runs == 0 and calibration([]).wall_inside is None
+    assert foreseen_in(b"{}") is None and foreseen_in(b"[]") is None and foreseen_in(b"{") is None
+
+
+def encoded(data):
+    import msgspec
+
+    return msgspec.json.encode(data)
