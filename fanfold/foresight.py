@@ -77,18 +77,22 @@ def ask(
 
 def _kinds(plan: CompiledPlan, model: str) -> dict[str, str]:
     """Model -> its provider, of all that the plan names. Raises PlanError as a run would, where the name stands."""
-    found = {model: split_model(model)[0]} if model != SIMULATED else {model: "sim"}
+    found = _providers(model, "model")
     for step in plan.steps:
         words = step.step
-        named = {"model": words.model or plan.plan.model, "judge.model": words.judge.model if words.judge is not None else None}
-        for word, name in named.items():
-            if name is None or words.function is not None:
-                continue
-            try:
-                found[name.strip()] = split_model(name)[0]
-            except PlanError as error:
-                raise PlanError(f"steps.{step.name}.{word}", error.message, error.hint) from error
+        if words.function is None and (named := words.model or plan.plan.model):
+            found |= _providers(named, f"steps.{step.name}.model")
+        if words.judge is not None and words.judge.model:
+            found |= _providers(words.judge.model, f"steps.{step.name}.judge.model")
     return found
+
+
+def _providers(chain: str, path: str) -> dict[str, str]:
+    """Of "a/x | b/y", which falls back from a to b: {"a/x": "a", "b/y": "b"}."""
+    try:
+        return {name.strip(): split_model(name)[0] for name in chain.split("|")}
+    except PlanError as error:
+        raise PlanError(path, error.message, error.hint) from error
 
 
 async def learned(asked: Asked, store: str | Path | Store | None) -> Asked:

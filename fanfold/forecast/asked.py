@@ -141,7 +141,7 @@ class _Sizes:
         if name in self._by_name:
             return self._need(self._by_name[name], slot.path)
         try:
-            return text_characters(dig(self._asked.plan.plan.given[name], slot.path))
+            return text_characters(dig(self._asked.plan.plan.given.get(name, ""), slot.path))
         except NoSuchField:
             return 0
 

@@ -170,13 +170,13 @@ class Variant(NamedTuple):
 
 
 def what_ifs(asked: Asked, seed: int, trials: Sequence[Trial]) -> list[Change]:
-    """Each change by itself, tried on the first of the same seeds; what binds comes first. Of a very large plan only that is tried."""
+    """Each change by itself, tried on the first of the same seeds; what binds comes first. Of a large plan only that is tried, of a very large one nothing."""
     by = [each.bound.by for each in trials]
     variants = sorted(
         _variants(asked, max(each.most_at_once for each in trials)), key=lambda v: (not v.lifts, -by.count(v.lifts))
     )
     calls = max(1, trials[0].calls)
-    variants = variants[: max(1, WHAT_IF_CALLS // calls)]
+    variants = variants[: max(int(calls <= CALLS), WHAT_IF_CALLS // calls)]
     count = min(len(trials), enough(calls * max(1, len(variants)), WHAT_IF_MOST, WHAT_IF_CALLS, 1))
     return [_change(asked, variant, trials, [_tried(asked, variant, seed + n) for n in range(count)]) for variant in variants]
 

@@ -97,6 +97,17 @@ def test_what_cannot_be_done_fails_and_ends():
     assert late.accepted < 50 and 2.9e6 < late.wall_us < 3.5e6
 
 
+def test_calls_that_take_too_long_are_given_up():
+    found = trial_of(fan(5, timeout_s=0.05))
+    assert (found.accepted, found.calls) == (0, 25), "one call and four retries for each"
+
+
+def test_two_models_share_no_lane():
+    plan = Plan("p", [Step("a", "{n}", over="n"), Step("b", "{a}", over="n", model="openai/other")], {"n": range(30)})
+    found = trial_of(plan, limits=Limits(rpm=20))
+    assert found.accepted == 60 and 60e6 < found.wall_us < 120e6
+
+
 def test_a_plan_without_a_model_takes_no_time():
     found = trial_of(Plan("f", [Step("f", function=lambda cell: 1, output=int, over="n")], {"n": range(5)}))
     assert (found.accepted, found.calls, found.wall_us) == (5, 0, 0)
