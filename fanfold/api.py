@@ -213,7 +213,7 @@ class Engine:
         conductor = Conductor(cap=settings.limits.concurrent or 1 << 30)
         self._wiring = Wiring(settings, conductor)
         if model is not None:
-            self._wiring.route(model)  # a wrong name is found now, not at the first plan
+            self._wiring.chain(model)  # a wrong name is found now, not at the first plan
         self._shell = Shell(conductor, clock or LoopClock())
         self._store_name = store
         self._store: Store | None = None
@@ -345,8 +345,7 @@ def _positive(name: str, seconds: Any) -> None:
 
 def _free(works: Sequence[StepWork]) -> bool:
     """Whether no call of the plan can cost anything."""
-    routes = [route for work in works for route in (work.route, work.judge_route) if route is not None]
-    return all(route.free for route in routes)
+    return all(route.free for work in works for route in (*work.routes.values(), *work.judge_routes.values()))
 
 
 def _new_run_id() -> str:

@@ -60,8 +60,6 @@ def default_model(environ: Mapping[str, str] | None = None) -> str:
 def split_model(model: str) -> tuple[str, str]:
     """("openai", "gpt-4o-mini"). Raises PlanError for what is not a model name, naming the choices."""
     choices = ", ".join(f"{name}/…" for name in PROVIDERS)
-    if "|" in model:
-        raise PlanError("model", "fallback chains are not available in this version", "name one model")
     provider, slash, name = model.strip().partition("/")
     if not slash or not name:
         raise PlanError(
@@ -72,6 +70,22 @@ def split_model(model: str) -> tuple[str, str]:
     if provider not in PROVIDERS:
         raise PlanError("model", f"unknown provider {provider!r}", f"one of {choices}")
     return provider, name
+
+
+def chain_of(model: Any) -> list[str]:
+    """["openai/a", "sim/b"] of "openai/a | sim/b". Raises PlanError."""
+    if not isinstance(model, str):
+        raise PlanError("model", f"a model is provider/name, not {model!r}")
+    names = [name.strip() for name in model.split("|")]
+    if "" in names:
+        raise PlanError(
+            "model",
+            f"{model!r}: nothing stands on one side of a |",
+            "write openai/gpt-4o-mini, or a | b to fall back from a to b",
+        )
+    if len(set(names)) < len(names):
+        raise PlanError("model", f"{model!r} names a model twice", "a fallback is another model")
+    return names
 
 
 def check_limits(limits: Limits) -> None:
@@ -92,13 +106,14 @@ class Wiring:
         self._providers: dict[str, Provider] = {}
         self._wire: Wire | None = None
 
+    def chain(self, model: str) -> tuple[Route, ...]:
+        """Where the calls for "a | b" go: to a, and to b when a can no longer be used. Raises PlanError."""
+        return tuple(self.route(name) for name in chain_of(model))
+
     def route(self, model: str) -> Route:
         """Raises PlanError for a model that cannot be reached from here."""
         from fanfold.engine.job import Route
 
-        if not isinstance(model, str):
-            raise PlanError("model", f"a model is provider/name, not {model!r}")
-        model = model.strip()
         if model in self._routes:
             return self._routes[model]
         kind = ""
@@ -160,30 +175,31 @@ def wire_steps(plan: CompiledPlan, wiring: Wiring, model: str) -> tuple[list[Ste
     works, rules = [], []
     for step in plan.steps:
         path = f"steps.{step.name}.model"
-        route = judge = None
+        routes: tuple[Route, ...] = ()
+        judges: tuple[Route, ...] = ()
         if step.step.function is None:
-            route = _at(path, wiring.route, step.step.model or plan.plan.model or model)
+            routes = _at(path, wiring.chain, step.step.model or plan.plan.model or model)
             if step.step.judge is not None:
                 judge_model = step.step.judge.model
-                judge = _at(f"steps.{step.name}.judge.model", wiring.route, judge_model) if judge_model else route
+                judges = _at(f"steps.{step.name}.judge.model", wiring.chain, judge_model) if judge_model else routes
         timeout_s = step.step.timeout_s or wiring.settings.timeout_s
-        work = StepWork(step, route, judge, timeout_s)
+        work = StepWork(step, routes, judges, timeout_s)
         work.check_givens(plan.plan.given)
         works.append(work)
-        rules.append(_rule(plan, step, route, judge, replace(wiring.settings, timeout_s=timeout_s)))
+        rules.append(_rule(step, routes, judges, replace(wiring.settings, timeout_s=timeout_s)))
     return works, rules
 
 
-def _at(path: str, route: Callable[[str], Route], model: str) -> Route:
+def _at(path: str, chain: Callable[[str], tuple[Route, ...]], model: str) -> tuple[Route, ...]:
     try:
-        return route(model)
+        return chain(model)
     except PlanError as error:
         if error.path != "model":
             raise
         raise PlanError(path, error.message, error.hint) from error
 
 
-def _rule(plan: CompiledPlan, step: CompiledStep, route: Route | None, judge: Route | None, settings: Settings) -> Rule:
+def _rule(step: CompiledStep, routes: Sequence[Route], judges: Sequence[Route], settings: Settings) -> Rule:
     words, unique = step.step, step.unique
     within: Sequence[str] = ()
     if unique is not None and unique.within != "run":
@@ -191,8 +207,10 @@ def _rule(plan: CompiledPlan, step: CompiledStep, route: Route | None, judge: Ro
     return Rule(
         index=step.index,
         name=step.name,
-        lane=LOCAL if route is None else route.lane,
-        judge_lane=None if judge is None else judge.lane,
+        lane=routes[0].lane if routes else LOCAL,
+        then=tuple(route.lane for route in routes[1:]),
+        judge_lane=judges[0].lane if judges else None,
+        judge_then=tuple(judge.lane for judge in judges[1:]),
         function=words.function is not None,
         unique=None if unique is None else tuple(step.over.index(axis) for axis in within),
         fallback=has_fallback(words),

@@ -166,13 +166,13 @@ class Attempts:
         """Make one call and judge its answer. put: told what is known before that."""
         step = job.steps[command.cell.rule.index]
         if command.phase == JUDGE:
-            return await self._judge(job, step, command.cell)
-        assert step.route is not None
-        request = self._request(step, step.route, command)
+            return await self._judge(job, step, command)
+        route = step.routes[command.lane]
+        request = self._request(step, route, command)
         listener = heard
         if request.stream:
             listener = IdentityListener(step.streamed_field, lambda name: put(Identified(command.call, name)), heard)
-        answer = await step.route.provider.call(request, listener)
+        answer = await route.provider.call(request, listener)
         if isinstance(answer, Fault):
             return answer
         step.size.saw(answer.usage.tokens_out)
@@ -189,7 +189,7 @@ class Attempts:
         work: Prompted = command.cell.work
         previous = work.previous[:_LONGEST_PREVIOUS] if command.repair and work.previous else None
         work.sent = with_tail(work.messages, tail(command.avoid, command.reason, previous))
-        sampling = dict(step.sampling)
+        sampling = {**route.sampling, **step.sampling}
         if command.longer and sampling.get("max_tokens"):
             sampling["max_tokens"] = int(sampling["max_tokens"] * LONGER)
         return Request(
@@ -198,7 +198,7 @@ class Attempts:
             schema=step.schema,
             schema_name=step.shape.name,
             sampling=sampling,
-            stream=step.streamed_field is not None,
+            stream=route.streams and step.streamed_field is not None,
             timeout_s=step.timeout_s,
         )
 
@@ -268,9 +268,9 @@ class Attempts:
     async def _judge_messages(self, step: StepWork, cell: CoreCell, value: Any) -> tuple[Message, ...]:
         return await self._render(step.judge_prompt(), cell.work.cell, {"value": value})
 
-    async def _judge(self, job: Job, step: StepWork, cell: CoreCell) -> Reply | Fault:
-        judge, shape, route = step.step.judge, step.judge_shape, step.judge_route
-        assert judge is not None and shape is not None and route is not None
+    async def _judge(self, job: Job, step: StepWork, command: Call) -> Reply | Fault:
+        judge, shape, route, cell = step.step.judge, step.judge_shape, step.judge_routes[command.lane], command.cell
+        assert judge is not None and shape is not None
         value = job.drafts[cell.rule.index, cell.at].value
         messages = await self._judge_messages(step, cell, value)
         answer = await route.provider.call(

@@ -35,14 +35,17 @@ class Route:
 class StepWork:
     """One step with everything that an attempt needs, worked out once."""
 
-    def __init__(self, step: CompiledStep, route: Route | None, judge_route: Route | None, timeout_s: float) -> None:
+    def __init__(self, step: CompiledStep, routes: Sequence[Route], judge_routes: Sequence[Route], timeout_s: float) -> None:
+        """routes: where its answers come from, the preferred one first; none for a function. judge_routes: likewise."""
         path = f"steps.{step.name}"
         self.compiled, self.step, self.name = step, step.step, step.name
-        self.route, self.judge_route, self.timeout_s = route, judge_route, timeout_s
+        self.routes = {route.lane: route for route in routes}
+        self.judge_routes = {route.lane: route for route in judge_routes}
+        self.timeout_s = timeout_s
         plain_function = step.step.function is not None and step.step.output is str
         self.shape: Shape = shape_of(Any if plain_function else step.step.output, f"{path}.output")
         self.schema = identity_first(self.shape, step.unique)
-        self.sampling = {**(route.sampling if route else {}), **step.step.sampling}
+        self.sampling = dict(step.step.sampling)
         self.size = AnswerSize(self.sampling.get("max_tokens"))
         self.judge_size = AnswerSize(200)
         self.judge_shape: Shape | None = None
@@ -72,7 +75,7 @@ class StepWork:
         unique = self.compiled.unique
         if unique is None or unique.key is not None or not unique.by or "." in unique.by or self.schema is None:
             return None
-        return unique.by if self.route is not None and self.route.streams else None
+        return unique.by
 
     def judge_prompt(self) -> Template | Callable[..., Any]:
         judge = self.step.judge

@@ -1,0 +1,87 @@
+""""a | b": the second model is asked when the first can no longer be, and nothing is tried more often for it."""
+
+from __future__ import annotations
+
+import pytest
+
+from fanfold import Engine, Judge, Plan, PlanError, Step
+from fanfold.spec.calls import Fault, Scope
+from fanfold.testing.scripted import Fails, Says, ScriptedProvider
+from fanfold.testing.virtual import VirtualClock, run
+
+PLAN = Plan("p", [Step("a", "{n}", over="n")], {"n": range(6)})
+
+
+def by_model(**says):
+    return ScriptedProvider(lambda request, number: says[request.model])
+
+
+def asked(provider, model):
+    return sum(request.model == model for request in provider.calls)
+
+
+def done(provider, plan=PLAN, model="openai/first | openai/second", **options):
+    async def main():
+        async with Engine(model, provider=provider, store=":memory:", clock=VirtualClock(), **options) as engine:
+            return await engine.run(plan)
+
+    return run(main())
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(code="quota", scope=Scope.LANE, status=429), Fault(code="auth", scope=Scope.LANE, status=401),
+        Fault(code="bad_request", message="no such model", scope=Scope.LANE, status=404),
+        Fault(code="transient", message="nobody listens", scope=Scope.ENDPOINT),
+    ],
+)  # fmt: skip
+def test_what_condemns_the_first_model_sends_everything_to_the_second(fault):
+    provider = by_model(first=Fails(fault), second=Says("good"))
+    result = done(provider)
+    assert result.values == ["good"] * 6 and result.exit_code == 0
+    assert asked(provider, "first") <= 6 and asked(provider, "second") == 6
+
+
+def test_a_refused_schema_is_refused_by_one_model_only():
+    provider = by_model(first=Fails(Fault(code="bad_request", message="schema", scope=Scope.STEP, status=400)), second=Says("good"))
+    assert done(provider).values == ["good"] * 6
+
+
+def test_a_model_that_only_fails_is_left_after_the_retries_which_are_not_made_again():
+    fails = Fails(Fault(code="transient", message="down", status=500))
+    provider = by_model(first=fails, second=Fails(Fault(code="transient", message="down too", status=500)))
+    result = done(provider, Plan("p", [Step("a", "hello")]), retries=2)
+    assert result.exit_code == 1
+    assert (asked(provider, "first"), asked(provider, "second")) == (3, 1)
+
+
+def test_both_reasons_are_told():
+    no_key = Fails(Fault(code="auth", message="wrong key", scope=Scope.LANE, status=401))
+    no_money = Fails(Fault(code="quota", message="no money", scope=Scope.LANE, status=429))
+    error = done(by_model(first=no_key, second=no_money), Plan("p", [Step("a", "hello"), Step("b", "{a} hello")])).errors[0]
+    assert "no money" in error.message or "wrong key" in error.message
+    assert error.code in ("auth", "quota")
+
+
+def test_what_is_wrong_with_the_request_itself_goes_nowhere_else():
+    provider = by_model(first=Fails(Fault(code="too_long", message="too long", status=400)), second=Says("good"))
+    assert done(provider, Plan("p", [Step("a", "hello")])).errors[0].code == "too_long"
+    assert asked(provider, "second") == 0
+
+
+def test_a_judge_has_a_chain_of_its_own():
+    provider = ScriptedProvider(
+        lambda request, number: Fails(Fault(code="quota", scope=Scope.LANE, status=429))
+        if request.model == "strict"
+        else Says({"reason": "", "pass": True} if request.schema else "text")
+    )
+    plan = Plan("p", [Step("a", "{n}", over="n", judge=Judge("{value}", model="openai/strict | openai/mild"))], {"n": range(3)})
+    result = done(provider, plan, "openai/writer")
+    assert result.values == ["text"] * 3 and asked(provider, "writer") == 3 and asked(provider, "mild") == 3
+
+
+@pytest.mark.parametrize("model", ["openai/a |", "| openai/a", "openai/a | openai/a"])
+def test_chains_that_make_no_sense(model):
+    with pytest.raises(PlanError):
+        Engine(model, store=":memory:", provider=by_model())
