@@ -69,9 +69,9 @@ def ask(
         return fresh
 
     return Asked(
-        plan, tuple(steps), open_lanes, settings.limits, settings.limits.concurrent or DEFAULT_CONCURRENT,
+        plan, tuple(steps), model, open_lanes, settings.limits, settings.limits.concurrent or DEFAULT_CONCURRENT,
         None if deadline_s is None else round(deadline_s * 1e6), prices=prices,
-        free=frozenset(name for name, kind in kinds.items() if kind == "sim"),
+        free=frozenset(name for name, kind in kinds.items() if kind == "sim"), base_url=settings.base_url,
     )  # fmt: skip
 
 

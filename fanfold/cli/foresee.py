@@ -72,38 +72,37 @@ def _add(
 
 
 def _foresee(plan: Plan, options: Options) -> None:
-    """Raises PlanError as the run would."""
-    import asyncio
-
+    """Raises PlanError as the run would, StoreError."""
     from fanfold.cli.execute import refuse_later
     from fanfold.cli.output import Target
-    from fanfold.foresight import prices_of
     from fanfold.spec.errors import PlanError
 
     refuse_later(options)
     if options.format not in (None, "json", "md"):
         raise PlanError("--format", f"a forecast is json or md, not {options.format!r}", "leave it out")
     target = Target(options, f"{plan.name} plan")
-    forecast = asyncio.run(_forecast(plan, options, prices_of(options.prices)))
+    forecast = _forecast(plan, options)
     target.write(forecast.to_json(), [], describe(forecast))
     if forecast.hint and target.format == "json" and not options.quiet:
         sys.stderr.write(f"{forecast.hint}\n")
 
 
-async def _forecast(plan: Plan, options: Options, prices: dict[str, tuple[float, float]]) -> Forecast:
-    from fanfold.api import Engine
-    from fanfold.foresight import Nobody
-    from fanfold.wiring import default_model
+def _forecast(plan: Plan, options: Options) -> Forecast:
+    """Beside the store's, no loop and no thread: Ctrl-C ends it at once."""
+    import asyncio
 
-    model = options.model
-    if model is None and not all(step.model or plan.model or step.function for step in plan.steps):
-        model = default_model()
-    engine = Engine(
-        model, limits=options.limits, store=options.store, base_url=options.base_url, timeout_s=options.timeout,
-        retries=options.retries, attempts=options.attempts, provider=Nobody(),
+    from fanfold.forecast.foresee import foresee
+    from fanfold.foresight import ask, learned, prices_of
+    from fanfold.spec.compile import compile_plan
+    from fanfold.wiring import Settings
+
+    settings = Settings(
+        base_url=options.base_url, limits=options.limits, timeout_s=options.timeout, retries=options.retries,
+        attempts=options.attempts,
     )  # fmt: skip
-    async with engine:
-        return await engine.foresee(plan, deadline_s=options.deadline, seed=options.seed or 0, prices=prices)
+    prices = prices_of(options.prices)
+    asked = ask(compile_plan(plan), settings, options.model, deadline_s=options.deadline, prices=prices)
+    return foresee(asyncio.run(learned(asked, options.store)), seed=options.seed or 0)
 
 
 # -------------------------------------------------------------------- for people

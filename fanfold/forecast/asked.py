@@ -60,12 +60,13 @@ class AskedStep:
 
 @dataclass(frozen=True)
 class Asked:
-    """open: a fresh conductor with the lanes that the rules name, under these limits. deadline: microseconds. habits: by step, where
+    """model: for steps that name none, at base_url. open: a fresh conductor with the lanes that the rules name, under these limits. deadline: microseconds. habits: by step, where
     earlier runs have taught them; learned_from: how many runs. free: models that charge nothing.
     """
 
     plan: CompiledPlan
     steps: tuple[AskedStep, ...]
+    model: str
     open: Callable[[Limits, int], Conductor]
     limits: Limits = field(default_factory=Limits)
     concurrent: int = 64
@@ -74,6 +75,7 @@ class Asked:
     learned_from: int = 0
     prices: Prices = field(default_factory=dict)
     free: frozenset[str] = frozenset()
+    base_url: str | None = None
 
     @cached_property
     def prospects(self) -> list[tuple[AskedStep, Habits, Size]]:

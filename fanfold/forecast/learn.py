@@ -97,10 +97,10 @@ async def learn(asked: Asked, store: Store) -> Asked:
 
 
 def _alike(record: RunRecord, asked: Asked) -> bool:
-    """Whether it was made with the model that is asked about now. A step's own model is part of the plan."""
-    model = msgspec.json.decode(record.about).get("model")
-    own = {step.compiled.step.model or asked.plan.plan.model for step in asked.steps if step.model}
-    return model in asked.models or None not in own
+    """Whether its calls went where they would go now. A step's own model is part of the plan."""
+    about = msgspec.json.decode(record.about)
+    own = all(step.compiled.step.model or asked.plan.plan.model for step in asked.steps if step.model)
+    return about.get("base_url") == asked.base_url and (own or about.get("model") == asked.model)
 
 
 def taught(asked: Asked, lessons: Lessons) -> Asked:
