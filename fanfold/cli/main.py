@@ -213,6 +213,15 @@ def sim(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     rpm: Annotated[int | None, typer.Option(help="Requests per minute it allows.", min=1)] = None,
     tpm: Annotated[int | None, typer.Option(help="Tokens per minute it allows.", min=1)] = None,
+    bucket: Annotated[
+        float, typer.Option(help="Seconds of refill that its limits hold: 60 lets a whole minute's worth pass at once.")
+    ] = 60.0,
+    headers: Annotated[bool, typer.Option(help="Whether answers tell the limits in their headers.")] = True,
+    hint: Annotated[str | None, typer.Option(help="How a 429 says when to come back: ms, s (whole seconds) or none.")] = None,
+    charge: Annotated[
+        str, typer.Option(help="What the token limit counts: reserve (max_tokens, as OpenAI) or actual.")
+    ] = "reserve",
+    capacity: Annotated[int | None, typer.Option(help="Calls at once above which everybody is served slower.", min=1)] = None,
     latency: Annotated[str, typer.Option(help="Seconds for every answer, or lognormal.")] = "lognormal",
     faults: Annotated[str, typer.Option(help="What goes wrong and how often: 429=0.05,500=0.02,hang=0.01.")] = "",
     collapse: Annotated[
@@ -231,7 +240,10 @@ def sim(
     from fanfold.spec.errors import PlanError
 
     try:
-        world = World.parse(rpm=rpm, tpm=tpm, latency=latency, faults=faults, seed=seed, collapse=collapse, slips=slips)
+        world = World.parse(
+            rpm=rpm, tpm=tpm, bucket_s=bucket, headers=headers, hint=hint, charge=charge, capacity=capacity, latency=latency,
+            faults=faults, seed=seed, collapse=collapse, slips=slips,
+        )  # fmt: skip
     except ValueError as error:
         raise PlanError("fanfold sim", str(error)) from error
     try:

@@ -100,9 +100,12 @@ class Simulation:
     def refusal_headers(self, now: float, wait_s: float | None) -> dict[str, str]:
         """Those of the limits, and how long to wait: whole seconds and milliseconds, both rounded up."""
         headers = self.limit_headers(now)
-        if wait_s is not None and self.world.headers:
+        hint = self.world.hint or ("ms" if self.world.headers else "none")
+        if wait_s is not None and hint != "none":
             ms = max(1, math.ceil(wait_s * 1000 - 1e-6))
-            headers |= {"retry-after": str(-(-ms // 1000)), "retry-after-ms": str(ms)}
+            headers["retry-after"] = str(-(-ms // 1000))
+            if hint == "ms":
+                headers["retry-after-ms"] = str(ms)
         return headers
 
     def _refusal(self, sampling: dict[str, object], tokens_in: int, now: float) -> Refusal | None:

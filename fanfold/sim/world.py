@@ -27,7 +27,8 @@ FAULTS = (
 )
 CHARGES = ("reserve", "actual")
 USUAL = Pace()
-REFUSAL_S = 0.02  # until a refusal or a status without an answer comes back
+HINTS = ("ms", "s", "none")
+REFUSAL_S = 0.005  # until a refusal or a status without an answer comes back
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,8 @@ class World:
     rpm, tpm: limits, None for none; each a bucket that holds `bucket_s` seconds of refill (60: a whole minute at once).
     charge: what the token bucket takes: "reserve" max(max_tokens, estimate), or "actual" tokens, the answer's at its end.
     refused_cost: requests that a refused request costs all the same. headers: whether the limits are told in headers.
+    hint: how a refusal says when to come back: "ms" (`retry-after-ms`, and whole seconds), "s" (whole seconds only), "none"; None:
+    "ms" where limits are told, "none" where they are not.
     capacity: above so many calls in the air, everybody's token rate falls in proportion; None: never.
     faults: name of a fault (`FAULTS`) -> probability. retry_after_s: the range that a drawn 429 asks to wait.
     collapse, slips, obeys, passes: how the model writes (see `Habits`).
@@ -52,6 +55,7 @@ class World:
     charge: str = "reserve"
     refused_cost: float = 1.0
     headers: bool = True
+    hint: str | None = None
     capacity: int | None = None
     faults: Mapping[str, float] = field(default_factory=dict)
     retry_after_s: tuple[float, float] = (0.2, 2.0)
@@ -65,6 +69,8 @@ class World:
         _check_faults(self.faults)
         if self.charge not in CHARGES:
             raise ValueError(f"charge: {self.charge!r} is not one of {', '.join(CHARGES)}")
+        if self.hint is not None and self.hint not in HINTS:
+            raise ValueError(f"hint: {self.hint!r} is not one of {', '.join(HINTS)}")
         for name in ("rpm", "tpm", "bucket_s", "capacity"):
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
