@@ -95,9 +95,10 @@ class Seen(NamedTuple):
 
 
 class Speech(NamedTuple):
-    """What one call will do. took, named: microseconds until its end, and until its first field is complete."""
+    """What one call will do. took, first, named: microseconds until its end, its first token, and until its first field is complete."""
 
     took: int
+    first: int
     named: int
     tokens_out: int
     tokens_in: int | None
@@ -135,7 +136,7 @@ class Voice(msgspec.Struct, frozen=True, kw_only=True):
         each = times * slower / (model.tokens_per_s * luck.spread(model.rate_sigma))
         took = first + tokens * each
         named = first + min(tokens, NAME_TOKENS) * each
-        return Speech(round(took * SECOND), round(named * SECOND), tokens, None)
+        return Speech(round(took * SECOND), round(first * SECOND), round(named * SECOND), tokens, None)
 
     def _again(self, luck: Luck, slower: float, wordier: float) -> Speech:
         one = self.seen[int(luck.draw() * len(self.seen))]
@@ -145,8 +146,8 @@ class Voice(msgspec.Struct, frozen=True, kw_only=True):
             blur *= low + (high - low) * luck.draw()
         tokens = max(1, round(one.tokens_out * wordier))
         took = one.took * slower * blur * wordier
-        first = self.model.first_s / (self.model.first_s + one.tokens_out / self.model.tokens_per_s)
-        return Speech(round(took), round(took * min(1.0, first * 1.1)), tokens, round(one.tokens_in))
+        first = self.model.first_s / (self.model.first_s + one.tokens_out / self.model.tokens_per_s)  # of the whole
+        return Speech(round(took), round(took * first), round(took * min(1.0, first * 1.1)), tokens, one.tokens_in)
 
 
 class Habits(msgspec.Struct, frozen=True, kw_only=True):

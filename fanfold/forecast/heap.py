@@ -14,7 +14,7 @@ from fanfold.spec.calls import Broken, Fault, Hit, Reply, Usage, Work
 from fanfold.spec.errors import Code
 from fanfold.spec.events import AnyEvent
 
-NAMED, CUT_OFF, LANDED = 0, 1, 2
+FIRST, HALF, NAMED, CUT_OFF, LANDED = range(5)
 Moment: TypeAlias = tuple[int, int, int]
 """When, of which call, what: at one moment facts are told in the order of their calls."""
 
@@ -28,6 +28,7 @@ class Heap:
         self._flights: dict[int, tuple[Cell, int, Flight]] = {}  # call -> cell, when it began, what becomes of it
         self._flying: dict[int, int] = {}  # cell -> its calls in the air
         self._prepared: dict[int, tuple[Cell, Work | Hit | Broken]] = {}
+        self._listens: Callable[[int, int, int], None] | None = getattr(conductor, "heard", None)  # one that hedges late calls
         self.now = 0
 
     def run(self) -> None:
@@ -65,6 +66,9 @@ class Heap:
         self._flights[command.call] = cell, self.now, flight
         if flight.name is not None and flight.named < flight.took:
             heappush(self._moments, (self.now + flight.named, command.call, NAMED))
+        if self._listens is not None and flight.first is not None:
+            heappush(self._moments, (self.now + flight.first, command.call, FIRST))
+            heappush(self._moments, (self.now + (flight.first + flight.took) // 2, command.call, HALF))
         heappush(self._moments, (self.now + flight.took, command.call, LANDED))
         self._conductor.sent(command.call, self.now)
 
@@ -84,6 +88,10 @@ class Heap:
 
     def _tell(self, call: int, what: int) -> None:
         cell, began, flight = self._flights[call]
+        if what in (FIRST, HALF):
+            assert self._listens is not None
+            self._listens(call, 1 if what == FIRST else max(1, flight.outcome.usage.tokens_out // 2), self.now)
+            return
         if what == NAMED:
             assert flight.name is not None
             self._conductor.identified(call, flight.name, self.now)

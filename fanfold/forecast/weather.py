@@ -22,11 +22,14 @@ EARLY = 4  # a fault comes after a quarter of the time that the answer would hav
 
 
 class Flight(NamedTuple):
-    """What becomes of a call: after `took` µs its outcome; after `named` µs, where its identity streams, the name it has."""
+    """What becomes of a call: after `took` µs its outcome; after `first` µs, where it streams, its first token; after `named` µs, where
+    its identity streams, the name it has.
+    """
 
     took: int
     outcome: Reply | Fault
     tokens_in: int
+    first: int | None = None
     named: int = 0
     name: str | None = None
 
@@ -101,7 +104,9 @@ class Weather:
             usage=usage, key=name, finding=finding, check=check, lengths=self._lengths(step, luck),
             judge=(step.size.judge_booked, step.judge_booked.expected) if step.judged else None,
         )  # fmt: skip
-        return Flight(said.took, reply, tokens_in, said.named, name if step.streams else None)
+        if not step.streams:
+            return Flight(said.took, reply, tokens_in)
+        return Flight(said.took, reply, tokens_in, said.first, said.named, name)
 
     def landed(self, cell: Cell, reply: Reply) -> None:
         """An answer has come: the next ones are taken to be about as long."""

@@ -108,6 +108,28 @@ def test_two_models_share_no_lane():
     assert found.accepted == 60 and 60e6 < found.wall_us < 120e6
 
 
+def test_a_conductor_that_listens_hears_how_answers_come():
+    from pydantic import BaseModel
+
+    class Named(BaseModel):
+        name: str
+
+    heard = []
+    question = asked(fan(20, output=Named, unique="name"))
+    conductor = question.open(question.limits, question.concurrent)
+
+    class Listening(type(conductor)):
+        def heard(self, call, tokens, now):
+            heard.append((call, tokens, now))
+
+    conductor.__class__ = Listening
+    conductor.add(Grid(question.plan), [step.rule for step in question.steps], 0)
+    Heap(conductor, Weather(question, 0), lambda events: None).run()
+    first = {call: now for call, tokens, now in reversed(heard)}
+    assert len(first) >= 20 and min(first.values()) > 0
+    assert all(tokens >= 1 and now >= first[call] for call, tokens, now in heard)
+
+
 def test_a_plan_without_a_model_takes_no_time():
     found = trial_of(Plan("f", [Step("f", function=lambda cell: 1, output=int, over="n")], {"n": range(5)}))
     assert (found.accepted, found.calls, found.wall_us) == (5, 0, 0)
