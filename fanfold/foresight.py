@@ -59,17 +59,15 @@ def ask(
         for work, rule in zip(works, rules, strict=True)
     ]  # fmt: skip
 
-    def open_lanes(limits: Limits, concurrent: int) -> Conductor:
+    def open_lanes(limits: Limits) -> Conductor:
         fresh = Conductor(cap=limits.concurrent or 1 << 30)
         wiring = Wiring(replace(alone, limits=limits), fresh)
         for name in names[LOCAL + 1 :]:
             wiring.route(name)
-        for lane in fresh.lanes[LOCAL + 1 :]:
-            lane.cap = concurrent
         return fresh
 
     return Asked(
-        plan, tuple(steps), model, open_lanes, settings.limits, settings.limits.concurrent or DEFAULT_CONCURRENT,
+        plan, tuple(steps), model, open_lanes, settings.limits, DEFAULT_CONCURRENT,
         None if deadline_s is None else round(deadline_s * 1e6), prices=prices,
         free=frozenset(name for name, kind in kinds.items() if kind == "sim"), base_url=settings.base_url,
     )  # fmt: skip

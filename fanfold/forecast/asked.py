@@ -60,14 +60,15 @@ class AskedStep:
 
 @dataclass(frozen=True)
 class Asked:
-    """model: for steps that name none, at base_url. open: a fresh conductor with the lanes that the rules name, under these limits. deadline: microseconds. habits: by step, where
+    """model: for steps that name none, at base_url. open: a fresh conductor with the lanes that the rules name, under these limits.
+    concurrent: calls in the air that a model may have where no limit is declared. deadline: microseconds. habits: by step, where
     earlier runs have taught them; learned_from: how many runs. free: models that charge nothing.
     """
 
     plan: CompiledPlan
     steps: tuple[AskedStep, ...]
     model: str
-    open: Callable[[Limits, int], Conductor]
+    open: Callable[[Limits], Conductor]
     limits: Limits = field(default_factory=Limits)
     concurrent: int = 64
     deadline: int | None = None

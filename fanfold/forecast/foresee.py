@@ -82,10 +82,10 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
 
 def foresee(asked: Asked, *, seed: int = 0, seeds: int | None = None) -> Forecast:
     """Run the plan in virtual time, once for each seed from `seed` on. seeds: how many; None: as many as a few seconds allow."""
-    limits, concurrent, cap = asked.limits, asked.concurrent, asked.plan.plan.concurrent
-    first = trial(asked, seed, limits, concurrent, cap)
+    limits, cap = asked.limits, asked.plan.plan.concurrent
+    first = trial(asked, seed, limits, cap)
     count = seeds or enough(first.calls)
-    trials = [first, *(trial(asked, seed + n, limits, concurrent, cap) for n in range(1, count))]
+    trials = [first, *(trial(asked, seed + n, limits, cap) for n in range(1, count))]
     prices = all(each.cost_usd is not None for each in trials)
     by = Counter(each.bound.by for each in trials)
     return Forecast(
@@ -158,14 +158,13 @@ def _hint(asked: Asked, *, prices: bool) -> str:
 
 
 class Variant(NamedTuple):
-    """The same plan under other limits. lifts: the word for what it gives more of, as bounds name it. concurrent: calls in the air per
-    lane; cap: of the run.
+    """The same plan under other limits. lifts: the word for what it gives more of, as bounds name it. cap: calls of the
+    run in the air.
     """
 
     words: str
     lifts: str
     limits: Limits
-    concurrent: int
     cap: int | None
 
 
@@ -182,7 +181,7 @@ def what_ifs(asked: Asked, seed: int, trials: Sequence[Trial]) -> list[Change]:
 
 
 def _tried(asked: Asked, variant: Variant, seed: int) -> Trial:
-    return trial(asked, seed, variant.limits, variant.concurrent, variant.cap)
+    return trial(asked, seed, variant.limits, variant.cap)
 
 
 def _change(asked: Asked, variant: Variant, before: Sequence[Trial], after: Sequence[Trial]) -> Change:
@@ -203,12 +202,12 @@ def _variants(asked: Asked, most_at_once: int) -> Iterator[Variant]:
     """Twice as much of each thing that is limited."""
     if not asked.models:
         return
-    limits, lane, cap = asked.limits, asked.concurrent, asked.plan.plan.concurrent
+    limits, cap = asked.limits, asked.plan.plan.concurrent
     for name, lifts in (("rpm", REQUESTS), ("tpm", TOKENS), ("input_tpm", TOKENS), ("output_tpm", TOKENS)):
         value = getattr(limits, name)
         if value is not None:
-            yield Variant(f"{name} {2 * value}", lifts, replace(limits, **{name: 2 * value}), lane, cap)
-    now = min(lane, cap or lane)
-    more = replace(limits, concurrent=None if limits.concurrent is None else 2 * now)
+            yield Variant(f"{name} {2 * value}", lifts, replace(limits, **{name: 2 * value}), cap)
+    now = min(limits.concurrent or asked.concurrent, cap or 1 << 30)
+    more = replace(limits, concurrent=max(2 * now, limits.concurrent or 0))
     lifts = SLOTS if most_at_once >= now else ""
-    yield Variant(f"concurrent {2 * now}", lifts, more, max(lane, 2 * now), None if cap is None else 2 * now)
+    yield Variant(f"concurrent {2 * now}", lifts, more, None if cap is None else max(cap, 2 * now))

@@ -36,9 +36,9 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     steps: tuple[tuple[int, int, int], ...]
 
 
-def trial(asked: Asked, seed: int, limits: Limits, concurrent: int, cap: int | None) -> Trial:
-    """Run the plan once under these limits. concurrent: calls in the air per lane; cap: of the run, None for no limit of its own."""
-    conductor = asked.open(limits, concurrent)
+def trial(asked: Asked, seed: int, limits: Limits, cap: int | None) -> Trial:
+    """Run the plan once under these limits. cap: calls of the run in the air at once, None for no limit of its own."""
+    conductor = asked.open(limits)
     grid = Grid(asked.plan)
     ledger = Ledger(small=sum(grid.totals) <= SMALL)
     conductor.add(grid, [step.rule for step in asked.steps], 0, seed=seed, cap=cap, deadline=asked.deadline)

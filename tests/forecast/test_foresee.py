@@ -144,7 +144,7 @@ def test_a_call_costs_no_more_in_a_larger_plan():
     def price(cells):
         question = asked(fan(cells))
         began = process_time()
-        calls = trial(question, 0, question.limits, 64, None).calls
+        calls = trial(question, 0, question.limits, None).calls
         return (process_time() - began) / calls
 
     small = min(price(500) for _ in range(4))

@@ -15,7 +15,7 @@ from tests.forecast.plans import asked, fan, names, report
 
 def log(question, seed):
     events = []
-    conductor = question.open(question.limits, question.concurrent)
+    conductor = question.open(question.limits)
     conductor.add(Grid(question.plan), [step.rule for step in question.steps], 0, seed=seed)
     Heap(conductor, Weather(question, seed), events.extend).run()
     return events
@@ -34,9 +34,9 @@ def test_a_run_ends_and_every_cell_with_it():
     assert {event.step for event in ended} == {0, 1, 2, 3}
 
 
-def trial_of(plan, seed=0, limits=None, concurrent=64, cap=None, **more):
+def trial_of(plan, seed=0, limits=None, cap=None, **more):
     question = asked(plan, limits=limits, **more)
-    return trial(question, seed, question.limits, concurrent, cap)
+    return trial(question, seed, question.limits, cap)
 
 
 def test_names_collide_in_the_real_table_and_no_two_are_accepted():
@@ -67,7 +67,7 @@ def test_judges_and_checks_make_more_calls():
 
 
 def test_limits_and_concurrency_hold():
-    assert trial_of(fan(200), concurrent=7).most_at_once == 7
+    assert trial_of(fan(200)).most_at_once == 64
     assert trial_of(fan(50), limits=Limits(concurrent=3)).most_at_once == 3
     assert trial_of(fan(50), cap=4).most_at_once == 4
     assert 240e6 < trial_of(fan(45), limits=Limits(rpm=10)).wall_us < 270e6
@@ -79,9 +79,9 @@ def test_a_bound_is_never_above_what_was_reached_and_grows_closer_on_small_graph
     chain = Plan("chain", [Step("a", "{n}", over="n"), Step("b", "{a}", over="n"), Step("c", "{b}")], {"n": range(20)})
     for seed in range(10):
         for limits in (Limits(), Limits(rpm=9), Limits(concurrent=3), Limits(tpm=3000)):
-            found = trial_of(chain, seed, limits, limits.concurrent or 64)
+            found = trial_of(chain, seed, limits)
             assert 0 < found.bound.us <= found.wall_us
-    tight = trial_of(chain, 0, Limits(concurrent=2), 2)
+    tight = trial_of(chain, 0, Limits(concurrent=2))
     assert tight.bound.us > 0.85 * tight.wall_us and tight.bound.by == "concurrency"
 
 
@@ -93,7 +93,7 @@ def test_what_cannot_be_done_fails_and_ends():
     assert filled.accepted == 40, "callable fallbacks differ"
     same = trial_of(fan(40, unique=Unique(), attempts=1, fallback="x"))
     assert found.accepted < same.accepted + 1 < 41, "a constant one is taken once"
-    late = trial_of(fan(500), deadline_s=3.0, concurrent=4)
+    late = trial_of(fan(500), limits=Limits(concurrent=4), deadline_s=3.0)
     assert late.accepted < 50 and 2.9e6 < late.wall_us < 3.5e6
 
 
@@ -116,7 +116,7 @@ def test_a_conductor_that_listens_hears_how_answers_come():
 
     heard = []
     question = asked(fan(20, output=Named, unique="name"))
-    conductor = question.open(question.limits, question.concurrent)
+    conductor = question.open(question.limits)
 
     class Listening(type(conductor)):
         def heard(self, call, tokens, now):
