@@ -34,10 +34,10 @@ SCHEMA = {**Note.model_json_schema(), "additionalProperties": False}
 
 
 @contextmanager
-def service() -> Iterator[str]:
-    """The base URL of a service without faults, limits, slips and favourites."""
-    line = [sys.executable, "-m", "fanfold", "sim", "--port", "0", "--latency", str(LATENCY_S), "--collapse", "0", "--slips", "0"]
-    server = subprocess.Popen(line, stdout=subprocess.PIPE, text=True)
+def service(*options: str, latency_s: float = LATENCY_S) -> Iterator[str]:
+    """The base URL of a service without faults, slips and favourites; without limits unless the options name some."""
+    line = [sys.executable, "-m", "fanfold", "sim", "--port", "0", "--latency", str(latency_s), "--collapse", "0", "--slips", "0"]
+    server = subprocess.Popen([*line, *options], stdout=subprocess.PIPE, text=True)
     try:
         assert server.stdout is not None
         yield next(word for word in server.stdout.readline().split() if word.startswith("http"))

@@ -24,6 +24,7 @@ from fanfold.spec.errors import CellError, FanfoldError, PlanError, StoreError
 from fanfold.spec.events import AnyEvent, BundleEnded, CellEnded, Coords, RunEnded, StepSwept
 from fanfold.spec.plan import UNSET, Judge, Limits, Plan, Step, Unique
 from fanfold.spec.ports import Clock, Provider, RunRecord, Sink, Store
+from fanfold.spec.words import PRIORITIES
 from fanfold.views.progress import Progress, in_notebook
 from fanfold.views.report import report
 from fanfold.wiring import Settings, Wiring, default_model, describe_run, open_store, wire_steps
@@ -239,13 +240,15 @@ class Engine:
         *,
         deadline_s: float | None = None,
         seed: int | None = None,
+        priority: str = "normal",
         progress: bool = False,
         sinks: Sequence[Sink] = (),
         about: Mapping[str, Any] | None = None,
     ) -> Run:
         """Begin a run and return at once. Raises PlanError before anything is called, StoreError when the store cannot be had.
 
-        deadline_s: seconds from now; what has not ended by then fails with `timeout`. progress: show it on stderr, or in the
+        deadline_s: seconds from now; what has not ended by then fails with `timeout`. priority: "critical", "normal" or "optional":
+        among runs that have calls to make, they get them as 16 to 4 to 1. progress: show it on stderr, or in the
         notebook. sinks: views, told every batch of events. about: what the run's record keeps beside the plan's name.
         """
         try:
@@ -254,6 +257,8 @@ class Engine:
             raise FanfoldError("an Engine needs a running event loop: use it inside asyncio.run, or use generate()") from None
         if deadline_s is not None:
             _positive("deadline_s", deadline_s)
+        if priority not in PRIORITIES:
+            raise PlanError("priority", f"{priority!r} is not a priority", "one of " + ", ".join(PRIORITIES))
         compiled = compile_plan(plan)
         needs_model = any(s.step.function is None and not (s.step.model or plan.model) for s in compiled.steps)
         model = self._model or (default_model() if needs_model and self._wiring.settings.provider is None else "sim/default")
@@ -273,7 +278,7 @@ class Engine:
         job.cost_usd, job.cost_is = (0.0, "exact") if _free(works) else (None, "unknown")
         self._shell.start(
             job, rules, seed=self._seed if seed is None else seed, cap=plan.concurrent,
-            deadline=None if deadline_s is None else round(deadline_s * 1e6), sinks=sinks,
+            deadline=None if deadline_s is None else round(deadline_s * 1e6), priority=PRIORITIES.index(priority), sinks=sinks,
         )  # fmt: skip
         logger.info("run %s of %s began: %s with %s", record.run_id, plan.name, ", ".join(w.name for w in works), model)
         return Run(job, self._shell, self._wiring.settings.limits)

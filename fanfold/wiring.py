@@ -186,7 +186,8 @@ def wire_steps(plan: CompiledPlan, wiring: Wiring, model: str) -> tuple[list[Ste
         work = StepWork(step, routes, judges, timeout_s)
         work.check_givens(plan.plan.given)
         works.append(work)
-        rules.append(_rule(step, routes, judges, replace(wiring.settings, timeout_s=timeout_s)))
+        rule = _rule(step, routes, judges, replace(wiring.settings, timeout_s=timeout_s))
+        rules.append(replace(rule, streams=work.streamed_field is not None and all(route.streams for route in routes)))
     return works, rules
 
 

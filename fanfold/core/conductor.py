@@ -13,35 +13,47 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
+from fanfold.core.breaker import Breaker
 from fanfold.core.commands import FALLBACK, JUDGE, Command
+from fanfold.core.concurrency import Concurrency, Fixed
 from fanfold.core.grid import Grid
-from fanfold.core.lane import Lane
+from fanfold.core.lane import NEVER, Lane
 from fanfold.core.limiter import Limiter
 from fanfold.core.run import CallRecord, Cell, Rule, Run, Stop
 from fanfold.core.states import State
-from fanfold.core.traffic import Traffic
+from fanfold.core.tail import Tail
 from fanfold.spec.calls import Broken, Fault, Hit, Reply, Scope, Work
 from fanfold.spec.errors import Code
 from fanfold.spec.events import AnyEvent, Settled
 
 Outcome: TypeAlias = Reply | Fault
+USUAL = 1 / 16  # of the newest call in what calls use on average
+_PASSED = "the run's deadline has passed"
 
 
-class Conductor(Traffic):
-    """The verbs of the shell. What they lead to: `traffic` (calls), `fates` (cells), `rows` (what begins), `floor` (what there is)."""
+class Conductor(Tail):
+    """The verbs of the shell. What they lead to: `tail` (late calls), `traffic` (calls), `fates` (cells), `rows` (what begins), `floor`."""
 
-    def add_lane(self, name: str, limiter: Limiter, cap: int) -> Lane:
-        """A place where calls go. Its number is what rules name it by."""
-        lane = Lane(len(self.lanes), name, limiter, cap)
+    def add_lane(self, name: str, limiter: Limiter, cap: int | Concurrency) -> Lane:
+        """A place where calls go. Its number is what rules name it by. cap: calls in the air, or who decides that."""
+        lane = Lane(len(self.lanes), name, limiter, Fixed(cap) if isinstance(cap, int) else cap)
         self.lanes.append(lane)
         return lane
 
     def add(
-        self, grid: Grid, rules: Sequence[Rule], now: int, *, seed: int = 0, cap: int | None = None, deadline: int | None = None
+        self,
+        grid: Grid,
+        rules: Sequence[Rule],
+        now: int,
+        *,
+        seed: int = 0,
+        cap: int | None = None,
+        deadline: int | None = None,
+        priority: int = 1,
     ) -> Run:
-        """Begin a run. cap: its own limit of calls in the air. deadline: microseconds from now."""
-        run = Run(self._runs, grid, rules, seed=seed, cap=cap or 1 << 30, now=now)
-        run.served = min((other.served for other in self.runs.values()), default=0.0)  # no credit for having been away
+        """Begin a run. cap: its own limit of calls in the air. deadline: microseconds from now. priority: 0 critical, 1 normal, 2 optional."""
+        run = Run(self._runs, grid, rules, seed=seed, cap=cap or 1 << 30, now=now, priority=priority)
+        run.served = self._served
         self._runs += 1
         self.runs[run.id] = run
         self._emit_start(run, now)
@@ -50,6 +62,8 @@ class Conductor(Traffic):
                 lane.condemned.scope is Scope.ENDPOINT or (lane.until is not None and lane.until <= now)
             ):
                 lane.condemned = lane.until = None
+                lane.breaker = Breaker()
+            lane.breaker.wanted = not lane.breaker.closed
         if deadline is not None:
             run.deadline = now + deadline
             self._timers.set(run.deadline, run)
@@ -112,8 +126,10 @@ class Conductor(Traffic):
         cell = record.cell
         if record.doom or self._take(cell, name, exact=False):
             return
+        alone = record.other() < 0
         self._doom(record, "duplicate")
-        self._again(cell, Code.DUPLICATE, f"{name!r} is taken", "", now)
+        if alone:
+            self._again(cell, Code.DUPLICATE, f"{name!r} is taken", "", now)
 
     def sent(self, call: int, now: int) -> None:
         """A call's bytes leave now, once its admission was durable: limits and times count from here."""
@@ -127,13 +143,16 @@ class Conductor(Traffic):
 
     def settled(self, call: int, outcome: Outcome, now: int) -> None:
         """A call is over. Its slot and what it did not use come back; only the call that counts changes its cell."""
+        counted = self.counts(call)
         record = self._calls.pop(call)
         cell, lane, run = record.cell, self.lanes[record.lane], record.cell.run
         del run.calls[call]
         lane.in_air -= 1
         usage = outcome.usage
         lane.limiter.settle(record.bookings, usage.tokens_in, usage.tokens_out, now)
-        run.served += usage.tokens_in + usage.tokens_out - sum(record.tokens)
+        used = usage.tokens_in + usage.tokens_out
+        run.served += (used - record.charged) / run.share
+        lane.usual += USUAL * (used - lane.usual) if lane.usual else used
         for index, queue in run.queues.items():  # it may have been at its own cap
             if queue.has_ready:
                 self.lanes[index].to_send.add(run)
@@ -145,11 +164,16 @@ class Conductor(Traffic):
         if isinstance(outcome, Fault):
             self._heard_of(record, outcome, now)
         else:
-            lane.proven = True
-        if cell.call != call or run.stop is not None:
+            self._delivered(record, lane, took, usage.tokens_out, now)
+        twin = record.other()
+        if not counted:
             self._close_if_done(run, now)  # it was the last thing to wait for, perhaps
+        elif isinstance(outcome, Fault) and twin >= 0:
+            self._let_go(record)  # its twin goes on
         else:
-            cell.call = -1
+            self._let_go(record)
+            if twin >= 0:
+                self._doom(self._calls[twin], Code.CANCELLED)
             if isinstance(outcome, Fault):
                 self._faulted(cell, outcome, now)
             elif record.phase == JUDGE:
@@ -161,14 +185,24 @@ class Conductor(Traffic):
                 cell.service = took
                 self._answered(cell, outcome, now)
 
+    def _delivered(self, record: CallRecord, lane: Lane, took: int, tokens_out: int, now: int) -> None:
+        """What an answer teaches of its lane, whether or not it still counts."""
+        lane.proven = True
+        lane.concurrency.progressed(max(0, tokens_out - record.heard), now)
+        lane.concurrency.finished(lane.in_air + 1, now)
+        lane.retries.succeeded()
+        lane.late.answered(took, None if record.first is None else record.started + took - record.first, tokens_out)
+        self._well(lane, now)
+
     def wake_at(self, now: int) -> int | None:
         """The next moment at which something changes by itself. Nobody polls."""
         moment = self._timers.next()
         for lane in self.lanes:
             if lane.in_air < lane.cap and len(self._calls) < self.cap and (run := lane.to_send.first()) is not None:
                 head = run.queue(lane.index).head()
-                opens = lane.limiter.open_at(*self._size(head), now)
-                moment = opens if moment is None else min(moment, opens)
+                opens = lane.open_at(*self._size(head), now)
+                if opens < NEVER:
+                    moment = opens if moment is None else min(moment, opens)
         return moment
 
     def drain(self) -> list[tuple[Run, list[AnyEvent]]]:
@@ -200,6 +234,10 @@ class Conductor(Traffic):
                     self._resting -= 1
                     self._ready(what, urgent=True)
             elif isinstance(what, CallRecord):
-                self._timed_out(what, now)
+                self._look_at(what, now)
+            elif isinstance(what, Lane):
+                what.breaker.wanted = True
+            elif what.closing is None and any(rule.fallback for rule in what.rules):
+                self._close(what, Fault(code=Code.TIMEOUT, message=_PASSED), now)
             else:
-                self._stop(what, Stop((State.FAILED, Code.TIMEOUT, "the run's deadline has passed")), now)
+                self._stop(what, Stop((State.FAILED, Code.TIMEOUT, _PASSED)), now)

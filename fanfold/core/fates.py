@@ -8,7 +8,7 @@ from fanfold.core.commands import ANSWER, FALLBACK, JUDGE
 from fanfold.core.gates import Again, again
 from fanfold.core.retry import WAITS, Remedy, asked, backoff, remedy
 from fanfold.core.rows import Rows
-from fanfold.core.run import Bundle, Cell, Rule, Run
+from fanfold.core.run import CLOSING, Bundle, Cell, Rule, Run
 from fanfold.core.states import State
 from fanfold.core.uniqueness import Key, normalise
 from fanfold.spec.calls import Fault, Reply, Scope
@@ -98,7 +98,7 @@ class Fates(Rows):
     def _faulted(self, cell: Cell, fault: Fault, now: int) -> None:
         """The call did not deliver. A judge's fault asks the judge again and keeps the answer and its key."""
         cure = remedy(fault.code)
-        if cure is Remedy.RETRY and cell.retries < cell.rule.retries:
+        if cure is Remedy.RETRY and cell.retries < cell.rule.retries and self.lanes[cell.lane].retries.take(fault.code):
             wait = backoff(cell.retries, cell.draw(PACE))
             if fault.retry_after_s is not None:
                 wait = max(wait, asked(fault.retry_after_s, cell.draw(WAIT)))
@@ -223,3 +223,21 @@ class Fates(Rows):
         cell.hops += len(chain) - len(following)
         self._pause(cell, "fallback", fault, now, now)
         return True
+
+    def _close(self, run: Run, fault: Fault, now: int) -> None:
+        """Nothing more is called: what has a fallback is filled by it, everything else ends. Soon after, the run is stopped."""
+        run.closing = fault
+        run.open += 1  # held open while its cells end
+        self._timers.set(now + CLOSING, run)
+        for record in list(run.calls.values()):
+            if not record.doom:
+                alone = record.other() < 0
+                self._doom(record, fault.code)
+                if alone:
+                    self._fail(record.cell, fault.code, fault.message, fault.hint, now)
+        for cell in list(run.cells.values()):
+            if cell.state is State.PREPARING and cell.phase != FALLBACK:
+                self._give_up(cell, fault.code, fault.message)
+        self._reroute(run, run.rules, now)
+        run.open -= 1
+        self._close_if_done(run, now)

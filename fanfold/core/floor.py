@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from fanfold.core.commands import Abandon, Cancel, Command
+from fanfold.core.concurrency import Fixed
 from fanfold.core.lane import Lane
 from fanfold.core.limiter import Limiter
 from fanfold.core.run import LOCAL, CallRecord, Cell, Run, Stop
 from fanfold.core.states import State
 from fanfold.core.timers import Timers
 from fanfold.spec.calls import Fault
+from fanfold.spec.errors import Code
 from fanfold.spec.events import AnyEvent, RunEnded, RunStarted, StepFacts, StepSwept
 
-Waiter: TypeAlias = Cell | CallRecord | Run
+Waiter: TypeAlias = Cell | CallRecord | Run | Lane
 
 
 class Floor:
@@ -22,7 +24,7 @@ class Floor:
     def __init__(self, *, cap: int = 1 << 30, local_cap: int = 16) -> None:
         """cap: calls in the air at once, over all lanes. local_cap: half of what may be prepared at once without a model."""
         self.cap = cap
-        self.lanes = [Lane(LOCAL, "local", Limiter(), local_cap)]
+        self.lanes = [Lane(LOCAL, "local", Limiter(), Fixed(local_cap))]
         self.runs: dict[int, Run] = {}
         self._calls: dict[int, CallRecord] = {}
         self._timers: Timers[Waiter] = Timers(self._waits, self._awaited)
@@ -30,6 +32,7 @@ class Floor:
         self._out: list[Command] = []
         self._touched: dict[int, Run] = {}
         self._runs = self._cells = self._made = 0
+        self._served = 0.0  # virtual time: what the run that was served last had been served
 
     # ================================================================ timers
 
@@ -38,12 +41,14 @@ class Floor:
         if isinstance(what, Cell):
             return what.state in (State.RESTING, State.PREPARING) and what.wake == when and what.run.stop is None
         if isinstance(what, CallRecord):
-            return not what.doom and what.landed is None and what.id in self._calls
+            return what.check == when and not what.doom and what.landed is None and what.id in self._calls
+        if isinstance(what, Lane):
+            return what.breaker.until == when and what.condemned is None
         return what.stop is None and not what.ended
 
     def _awaited(self) -> int:
         """How many timers may mean something now."""
-        return len(self._calls) + self._resting + len(self.runs) + sum(lane.preparing for lane in self.lanes)
+        return len(self._calls) + self._resting + len(self.runs) + len(self.lanes) + sum(lane.preparing for lane in self.lanes)
 
     # ================================================================ giving up
 
@@ -55,9 +60,23 @@ class Floor:
     def _doom(self, record: CallRecord, why: str) -> None:
         """Cancel a call that no longer counts. Its slot comes back when it settles."""
         record.doom = str(why)
-        if record.cell.call == record.id:
-            record.cell.call = -1
+        self._let_go(record)
+        if why != Code.TIMEOUT:
+            self.lanes[record.lane].breaker.gave_up()
         self._out.append(Cancel(record.id))
+
+    def _let_go(self, record: CallRecord) -> None:
+        """A call counts no longer: the one beside it, if any, is the only one now."""
+        cell = record.cell
+        if cell.call == record.id:
+            cell.call, cell.hedge = cell.hedge, -1
+        elif cell.hedge == record.id:
+            cell.hedge = -1
+
+    def counts(self, call: int) -> bool:
+        """Whether what comes of a call in the air will decide about its cell."""
+        record = self._calls.get(call)
+        return record is not None and call in (record.cell.call, record.cell.hedge) and record.cell.run.stop is None
 
     # ================================================================ runs end
 
@@ -85,7 +104,8 @@ class Floor:
         for rule in run.rules:
             if run.stop is not None and (run.open or run.grid.totals[rule.index] > run.tally.ended[rule.index]):
                 self._emit(run, StepSwept, now, rule.index, *map(str, run.stop))
-        self._emit(run, RunEnded, now, self._verdict(run), "" if run.stop is None else str(run.stop[1]))
+        early = str(run.stop[1]) if run.stop is not None else "" if run.closing is None else run.closing.code
+        self._emit(run, RunEnded, now, self._verdict(run), early)
 
     def _verdict(self, run: Run) -> str:
         if run.stop is not None and run.stop[0] == State.CANCELLED:

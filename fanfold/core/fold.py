@@ -23,6 +23,7 @@ from fanfold.spec.events import (
     CellEnded,
     Coords,
     Grew,
+    Paced,
     Rested,
     RunEnded,
     RunStarted,
@@ -65,7 +66,7 @@ class RunState:
 
     state: queued, running, complete, partial, failed or cancelled; why: the code that stopped it early. lives: 1, and 1 more
     for each resume. wall_us: time of the last event, without the time between two lives. path_us: the longest chain of answers.
-    exact: whether all tokens were told by the providers. errors: the first `ERRORS_KEPT` cells without a value of their own
+    exact: whether all tokens were told by the providers. paced: what last held the run back, at paced_at. errors: the first `ERRORS_KEPT` cells without a value of their own
     (cells filled by their fallback too); fallbacks: those of them that were filled.
     """
 
@@ -84,6 +85,8 @@ class RunState:
     lanes: dict[int, LaneState] = field(default_factory=dict)
     errors: list[Failure] = field(default_factory=list)
     fallbacks: list[Failure] = field(default_factory=list)
+    paced: Paced | None = None
+    paced_at: int = 0
     _air: dict[int, tuple[int, int]] = field(default_factory=dict)  # call -> (step, lane)
     _shift: int = 0  # from the time of this life to the time of the run
 
@@ -121,6 +124,8 @@ class RunState:
                 step.cells = max(step.cells, event.cells)  # a resumed run may tell again how it grew
             case StepSwept():
                 self._swept(event)
+            case Paced():
+                self.paced, self.paced_at = event, now
             case RunEnded():
                 self.state, self.why = event.state, event.why
             case _:

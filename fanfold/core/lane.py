@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from heapq import heappop, heappush, heapreplace
 
+from fanfold.core.breaker import Breaker
+from fanfold.core.budget import RetryBudget
+from fanfold.core.concurrency import Concurrency
+from fanfold.core.hedge import Hedging
 from fanfold.core.limiter import Limiter
 from fanfold.core.run import Run
 from fanfold.spec.calls import Fault
 
 AHEAD = 2  # cells prepared or ready, for each call that may be in the air
+NEVER = 1 << 62  # until something else happens
 MANY = 4  # bundles waiting, for each call that may be in the air, before the deepest step goes first
 
 
@@ -44,12 +50,26 @@ class Turns:
         return None
 
 
-class Lane:
-    """cap: calls in the air at once. proven: something has been heard from the other side."""
+@dataclass(frozen=True)
+class Pace:
+    """What keeps the next call of a lane from starting, as `spec.events.Paced` tells it."""
 
-    def __init__(self, index: int, name: str, limiter: Limiter, cap: int) -> None:
-        self.index, self.name, self.limiter, self.cap = index, name, limiter, cap
+    by: str
+    share: float = 0.0
+    limit: int = 0
+    source: str = ""
+
+
+class Lane:
+    """proven: something has been heard from the other side. condemned: nothing more goes through it, and why."""
+
+    def __init__(self, index: int, name: str, limiter: Limiter, concurrency: Concurrency) -> None:
+        self.index, self.name, self.limiter, self.concurrency = index, name, limiter, concurrency
+        self.late = Hedging()
+        self.breaker = Breaker()
+        self.retries = RetryBudget()
         self.in_air = 0
+        self.usual = 0.0  # tokens that a call uses, on average
         self.preparing = 0
         self.ready = 0
         self.proven = False
@@ -59,8 +79,24 @@ class Lane:
         self.to_send = Turns(lambda run: run.queue(index).has_ready and len(run.calls) < run.cap)
 
     @property
+    def cap(self) -> int:
+        """Calls in the air at once."""
+        return self.concurrency.cap
+
+    @property
     def window(self) -> int:
         return AHEAD * self.cap
+
+    def open_at(self, tokens_in: int, tokens_out: int, now: int) -> int:
+        """The earliest moment at which a call of this size may go out, slots apart."""
+        at = self.limiter.open_at(tokens_in, tokens_out, now)
+        if self.breaker.until is not None:
+            at = max(at, self.breaker.until if not self.breaker.trial else NEVER)
+        return at
+
+    def free(self, size: tuple[int, int], now: int) -> bool:
+        """Whether a call of this size could go out now."""
+        return self.in_air < self.cap and self.open_at(*size, now) <= now
 
     def __repr__(self) -> str:
         return f"<Lane {self.name}: {self.in_air}/{self.cap} in the air, {self.preparing} preparing, {self.ready} ready, {self.limiter!r}>"

@@ -163,6 +163,13 @@ class Limiter:
         for _, dimension in self.dimensions:
             dimension.close_until(self.gate)
 
+    def binding(self, now: int) -> tuple[str, float, int, str]:
+        """What keeps the next call from starting: (what is counted, used share of its limit, the limit per minute, who said so)."""
+        for kind, dimension in self.dimensions:
+            if isinstance(dimension, Window) and dimension.used:
+                return kind, min(1.0, dimension.used / dimension.limit), dimension.limit, "declared"
+        return "start", 0.0, 0, ""
+
     def __repr__(self) -> str:
         held = ", ".join(f"{kind} {dimension!r}" for kind, dimension in self.dimensions)
         return f"<Limiter {held or 'no limits'}{f', gate {self.gate}' if self.gate else ''}>"

@@ -80,9 +80,14 @@ class Rows(Floor):
         return woken
 
     def _prepare(self, lane: Lane, now: int) -> None:
-        """Unfold cells and have them prepared, a bounded number ahead: memory follows the window, not the job."""
-        while lane.preparing + lane.ready < lane.window and (run := lane.to_prepare.first()) is not None:
+        """Unfold cells and have them prepared, a bounded number ahead: memory follows the window, not the job.
+
+        The window is for all runs together, but none is kept out of it by the others.
+        """
+        while (run := lane.to_prepare.first()) is not None:
             queue = run.queue(lane.index)
+            if lane.preparing + lane.ready >= lane.window and run.preparing + queue.waiting >= lane.cap:
+                return
             place, bundle = queue.next_bundle(MANY * lane.cap)
             at = run.grid.coords(bundle.step, bundle.at, bundle.next)
             bundle.next += 1
@@ -112,7 +117,9 @@ class Rows(Floor):
     def _queue(self, cell: Cell, *, urgent: bool) -> None:
         """Let a cell that is ready wait in the lane that is to be used now."""
         self._route(cell)
-        lane = self.lanes[cell.lane]
+        lane, run = self.lanes[cell.lane], cell.run
+        if not run.calls:  # it was idle: no credit for having been away
+            run.served = max(run.served, self._served)
         cell.run.queue(lane.index).add_ready(cell.run.place[cell.rule.index], cell, urgent=urgent)
         lane.ready += 1
         lane.to_send.add(cell.run)
@@ -120,26 +127,41 @@ class Rows(Floor):
     # ================================================================ lanes
 
     def _usable(self, run: Run, rule: Rule, chain: Sequence[int]) -> Lane | None:
-        """The first lane of a chain that takes calls of this step."""
+        """The first lane of a chain that takes calls of this step; one that is left alone for a while only if it is the only one."""
+        waiting = None
         for index in chain:
-            if self.lanes[index].condemned is None and (rule.index, index) not in run.refused:
-                return self.lanes[index]
-        return None
+            lane = self.lanes[index]
+            if lane.condemned is None and (rule.index, index) not in run.refused:
+                if lane.breaker.closed:
+                    return lane
+                waiting = waiting or lane
+        return waiting
 
     def _route(self, cell: Cell) -> None:
         """Name the lane of its next call. Where there is none left, it will be found blocked."""
         lane = self._usable(cell.run, cell.rule, cell.chain)
-        if lane is not None:
-            cell.lane = lane.index
+        if lane is None:
+            return
+        cell.lane = lane.index
+        for index in cell.chain[: cell.chain.index(lane.index)]:
+            before = self.lanes[index]
+            if before.breaker.wanted and self._usable(cell.run, cell.rule, (index,)) is not None:
+                before.breaker.wanted = False  # its trial
+                cell.lane = index
+                return
 
     def _blocked(self, cell: Cell) -> Fault | None:
         """Why no call of this cell can go out any more, if so."""
+        if cell.run.closing is not None:
+            return cell.run.closing
         if self._usable(cell.run, cell.rule, cell.chain) is None:
             return self._why(cell.run, cell.rule, cell.chain or cell.rule.chain)
         return None if cell.phase == JUDGE else self._refusal(cell.run, cell.rule)
 
     def _refusal(self, run: Run, rule: Rule) -> Fault | None:
-        """Why no cell of a step can be filled any more: no lane is left for its answers, or for its judge."""
+        """Why no cell of a step can be filled any more: its run is closing, or no lane is left for its answers or for its judge."""
+        if run.closing is not None:
+            return run.closing
         for chain in (rule.chain, rule.judge_chain):
             if chain and self._usable(run, rule, chain) is None:
                 return self._why(run, rule, chain)

@@ -17,6 +17,7 @@ from fanfold.core.uniqueness import Key, Reservations
 from fanfold.spec.calls import Fault
 from fanfold.spec.events import AnyEvent, Coords, Event
 
+SHARES = (16.0, 4.0, 1.0)  # of a critical, a normal and an optional run, while all of them have calls to make
 LOCAL = 0  # the lane of everything that is not a model call
 
 
@@ -44,6 +45,7 @@ class Rule:
     timeout: int = 120_000_000
     estimate: int = 2_000_000
     priority: int = 1
+    streams: bool = False
     weight: float = 1.0
 
     @cached_property
@@ -64,6 +66,7 @@ class Cell:
         "at",
         "call",
         "failure",
+        "hedge",
         "hops",
         "id",
         "judge_tokens",
@@ -101,7 +104,8 @@ class Cell:
         self.lane = LOCAL  # where it waits, or its call that counts is
         self.waits = 0  # for rate limits
         self.key: Key | None = None
-        self.call = -1  # the call that counts; any other call of this cell is a loser
+        self.call = -1  # the call that counts
+        self.hedge = -1  # a second one that counts as much; any other call of this cell is a loser
         self.tokens = (0, 0)
         self.judge_tokens = (0, 0)
         self.reason, self.repair, self.longer = "", False, False
@@ -152,9 +156,15 @@ class Bundle:
 
 
 class CallRecord:
-    """A call in the air. doom: why its outcome no longer counts, or "". landed: when its answer came, while it is being checked."""
+    """A call in the air. doom: why its outcome no longer counts, or "". landed: when its answer came, while it is being checked.
 
-    __slots__ = ("bookings", "cell", "doom", "id", "landed", "lane", "phase", "started", "tokens")
+    first: when its first content came; heard: tokens of content so far. check: when it is looked at next; hedge_at: when it is so
+    slow that another is sent beside it, None for never.
+    """
+
+    __slots__ = (
+        "bookings", "cell", "charged", "check", "doom", "first", "heard", "hedge_at", "id", "landed", "lane", "phase", "started", "tokens"
+    )  # fmt: skip
 
     def __init__(self, id: int, cell: Cell, lane: int, started: int, bookings: tuple[Booking, ...]) -> None:
         self.id, self.cell, self.lane, self.started, self.bookings = id, cell, lane, started, bookings
@@ -162,6 +172,19 @@ class CallRecord:
         self.tokens = cell.judge_tokens if cell.phase == JUDGE else cell.tokens
         self.doom = ""
         self.landed: int | None = None
+        self.first: int | None = None
+        self.heard = 0
+        self.check = started
+        self.charged = 0.0  # to its run, until it is known what it has used
+        self.hedge_at: int | None = None
+
+    @property
+    def streams(self) -> bool:
+        return self.phase == ANSWER and self.cell.rule.streams
+
+    def other(self) -> int:
+        """The call that runs beside it for the same cell, or -1."""
+        return self.cell.hedge if self.cell.call == self.id else self.cell.call
 
 
 class Queue:
@@ -174,6 +197,7 @@ class Queue:
         self.urgent: deque[Cell] = deque()  # judges and retries: they finish cells
         self.ready: list[deque[Cell]] = [deque() for _ in range(steps)]
         self.ready_mask = 0
+        self.waiting = 0  # cells that are ready
 
     def add_bundle(self, place: int, bundle: Bundle) -> None:
         self.fresh[place].append(bundle)
@@ -193,6 +217,7 @@ class Queue:
             self.fresh_mask ^= 1 << place
 
     def add_ready(self, place: int, cell: Cell, *, urgent: bool) -> None:
+        self.waiting += 1
         if urgent:
             self.urgent.append(cell)
             return
@@ -209,6 +234,7 @@ class Queue:
         return self.ready[(self.ready_mask & -self.ready_mask).bit_length() - 1][0]
 
     def pop(self) -> Cell:
+        self.waiting -= 1
         if self.urgent:
             return self.urgent.popleft()
         place = (self.ready_mask & -self.ready_mask).bit_length() - 1
@@ -231,6 +257,7 @@ class Queue:
             self.ready_mask &= ~(1 << p)
             self.fresh_mask &= ~(1 << p)
         self.bundles -= len(bundles)
+        self.waiting -= len(cells)
         return cells, bundles
 
 
@@ -252,10 +279,14 @@ class Stop(tuple[str, str, str]):
     __slots__ = ()
 
 
+CLOSING = 1_000_000  # µs that fallbacks have after a run's deadline
+
+
 class Run:
     """cap: calls of this run in the air at once."""
 
-    def __init__(self, id: int, grid: Grid, rules: Sequence[Rule], *, seed: int, cap: int, now: int) -> None:
+    def __init__(self, id: int, grid: Grid, rules: Sequence[Rule], *, seed: int, cap: int, now: int, priority: int = 1) -> None:
+        self.share = SHARES[priority]
         self.id, self.grid, self.rules, self.seed, self.cap = id, grid, tuple(rules), seed, cap
         self.origin = now
         self.keys = Reservations()
@@ -263,10 +294,11 @@ class Run:
         self.calls: dict[int, CallRecord] = {}
         self.preparing = 0
         self.open = 0  # cells of opened bundles that have not ended
-        self.served = 0.0  # tokens, by which runs take turns
+        self.served = 0.0  # tokens over its share, by which runs take turns
         self.deadline: int | None = None
         self.refused: dict[tuple[int, int], Fault] = {}  # (step, lane): its schema or parameters are not taken there
         self.stop: Stop | None = None
+        self.closing: Fault | None = None  # why nothing more is called: what has a fallback is filled, and that is the end
         self.ended = False
         self.tally = Tally(ended=[0] * len(self.rules))
         self.queues: dict[int, Queue] = {}  # by lane
@@ -275,6 +307,7 @@ class Run:
         self.place = [0] * len(self.rules)
         for place, rule in enumerate(order):
             self.place[rule.index] = place
+        self.paced: dict[int, tuple[str, int]] = {}  # lane -> what held it back, and when that was told
         self.seq = 0
         self.events: list[AnyEvent] = []
 

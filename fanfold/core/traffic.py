@@ -1,20 +1,25 @@
-"""Calls: admitted through their lanes, timed, and what their faults say of the lane."""
+"""Calls: admitted through their lanes, and what their faults say of the lane."""
 
 from __future__ import annotations
 
 from fanfold.core.commands import ANSWER, JUDGE, Call
 from fanfold.core.fates import Fates
-from fanfold.core.lane import Lane
+from fanfold.core.lane import Lane, Pace
 from fanfold.core.retry import WAIT_MOST_S, asked, backoff
-from fanfold.core.run import CallRecord, Cell
+from fanfold.core.run import CallRecord, Cell, Run
 from fanfold.core.states import State
 from fanfold.spec.calls import Fault, Scope
 from fanfold.spec.errors import Code
-from fanfold.spec.events import Called
+from fanfold.spec.events import Called, Paced
+
+TRIAL = 3  # purpose of draws
+ILL = frozenset({Code.TRANSIENT, Code.TIMEOUT})
+OVERLOADED = frozenset({503, 529})
+PACED_EVERY = 5_000_000  # µs between two tellings of what holds a run back
 
 
 class Traffic(Fates):
-    """From a cell that is ready to a call in the air, and back."""
+    """From a cell that is ready to a call in the air."""
 
     def _admit(self, lane: Lane, now: int) -> None:
         """Slot first; then requests and tokens in one step; what is admitted is sent at once."""
@@ -22,39 +27,69 @@ class Traffic(Fates):
             queue = run.queue(lane.index)
             cell = queue.head()
             tokens_in, tokens_out = self._size(cell)
-            if lane.limiter.open_at(tokens_in, tokens_out, now) > now:
-                break
+            if lane.open_at(tokens_in, tokens_out, now) > now:
+                self._hold_back(run, lane, now)
+                return
             queue.pop()
             lane.ready -= 1
-            lane.in_air += 1
-            record = CallRecord(self._made, cell, lane.index, now, lane.limiter.book(tokens_in, tokens_out, now))
-            self._made += 1
-            self._calls[record.id] = run.calls[record.id] = record
-            run.served += tokens_in + tokens_out
+            self._served = run.served
+            lane.late.begun()
             cell.move(State.CALLING)
-            cell.call = record.id
-            self._timers.set(now + cell.rule.timeout, record)
-            self._emit(
-                run, Called, now, cell.rule.index, cell.at, record.id, cell.judged + 1, cell.phase, lane.index, tokens_in + tokens_out
-            )  # fmt: skip
-            self._out.append(self._call(cell, record.id))
+            cell.call = self._send(cell, lane, now).id
+        if lane.in_air >= lane.cap and (run := lane.to_send.first()) is not None:
+            self._tell_pace(run, Pace("concurrency", limit=lane.cap), lane, now)
+
+    def _hold_back(self, run: Run, lane: Lane, now: int) -> None:
+        """A limit keeps the next call from starting: the views are told which, now and then."""
+        if self._may_tell(run, lane, now):
+            self._tell_pace(run, self._pace(lane, now), lane, now)
+
+    def _pace(self, lane: Lane, now: int) -> Pace:
+        if not lane.breaker.closed or lane.limiter.gate > now:
+            return Pace("wait")
+        return Pace(*lane.limiter.binding(now))
+
+    def _tell_pace(self, run: Run, pace: Pace, lane: Lane, now: int) -> None:
+        if run.paced.get(lane.index, ("", 0))[0] != pace.by or self._may_tell(run, lane, now):
+            run.paced[lane.index] = (pace.by, now)
+            self._emit(run, Paced, now, lane.index, pace.by, pace.share, pace.limit, pace.source)
+
+    def _may_tell(self, run: Run, lane: Lane, now: int) -> bool:
+        return now >= run.paced.get(lane.index, ("", -PACED_EVERY))[1] + PACED_EVERY
+
+    def _send(self, cell: Cell, lane: Lane, now: int) -> CallRecord:
+        """Book a call and have it sent."""
+        run: Run = cell.run
+        tokens_in, tokens_out = self._size(cell)
+        lane.in_air += 1
+        record = CallRecord(self._made, cell, lane.index, now, lane.limiter.book(tokens_in, tokens_out, now))
+        lane.breaker.tried()
+        self._made += 1
+        self._calls[record.id] = run.calls[record.id] = record
+        record.charged = lane.usual
+        run.served += record.charged / run.share
+        self._watch(record, lane, now)
+        self._emit(
+            run, Called, now, cell.rule.index, cell.at, record.id, cell.judged + 1, cell.phase, lane.index, tokens_in + tokens_out
+        )  # fmt: skip
+        self._out.append(self._call(cell, record))
+        return record
+
+    def _watch(self, record: CallRecord, lane: Lane, now: int) -> None:
+        """Set the moment at which this call is looked at next."""
+        record.check = now + record.cell.rule.timeout
+        self._timers.set(record.check, record)
 
     def _size(self, cell: Cell) -> tuple[int, int]:
         return cell.judge_tokens if cell.phase == JUDGE else cell.tokens
 
-    def _call(self, cell: Cell, call: int) -> Call:
+    def _call(self, cell: Cell, record: CallRecord) -> Call:
         if cell.phase == JUDGE:
-            return Call(call, cell, JUDGE, cell.lane)
+            return Call(record.id, cell, JUDGE, record.lane)
         avoid: tuple[str, ...] = ()
         if cell.rule.unique is not None and (cell.judged or cell.run.keys.hot):
             avoid = cell.run.keys.avoid(self._scope(cell), cell.id)
-        return Call(call, cell, ANSWER, cell.lane, avoid, cell.reason, cell.repair, cell.longer)
-
-    def _timed_out(self, record: CallRecord, now: int) -> None:
-        cell = record.cell
-        self._doom(record, Code.TIMEOUT)
-        seconds = cell.rule.timeout / 1e6
-        self._faulted(cell, Fault(code=Code.TIMEOUT, message=f"no complete answer within {seconds:g} s"), now)
+        return Call(record.id, cell, ANSWER, record.lane, avoid, cell.reason, cell.repair, cell.longer)
 
     def _heard_of(self, record: CallRecord, fault: Fault, now: int) -> None:
         """What a fault says beyond its own call. It is acted upon here, whether or not that call still counts."""
@@ -68,6 +103,37 @@ class Traffic(Fates):
         elif fault.code == Code.RATE_LIMITED:
             lane.limiter.throttled(backoff(0, 1.0) if fault.retry_after_s is None else asked(fault.retry_after_s, 0.0), now)
         lane.proven = lane.proven or fault.status > 0
+        if fault.status in OVERLOADED:
+            lane.concurrency.overloaded(record.started, now)
+        if fault.code in ILL and not record.doom:
+            self._ill(lane, record, fault, now)
+        elif not record.doom and fault.status > 0:
+            self._well(lane, now)  # somebody is there
+
+    def _ill(self, lane: Lane, record: CallRecord, fault: Fault, now: int) -> None:
+        """A call was not answered as a server does that is well: perhaps it is better left alone."""
+        lane.late.failed()
+        if not lane.breaker.failed(record.started, now, record.cell.draw(TRIAL)):
+            return
+        if lane.breaker.hopeless:
+            message = f"{fault.message}; it has failed again and again"
+            self._condemn(lane, Fault(code=fault.code, message=message, hint=fault.hint, scope=Scope.ENDPOINT), now)
+        else:
+            assert lane.breaker.until is not None
+            self._timers.set(lane.breaker.until, lane)
+            self._lanes_changed(lane, now)
+
+    def _well(self, lane: Lane, now: int) -> None:
+        if lane.breaker.succeeded():
+            self._lanes_changed(lane, now)
+
+    def _lanes_changed(self, lane: Lane, now: int) -> None:
+        """A breaker has opened or closed: what has another lane to go to goes there, or comes back."""
+        for run in list(self.runs.values()):
+            if run.stop is None:
+                rules = [rule for rule in run.rules if lane.index in (*rule.chain, *rule.judge_chain)]
+                if any(len(rule.chain) > 1 or len(rule.judge_chain) > 1 for rule in rules):
+                    self._reroute(run, rules, now)
 
     def _condemn(self, lane: Lane, fault: Fault, now: int) -> None:
         """Nothing more goes through this lane: a wrong key, no quota, an unknown model, nobody there."""

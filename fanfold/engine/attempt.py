@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from fanfold.core.commands import FALLBACK, JUDGE, Call
 from fanfold.core.run import Cell as CoreCell
 from fanfold.engine.facts import Fact, Identified, Landed
-from fanfold.engine.job import PASSES, Draft, Job, Route, StepWork
+from fanfold.engine.job import PASSES, Draft, Job, Landing, Route, StepWork
 from fanfold.engine.prompts import PromptSource, as_messages, fill, tail, with_tail
 from fanfold.engine.shapes import Unfit, key_of, key_text, length_of, text_of
 from fanfold.engine.tokens import estimate, estimate_messages
@@ -35,6 +35,7 @@ logger = logging.getLogger("fanfold")
 CODES = frozenset(Code)
 AVOID_TOKENS = 200  # booked for what the engine adds at the end of a prompt
 LONGER = 2.0  # how much more room a truncated answer is given
+_NO_ANSWER = Answer(text="", usage=Usage())
 _LONGEST_PREVIOUS = 8_000  # characters of an answer that is shown again to be repaired
 
 
@@ -148,7 +149,10 @@ class Attempts:
     async def _from_function(self, job: Job, step: StepWork, cell: CoreCell, received: Cell) -> Hit | Broken:
         assert step.step.function is not None
         given = await self._user.beside(step.step.function, received)
-        reply = await self._reply(job, step, cell, step.shape.conform(given), Usage())
+        landing = Landing("")
+        reply = await self._reply(job, step, cell, step.shape.conform(given), _NO_ANSWER, landing)
+        if landing.draft is not None:
+            job.drafts[cell.rule.index, cell.at] = landing.draft
         return Hit(reply=reply) if isinstance(reply, Reply) else Broken(fault=reply)
 
     async def _from_fallback(self, job: Job, step: StepWork, cell: CoreCell, received: Cell) -> Hit:
@@ -176,14 +180,14 @@ class Attempts:
         if isinstance(answer, Fault):
             return answer
         step.size.saw(answer.usage.tokens_out)
-        command.cell.work.previous = answer.text
+        landing = job.landings[command.call] = Landing(answer.text)
         if step.step.checks or step.step.judge or (step.compiled.unique and step.compiled.unique.key):
             put(Landed(command.call))  # the call's deadline is not for what the user's code does with its answer
         try:
             value = step.shape.parse(answer.text)
         except Unfit as error:
             return Reply(usage=answer.usage, check="schema", finding=str(error))
-        return await self._reply(job, step, command.cell, value, answer.usage)
+        return await self._reply(job, step, command.cell, value, answer, landing)
 
     def _request(self, step: StepWork, route: Route, command: Call) -> Request:
         work: Prompted = command.cell.work
@@ -202,9 +206,12 @@ class Attempts:
             timeout_s=step.timeout_s,
         )
 
-    async def _reply(self, job: Job, step: StepWork, cell: CoreCell, parsed: tuple[Any, bytes], usage: Usage) -> Reply | Fault:
+    async def _reply(
+        self, job: Job, step: StepWork, cell: CoreCell, parsed: tuple[Any, bytes], answer: Answer, landing: Landing
+    ) -> Reply | Fault:
         """Check a value, name its key, measure its lists, and size the judge's prompt."""
         value, data = parsed
+        usage = answer.usage
         try:
             lengths = self._lengths(job, step, value)
             key, exact = await self._key(step, value)
@@ -215,7 +222,7 @@ class Attempts:
         check, finding = await self._findings(step, value)
         if finding is not None:
             return Reply(usage=usage, key=key, exact=exact, check=check, finding=printable(finding))
-        job.drafts[cell.rule.index, cell.at] = Draft(value, data)
+        landing.draft = Draft(value, data)
         judge = None
         if step.step.judge is not None:
             try:

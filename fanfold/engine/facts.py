@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TypeAlias
 
 import msgspec
@@ -37,6 +38,20 @@ class Identified(msgspec.Struct, frozen=True, gc=False):
         conductor.identified(self.call, self.name, now)
 
 
+class Heard(msgspec.Struct, frozen=True, gc=False):
+    """So many tokens of content have streamed."""
+
+    call: int
+    tokens: int
+
+    @property
+    def order(self) -> tuple[int, int, int]:
+        return (1, self.call, -1)
+
+    def tell(self, conductor: Conductor, now: int) -> None:
+        conductor.heard(self.call, self.tokens, now)
+
+
 class Landed(msgspec.Struct, frozen=True, gc=False):
     """The answer has arrived; the user's checks of it are still running."""
 
@@ -50,19 +65,23 @@ class Landed(msgspec.Struct, frozen=True, gc=False):
         conductor.landed(self.call, now)
 
 
-class Settled(msgspec.Struct, frozen=True, gc=False):
+class Settled(msgspec.Struct, frozen=True):
+    """lay_down: told whether the call counts, before it is settled: only then what came of it is the cell's."""
+
     call: int
     outcome: Reply | Fault
+    lay_down: Callable[[bool], None]
 
     @property
     def order(self) -> tuple[int, int, int]:
         return (1, self.call, 2)
 
     def tell(self, conductor: Conductor, now: int) -> None:
+        self.lay_down(conductor.counts(self.call))
         conductor.settled(self.call, self.outcome, now)
 
 
-Fact: TypeAlias = Prepared | Identified | Landed | Settled
+Fact: TypeAlias = Prepared | Heard | Identified | Landed | Settled
 
 
 class Inbox:
@@ -89,7 +108,7 @@ class Inbox:
         if not self._facts and not self._nudged:
             await self._wait(until)
         self._nudged = False
-        await self._clock.quiet(answered=any(fact.order[0] for fact in self._facts))
+        await self._clock.quiet(answered=any(isinstance(fact, Settled) for fact in self._facts))
         facts, self._facts = self._facts, []
         facts.sort(key=lambda fact: fact.order)
         return facts

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fanfold.core.fold import RunState
-from fanfold.core.run import Run
+from fanfold.core.run import Cell, Run
 from fanfold.engine.shapes import Shape, Verdict, identity_first, list_in, shape_of, text_of
 from fanfold.engine.tokens import AnswerSize
 from fanfold.engine.values import Values
@@ -92,12 +92,20 @@ def _tells(shape: Shape, output: Any) -> bool:
     return output in (None, bool) or any(name in properties for name in PASSES)
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Draft:
     """The latest answer of a cell, until it is accepted or replaced."""
 
     value: Any
     data: bytes
+
+
+@dataclass(slots=True)
+class Landing:
+    """What came of one call: its text, and its value if it has one. A cell may have two calls in the air; one of them counts."""
+
+    text: str
+    draft: Draft | None = None
 
 
 class Job:
@@ -106,7 +114,8 @@ class Job:
     def __init__(self, run_id: str, plan: CompiledPlan, steps: Sequence[StepWork], journal: Journal) -> None:
         self.run_id, self.plan, self.steps, self.journal = run_id, plan, steps, journal
         self.values = Values(journal, [step.shape for step in steps])
-        self.drafts: dict[tuple[int, Coords], Draft] = {}
+        self.landings: dict[int, Landing] = {}  # by call
+        self.drafts: dict[tuple[int, Coords], Draft] = {}  # by cell
         self.state = RunState()
         self.run: Run | None = None
         self.error: StoreError | None = None
@@ -119,6 +128,14 @@ class Job:
     @property
     def ended(self) -> bool:
         return self.state.state not in ("queued", "running")
+
+    def lay_down(self, cell: Cell, call: int, counts: bool) -> None:
+        """What a call has brought is the cell's now, if it counts; else it is dropped."""
+        landing = self.landings.pop(call, None)
+        if landing is not None and counts:
+            cell.work.previous = landing.text
+            if landing.draft is not None:
+                self.drafts[cell.rule.index, cell.at] = landing.draft
 
     def wrote(self, events: Sequence[AnyEvent]) -> None:
         self.state.apply_all(events)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from fanfold.core.commands import Abandon, Call, Cancel, Command, Prepare
 from fanfold.core.conductor import Conductor
@@ -13,7 +14,7 @@ from fanfold.core.run import Cell, Rule
 from fanfold.engine.attempt import Attempts, sound, spent
 from fanfold.engine.bus import Bus
 from fanfold.engine.dispatch import dispatch
-from fanfold.engine.facts import Inbox, Prepared, Settled
+from fanfold.engine.facts import Fact, Heard, Inbox, Prepared, Settled
 from fanfold.engine.job import Job
 from fanfold.engine.usercode import UserCode, described
 from fanfold.spec.calls import Broken, Chunk, Fault, Hit, Work
@@ -23,19 +24,25 @@ from fanfold.spec.ports import Clock, Sink
 logger = logging.getLogger("fanfold")
 
 
+TELL = 128  # characters of content after which the conductor is told again: about 32 tokens
+
+
 class Flight:
-    """A call in the air, as the shell sees it. heard: characters of content so far."""
+    """A call in the air, as the shell sees it. heard: characters of content so far; told: of them, known to the conductor."""
 
-    __slots__ = ("begun", "cancelled", "command", "heard", "task")
+    __slots__ = ("_put", "begun", "cancelled", "command", "heard", "task", "told")
 
-    def __init__(self, command: Call) -> None:
-        self.command = command
-        self.heard = 0
+    def __init__(self, command: Call, put: Callable[[Fact], None]) -> None:
+        self.command, self._put = command, put
+        self.heard = self.told = 0
         self.begun = self.cancelled = False
         self.task: asyncio.Task[None] | None = None
 
     def listen(self, chunk: Chunk) -> None:
         self.heard += len(chunk.text)
+        if not self.told or self.heard - self.told >= TELL:
+            self.told = self.heard
+            self._put(Heard(self.command.call, max(1, self.heard // 4)))
 
 
 class Preparation:
@@ -65,7 +72,15 @@ class Shell:
     # ================================================================ runs
 
     def start(
-        self, job: Job, rules: Sequence[Rule], *, seed: int, cap: int | None, deadline: int | None, sinks: Sequence[Sink] = ()
+        self,
+        job: Job,
+        rules: Sequence[Rule],
+        *,
+        seed: int,
+        cap: int | None,
+        deadline: int | None,
+        priority: int = 1,
+        sinks: Sequence[Sink] = (),
     ) -> None:
         """Begin a run. Returns at once. Raises StoreError when an earlier run broke the store."""
         if self._closed:
@@ -75,7 +90,7 @@ class Shell:
         for sink in sinks:
             self.bus.attach(job, sink)
         grid = Grid(job.plan)
-        run = self.conductor.add(grid, rules, self.clock.now(), seed=seed, cap=cap, deadline=deadline)
+        run = self.conductor.add(grid, rules, self.clock.now(), seed=seed, cap=cap, deadline=deadline, priority=priority)
         job.run = run
         self._jobs[run.id] = job
         self._go()
@@ -132,7 +147,7 @@ class Shell:
             self._abandon(command)
         elif isinstance(command, Call):
             self.conductor.sent(command.call, self.clock.now())  # writing the admission down may have taken a while
-            flight = self._flights[command.call] = Flight(command)
+            flight = self._flights[command.call] = Flight(command, self.inbox.put)
             flight.task = group.create_task(self._fly(flight))
         else:
             self._cancel(command)
@@ -191,7 +206,7 @@ class Shell:
             logger.exception("a call failed inside the engine")
             outcome = Fault(code=Code.INTERNAL, message=described(error))
         del self._flights[call]
-        self.inbox.put(Settled(call, outcome))
+        self.inbox.put(Settled(call, outcome, partial(job.lay_down, command.cell, call)))
 
     def _cancel(self, command: Cancel) -> None:
         flight = self._flights.get(command.call)

@@ -130,6 +130,20 @@ class StepSwept(Event, frozen=True, gc=False, array_like=True, tag=True):
     message: str = ""
 
 
+class Paced(Event, frozen=True, gc=False, array_like=True, tag=True):
+    """What keeps the next call of a lane from starting. by: "concurrency", "wait" (the server asked for it), "start" (nothing is
+    known yet), or what a limit counts: "requests", "tokens", "input tokens", "output tokens".
+
+    share: how much of that limit is used, 0 … 1. limit: per minute, 0 when there is none. source: "declared", "told" or "guessed".
+    """
+
+    lane: int
+    by: str
+    share: float = 0.0
+    limit: int = 0
+    source: str = ""
+
+
 class RunEnded(Event, frozen=True, gc=False, array_like=True, tag=True):
     """state: complete, partial, failed or cancelled. why: the code that stopped it early, or ""."""
 
@@ -137,7 +151,7 @@ class RunEnded(Event, frozen=True, gc=False, array_like=True, tag=True):
     why: str
 
 
-AnyEvent: TypeAlias = RunStarted | Grew | Called | Settled | Rested | CellEnded | BundleEnded | StepSwept | RunEnded
+AnyEvent: TypeAlias = RunStarted | Grew | Called | Settled | Rested | CellEnded | BundleEnded | StepSwept | Paced | RunEnded
 
 encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(AnyEvent).decode

@@ -20,11 +20,13 @@ Prepared = Work | Hit | Broken
 
 @dataclass(frozen=True)
 class Flight:
-    """What becomes of a call: after `took` µs its outcome; after `named` µs its identity field has streamed."""
+    """What becomes of a call: after `took` µs its outcome; after `named` µs its identity field has streamed; at each of `heard` that
+    many tokens of content have."""
 
     took: int
     outcome: Reply | Fault
     named: tuple[int, str] | None = None
+    heard: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass
@@ -42,8 +44,7 @@ class Heap:
     at: list[tuple[int, Callable[[], None]]] = field(default_factory=list)
     _moments: list[tuple[int, tuple[int, int, int], int, object]] = field(default_factory=list)
     _pushed: int = 0
-    _preparing: set[int] = field(default_factory=set)
-    _abandoned: set[int] = field(default_factory=set)
+    _preparing: dict[int, int] = field(default_factory=dict)  # cell -> the moment that counts
     _dead: set[int] = field(default_factory=set)
     _flights: dict[int, Flight] = field(default_factory=dict)
     _commands: dict[int, Call] = field(default_factory=dict)
@@ -69,27 +70,43 @@ class Heap:
     def _perform(self, command: Command) -> None:
         if isinstance(command, Prepare):
             delay, result = self.prepare(command.cell, command.phase)
-            self._preparing.add(command.cell.id)
-            self._push(delay, (0, command.cell.id, 0), (command.cell, result))
+            self._prepare(command.cell, delay, result, last=0)
         elif isinstance(command, Call):
             flight = self._flights[command.call] = self.fly(command)
             self._commands[command.call] = command
+            for moment, tokens in flight.heard:
+                self._push(moment, (1, command.call, -1), tokens)
             if flight.named is not None:
                 self._push(flight.named[0], (1, command.call, 0), flight.named[1])
             self._push(flight.took, (1, command.call, 2), flight.outcome)
-        elif isinstance(command, Abandon) and command.cell.id in self._preparing - self._abandoned:
-            self._abandoned.add(command.cell.id)
-            self._push(0, (0, command.cell.id, 1), (command.cell, Broken(fault=command.fault)))
+        elif isinstance(command, Abandon) and command.cell.id in self._preparing:
+            self._prepare(command.cell, 0, Broken(fault=command.fault), last=1)
         elif isinstance(command, Cancel) and command.call in self._flights:
             self._dead.add(command.call)
             usage = self.cancelled(self._commands[command.call])
             self._push(0, (1, command.call, 2), Fault(code="cancelled", message="cancelled", usage=usage))
 
+    def _prepare(self, cell: Cell, delay: int, result: Prepared, *, last: int) -> None:
+        """A cell is prepared once at a time: what was abandoned, or begun before, says nothing any more."""
+        self._preparing[cell.id] = self._pushed + 1
+        self._push(delay, (0, cell.id, last), (cell, result))
+
     def _push(self, delay: int, order: tuple[int, int, int], what: object) -> None:
         self._pushed += 1
         heappush(self._moments, (self.now + delay, order, self._pushed, what))
 
+    def _stale(self) -> bool:
+        """Whether the first moment is of something that was cut off before: nothing happens then, and nobody wakes."""
+        _, (kind, number, _), pushed, what = self._moments[0]
+        if kind == 0:
+            return self._preparing.get(number) != pushed
+        if number not in self._flights:
+            return True
+        return number in self._dead and not (isinstance(what, Fault) and what.code == "cancelled")
+
     def _advance(self) -> None:
+        while self._moments and self._stale():
+            heappop(self._moments)
         wake = self.conductor.wake_at(self.now)
         times = [
             t for t in (wake, self._moments[0][0] if self._moments else None, self.at[0][0] if self.at else None) if t is not None
@@ -100,18 +117,17 @@ class Heap:
         while self.at and self.at[0][0] <= self.now:
             self.at.pop(0)[1]()
         while self._moments and self._moments[0][0] <= self.now:  # one batch is one instant, in order of cell and call
+            if self._stale():
+                heappop(self._moments)
+                continue
             _, (kind, number, last), _, what = heappop(self._moments)
             if kind == 0:
-                cell = what[0]  # type: ignore[index]
-                if last == 0 and cell.id in self._abandoned:
-                    continue
-                self._abandoned.discard(cell.id)
-                self._preparing.discard(cell.id)
+                del self._preparing[number]
                 self.conductor.prepared(*what, self.now)  # type: ignore[misc, call-arg]
-            elif number not in self._flights or (number in self._dead and not isinstance(what, Fault)):
-                continue
+            elif last == -1:
+                self.conductor.heard(number, what, self.now)  # type: ignore[arg-type]
             elif last == 0:
                 self.conductor.identified(number, what, self.now)  # type: ignore[arg-type]
-            elif number not in self._dead or what.code == "cancelled":  # type: ignore[attr-defined]
+            else:
                 del self._flights[number], self._commands[number]
                 self.conductor.settled(number, what, self.now)  # type: ignore[arg-type]

@@ -6,13 +6,13 @@ from collections import defaultdict, deque
 from collections.abc import Sequence
 from typing import Any
 
-from fanfold.core.commands import ANSWER
+from fanfold.core.commands import ANSWER, JUDGE
 from fanfold.core.conductor import Conductor
 from fanfold.core.fold import RunState
 from fanfold.core.lane import AHEAD
 from fanfold.core.limiter import MINUTE, SECOND
 from fanfold.core.retry import WAITS
-from fanfold.core.run import Run
+from fanfold.core.run import CLOSING, Run
 from fanfold.core.uniqueness import normalise
 from fanfold.spec.calls import Fault, Reply, Scope
 from fanfold.spec.events import AnyEvent, BundleEnded, Called, CellEnded, Coords, Rested, RunEnded, Settled, StepSwept
@@ -32,8 +32,7 @@ class Invariants:
         self.keys: set[tuple[Any, str]] = set()
         self.air: dict[int, Called] = {}
         self.answers: dict[Place, int] = defaultdict(int)
-        self.last_answer: dict[Place, Called] = {}
-        self.last_call: dict[Place, Called] = {}
+        self.good: dict[tuple[Place, int], int] = {}  # the call that delivered last, by phase
         self.starts: dict[int, deque[int]] = defaultdict(deque)
         self.gates: dict[int, int] = defaultdict(int)
         self.condemned: set[int] = set()
@@ -70,7 +69,8 @@ class Invariants:
             self.swept.add(event.step)
         elif isinstance(event, RunEnded):
             self.over = True
-            assert self._stopped is None or event.t <= self._stopped + SECOND, "I6, I16: it went on after its end was called"
+            grace = CLOSING if any(rule.fallback for rule in self.run.rules) else SECOND
+            assert self._stopped is None or event.t <= self._stopped + grace, "I6, I16: it went on after its end was called"
 
     def _called(self, event: Called) -> None:
         place, rule = (event.step, event.at), self.run.rules[event.step]
@@ -86,12 +86,13 @@ class Invariants:
             enough = len(accepted) >= least or (not members and least <= 1) or rule.fallback
             assert enough, f"I8: {place} began with {len(accepted)} of the {least} values it needs"
         self.air[event.call] = event
-        self.last_call[place] = event
+        records = self.run.calls.values()
+        alive = sum(not r.doom and (r.cell.rule.index, r.cell.at) == place for r in records)
+        assert alive <= 2, f"I4: {alive} calls that count for {place}"
         if event.phase == ANSWER:
             self.answers[place] += 1
-            self.last_answer[place] = event
             assert event.attempt <= rule.attempts, f"I5: attempt {event.attempt} of {rule.attempts}"
-            most = rule.attempts * (1 + rule.retries) + WAITS + len(rule.chain) - 1
+            most = (1 + self.climate.hedges) * (rule.attempts * (1 + rule.retries) + WAITS + len(rule.chain) - 1)
             assert self.answers[place] <= most, "I5: calls without end"
         assert event.t >= self.gates[event.lane], "I15: sent while the server had asked to wait"
         self._rate(event)
@@ -111,6 +112,8 @@ class Invariants:
 
     def _settled(self, event: Settled) -> None:
         called = self.air.pop(event.call)
+        if event.outcome == "ok":
+            self.good[(event.step, event.at), event.phase] = event.call
         rule = self.run.rules[event.step]
         assert event.took == event.t - called.t, "I17: the time in the air"
         assert event.took <= rule.timeout, "I16: a call outlived its deadline"
@@ -130,10 +133,10 @@ class Invariants:
         if event.code:
             assert rule.fallback, "filled by a fallback that was not declared"
             return
-        reply = self.world.outcome(self.last_answer[place].call)
+        reply = self.world.outcome(self.good[place, ANSWER])
         assert isinstance(reply, Reply) and reply.finding is None, "I9: accepted an answer that was not good"
         if rule.judge_lane is not None:
-            verdict = self.world.outcome(self.last_call[place].call)
+            verdict = self.world.outcome(self.good[place, JUDGE])
             assert isinstance(verdict, Reply) and verdict.verdict, "I9: accepted what the judge refused"
         if rule.unique is not None:
             assert event.key == normalise(reply.key or ""), "I9: accepted under another key than its own"

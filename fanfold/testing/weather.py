@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fanfold.core.commands import FALLBACK, JUDGE, Call
@@ -16,9 +16,10 @@ from fanfold.core.conductor import Conductor
 from fanfold.core.draw import uniform
 from fanfold.core.fold import RunState
 from fanfold.core.grid import Grid
+from fanfold.core.hedge import ENOUGH, Hedging
 from fanfold.core.limiter import REQUESTS, TOTAL, Limiter, Window
 from fanfold.core.run import Cell, Rule
-from fanfold.engine.facts import Fact, Identified
+from fanfold.engine.facts import Fact, Heard, Identified
 from fanfold.engine.job import Job
 from fanfold.engine.shell import Shell
 from fanfold.spec.calls import Broken, Chunk, Fault, Hit, Reply, Scope, Usage, Work
@@ -48,6 +49,7 @@ class Climate:
     langs: int = 2
     cap: int = 4
     lanes: int = 1
+    hedges: bool = False  # lanes know from the start what is late, and may send a twin for every second call
     chain: bool = False  # answers and verdicts fall back to another lane
     names: int = 40
     faults: float = 0.15
@@ -80,6 +82,7 @@ class Climate:
             cap=one_of(3, 1, 2, 3, 6, 50),
             lanes=one_of(4, 1, 1, 2),
             chain=one_of(15, False, False, True),
+            hedges=one_of(16, False, True),
             names=one_of(5, 4, 12, 60),
             faults=one_of(6, 0.0, 0.1, 0.3, 0.6),
             findings=one_of(7, 0.0, 0.1, 0.4),
@@ -142,6 +145,9 @@ class World:
 
     def fly(self, command: Call) -> Flight:
         flight = self._flight(command)
+        if command.cell.rule.streams and command.phase != JUDGE and self._draw(command.call, 24) < 0.7:
+            moments = sorted(min(flight.took, self._one_of(command.call, 25 + i, (0, 1, 2, 3)) * SECOND) for i in range(2))
+            flight = replace(flight, heard=tuple(zip(moments, (5, 40), strict=True)))
         self._told[command.call] = flight.outcome
         return flight
 
@@ -178,11 +184,11 @@ class World:
 
 def rules_of(plan: CompiledPlan, climate: Climate) -> list[Rule]:
     words: dict[str, dict[str, Any]] = {
-        "outline": {"unique": (), "timeout": 9 * SECOND},
+        "outline": {"unique": (), "streams": True, "timeout": 9 * SECOND},
         "guide": {"fallback": True},
-        "part": {"unique": (0,), "judge_lane": climate.lanes, "attempts": 4, "timeout": 20 * SECOND},
+        "part": {"unique": (0,), "streams": True, "judge_lane": climate.lanes, "attempts": 4, "timeout": 20 * SECOND},
         "book": {"required": False},
-        "recipe": {"unique": (), "judge_lane": climate.lanes, "attempts": 8, "timeout": 20 * SECOND},
+        "recipe": {"unique": (), "streams": True, "judge_lane": climate.lanes, "attempts": 8, "timeout": 20 * SECOND},
     }
     if climate.chain:
         for word in words.values():
@@ -196,7 +202,12 @@ def conductor_of(climate: Climate) -> Conductor:
     conductor = Conductor()
     for n in range(climate.lanes + climate.chain):
         dimensions = [(kind, Window(limit)) for kind, limit in ((REQUESTS, climate.rpm), (TOTAL, climate.tpm)) if limit]
-        conductor.add_lane(f"lane {n + 1}", Limiter(dimensions), climate.cap)
+        lane = conductor.add_lane(f"lane {n + 1}", Limiter(dimensions), climate.cap)
+        if climate.hedges:
+            lane.late = Hedging(share=0.5)
+            for i in range(ENOUGH):
+                lane.late.first((1 + i % 2) * SECOND)
+                lane.late.answered((1 + i % 3) * SECOND, SECOND, 100)
     return conductor
 
 
@@ -239,10 +250,13 @@ class WorldAttempts:
     async def call(self, job: Any, command: Call, heard: Callable[[Chunk], None], put: Callable[[Fact], None]) -> Reply | Fault:
         flight = self._world.fly(command)
         passed = 0
+        told: list[tuple[int, Fact]] = [(moment, Heard(command.call, tokens)) for moment, tokens in flight.heard]
         if flight.named is not None:
-            passed, name = flight.named
-            await asyncio.sleep(passed / 1e6)
-            put(Identified(command.call, name))
+            told.append((flight.named[0], Identified(command.call, flight.named[1])))
+        for moment, fact in sorted(told, key=lambda pair: pair[0]):
+            await asyncio.sleep((moment - passed) / 1e6)
+            passed = moment
+            put(fact)
         await asyncio.sleep((flight.took - passed) / 1e6)
         return flight.outcome
 

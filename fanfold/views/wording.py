@@ -114,7 +114,38 @@ def status_line(state: RunState, elapsed_s: float) -> str:
         parts.append(f"{state.in_flight} in the air")
     if state.accepted_per_s:
         parts.append(f"{state.accepted_per_s:.3g} cells/s")
+    if (held := held_back(state)) and state.state == "running":
+        parts.append(held)
     return f"{state.percent:.0f} %  " + ", ".join(parts)
+
+
+RECENT_US = 12_000_000  # so long what held the run back is worth telling
+_BOUND_BY = {"requests": "request", "tokens": "token", "input tokens": "input-token", "output tokens": "output-token"}
+
+
+def held_back(state: RunState) -> str:
+    """`token-bound: 96 % of 200k/min`, or what else keeps the next call from starting; "" when nothing does."""
+    paced = state.paced
+    if paced is None or state.wall_us - state.paced_at > RECENT_US:
+        return ""
+    if paced.by == "concurrency":
+        return f"slot-bound: {paced.limit:,} at once" if paced.limit else "slot-bound"
+    if paced.by == "wait":
+        return "the server asked to wait"
+    if paced.by not in _BOUND_BY:
+        return "finding the limit"
+    if not paced.limit:
+        return f"{_BOUND_BY[paced.by]}-bound"
+    guessed = "about " if paced.source == "guessed" else ""
+    return f"{_BOUND_BY[paced.by]}-bound: {paced.share:.0%} of {guessed}{_short(paced.limit)}/min".replace("%", " %")
+
+
+def _short(number: int) -> str:
+    """200000 -> 200k."""
+    for unit, size in (("M", 1_000_000), ("k", 1_000)):
+        if number >= 10 * size:
+            return f"{number / size:.3g}{unit}"
+    return f"{number:,}"
 
 
 def last_line(state: RunState) -> str:

@@ -1,0 +1,77 @@
+"""A circuit breaker (Nygard, Release It!, 2007): a lane that only fails is left alone for a while, then tried with one call.
+
+Counted are faults of the server: time-outs, broken connections, 5xx. Not: 429, which has its own gate, and what is wrong with a request.
+"""
+
+from __future__ import annotations
+
+SECOND = 1_000_000
+IN_A_ROW = 8  # faults without one success between
+SPAN = 1 * SECOND  # and at least so long apart: one bad moment of many calls in the air is not an outage
+PAUSE, LONGEST = 2 * SECOND, 30 * SECOND
+LAST = 4  # pauses in a row without a success: it will not come back in time for anybody
+
+
+class Breaker:
+    """Closed: calls pass. Open until `until`; then one trial decides. wanted: a trial is due, where other lanes take the calls."""
+
+    __slots__ = ("_faults", "_first", "opened", "trial", "until", "wanted")
+
+    def __init__(self) -> None:
+        self._faults = 0
+        self._first = 0
+        self.opened = 0  # times in a row
+        self.until: int | None = None
+        self.trial = self.wanted = False
+
+    @property
+    def closed(self) -> bool:
+        return self.until is None
+
+    @property
+    def hopeless(self) -> bool:
+        return self.opened > LAST
+
+    def allows(self, now: int) -> bool:
+        """Whether a call may go out now: any while it is closed, one when a pause is over."""
+        return self.until is None or (now >= self.until and not self.trial)
+
+    def tried(self) -> None:
+        """A call was sent. While the breaker is not closed, it is the trial."""
+        self.trial = self.until is not None
+        self.wanted = False
+
+    def gave_up(self) -> None:
+        """The trial was cancelled, and says nothing."""
+        self.trial = False
+
+    def succeeded(self) -> bool:
+        """An answer came, or a fault that shows that somebody is there. Returns whether that closed it."""
+        closed = self.until is not None
+        self._faults, self.opened, self.until, self.trial, self.wanted = 0, 0, None, False, False
+        return closed
+
+    def failed(self, sent: int, now: int, draw: float) -> bool:
+        """A call that was sent at `sent` failed. draw: of the jitter, in [0, 1). Returns whether that opened it."""
+        if self.until is not None:
+            if not self.trial or sent < self.until:
+                return False  # from before the pause
+            self.trial = False
+            self._open(now, draw)
+            return True
+        if self._faults == 0:
+            self._first = now
+        self._faults += 1
+        if self._faults < IN_A_ROW or now - self._first < SPAN:
+            return False
+        self._open(now, draw)
+        return True
+
+    def _open(self, now: int, draw: float) -> None:
+        pause = min(PAUSE << min(self.opened, 8), LONGEST)
+        self.opened += 1
+        self.until = now + pause // 2 + int(draw * (pause // 2))
+        self.wanted = False
+
+    def __repr__(self) -> str:
+        return f"<Breaker {'closed' if self.closed else f'open until {self.until}'}>"

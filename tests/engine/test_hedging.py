@@ -1,0 +1,96 @@
+"""The slow tail: a twin is sent for a call that is late; one of them counts, the other is cancelled and charged."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+from fanfold import Engine, Limits, Plan, Step
+from fanfold.spec.calls import Fault
+from fanfold.testing.scripted import Fails, Says, ScriptedProvider
+from fanfold.testing.virtual import VirtualClock, run
+
+WARM = 60
+
+
+class Named(BaseModel):
+    name: str
+
+
+def done(provider, cells=WARM + 1, unique=None, **options):
+    plan = Plan("p", [Step("a", "{n}", over="n", output=Named, unique=unique)], {"n": range(cells)})
+
+    async def main():
+        limits = Limits(concurrent=4)
+        async with Engine("sim/x", provider=provider, store=":memory:", clock=VirtualClock(), limits=limits, **options) as engine:
+            return await engine.run(plan)
+
+    return run(main())
+
+
+def usual(number, request):
+    return {"name": f"name {request.messages[-1].content}"}
+
+
+def late(number, request, first=WARM):
+    """The last call is slow; the one after it, its twin, is not."""
+    return Says(usual(number, request), latency_s=100 if number == first else 1)
+
+
+def test_a_late_call_gets_a_twin_and_the_first_answer_wins():
+    provider = ScriptedProvider(lambda request, number: late(number, request))
+    result = done(provider)
+    assert len(result.values) == WARM + 1 and result.report["hedges"] == 1
+    assert result.report["wall_s"] < WARM / 4 + 6, "not the 100 s of the late one"
+    assert provider.cancelled == 1 and result.report["calls"] == WARM + 2
+    assert result.report["wasted_tokens"] > 0, "what was cancelled is charged"
+
+
+def test_the_twin_may_lose():
+    provider = ScriptedProvider(lambda request, number: Says(usual(number, request), latency_s={WARM: 4, WARM + 1: 50}.get(number, 1)))
+    result = done(provider)
+    assert result.report["hedges"] == 1 and result.ok and provider.cancelled == 1
+    assert result.report["wall_s"] < WARM / 4 + 8
+
+
+def test_a_twin_that_fails_leaves_the_other_alone():
+    def script(request, number):
+        if number == WARM + 1:
+            return Fails(Fault(code="transient", message="down", status=500))
+        return Says(usual(number, request), latency_s=10 if number == WARM else 1)
+
+    result = done(ScriptedProvider(script))
+    assert result.ok and result.report["hedges"] == 1 and result.report["retries"] == 0
+    assert result.report["calls"] == WARM + 2
+
+
+def test_both_hold_one_key():
+    """Whatever the twin is called, one name is kept, and nobody else is refused for the other."""
+    provider = ScriptedProvider(
+        lambda request, number: Says(
+            {"name": f"twin {number}" if number > WARM else f"name {number}"}, latency_s=30 if number == WARM else 1, first_s=0.5
+        )
+    )
+    result = done(provider, unique="name")
+    assert result.ok and len({value.name for value in result.values}) == WARM + 1
+    assert result.report["duplicates_rejected"] == 0
+
+
+def test_without_experience_nothing_is_hedged():
+    provider = ScriptedProvider(lambda request, number: Says(usual(number, request), latency_s=30 if number == 3 else 1))
+    result = done(provider, cells=8)
+    assert result.report["hedges"] == 0 and result.report["wall_s"] >= 30
+
+
+def test_hedges_keep_to_their_budget():
+    """Half of all calls are late: that is no tail, and a twin for each would double the bill."""
+    provider = ScriptedProvider(lambda request, number: Says(usual(number, request), latency_s=20 if number >= WARM and number % 2 else 1))
+    result = done(provider, cells=WARM + 100)
+    assert result.ok and result.report["hedges"] <= 2 + 0.05 * (WARM + 100) + 1
+
+
+def test_what_never_says_a_word_is_given_up_before_its_deadline():
+    provider = ScriptedProvider(
+        lambda request, number: Says(usual(number, request), latency_s=1000 if number == 0 else 1, first_s=900 if number == 0 else 0.3)
+    )
+    result = done(provider, cells=1, unique="name", timeout_s=600)
+    assert result.ok and result.report["retries"] == 1 and 25 <= result.report["wall_s"] <= 70
