@@ -8,7 +8,8 @@ from __future__ import annotations
 SECOND = 1_000_000
 IN_A_ROW = 8  # faults without one success between
 SPAN = 1 * SECOND  # and at least so long apart: one bad moment of many calls in the air is not an outage
-PAUSE, LONGEST = 2 * SECOND, 30 * SECOND
+MANY = 40  # but so many are one, however quickly they came
+PAUSE, LONGEST = 2 * SECOND, 15 * SECOND
 LAST = 4  # pauses in a row without a success: it will not come back in time for anybody
 
 
@@ -62,7 +63,7 @@ class Breaker:
         if self._faults == 0:
             self._first = now
         self._faults += 1
-        if self._faults < IN_A_ROW or now - self._first < SPAN:
+        if self._faults < MANY and (self._faults < IN_A_ROW or now - self._first < SPAN):
             return False
         self._open(now, draw)
         return True

@@ -117,6 +117,7 @@ class Rows(Floor):
     def _queue(self, cell: Cell, *, urgent: bool) -> None:
         """Let a cell that is ready wait in the lane that is to be used now."""
         self._route(cell)
+        self._offer_trial(cell)
         lane, run = self.lanes[cell.lane], cell.run
         if not run.calls:  # it was idle: no credit for having been away
             run.served = max(run.served, self._served)
@@ -140,13 +141,15 @@ class Rows(Floor):
     def _route(self, cell: Cell) -> None:
         """Name the lane of its next call. Where there is none left, it will be found blocked."""
         lane = self._usable(cell.run, cell.rule, cell.chain)
-        if lane is None:
-            return
-        cell.lane = lane.index
-        for index in cell.chain[: cell.chain.index(lane.index)]:
-            before = self.lanes[index]
-            if before.breaker.wanted and self._usable(cell.run, cell.rule, (index,)) is not None:
-                before.breaker.wanted = False  # its trial
+        if lane is not None:
+            cell.lane = lane.index
+
+    def _offer_trial(self, cell: Cell) -> None:
+        """One cell is the trial of a lane that was left alone and would be preferred."""
+        for index in cell.chain[: cell.chain.index(cell.lane)] if cell.lane in cell.chain else ():
+            lane = self.lanes[index]
+            if lane.breaker.wanted and self._usable(cell.run, cell.rule, (index,)) is not None:
+                lane.breaker.wanted = False
                 cell.lane = index
                 return
 

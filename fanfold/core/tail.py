@@ -77,7 +77,7 @@ class Tail(Traffic):
         usable = [self.lanes[i] for i in cell.chain if self._usable(run, cell.rule, (i,)) is not None]
         for lane in sorted(usable, key=lambda lane: lane is own):
             size = self._size(cell)
-            if lane.in_air < lane.cap and lane.free(size, now) and own.late.allowed:
+            if lane.free(size, now) and own.late.allowed:
                 own.late.spend()
                 cell.hedge = self._send(cell, lane, now).id
                 return

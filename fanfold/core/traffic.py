@@ -115,13 +115,23 @@ class Traffic(Fates):
         lane.late.failed()
         if not lane.breaker.failed(record.started, now, record.cell.draw(TRIAL)):
             return
-        if lane.breaker.hopeless:
+        if lane.breaker.hopeless and self._needed(lane):
             message = f"{fault.message}; it has failed again and again"
             self._condemn(lane, Fault(code=fault.code, message=message, hint=fault.hint, scope=Scope.ENDPOINT), now)
         else:
             assert lane.breaker.until is not None
             self._timers.set(lane.breaker.until, lane)
             self._lanes_changed(lane, now)
+
+    def _needed(self, lane: Lane) -> bool:
+        """Whether somebody has nowhere else to go."""
+        runs = [run for run in self.runs.values() if run.stop is None]
+        return any(
+            self._usable(run, rule, chain) is lane
+            for run in runs
+            for rule in run.rules
+            for chain in (rule.chain, rule.judge_chain)
+        )
 
     def _well(self, lane: Lane, now: int) -> None:
         if lane.breaker.succeeded():

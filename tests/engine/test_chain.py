@@ -1,6 +1,8 @@
-""""a | b": the second model is asked when the first can no longer be, and nothing is tried more often for it."""
+""" "a | b": the second model is asked when the first can no longer be, and nothing is tried more often for it."""
 
 from __future__ import annotations
+
+import asyncio
 
 import pytest
 
@@ -44,7 +46,9 @@ def test_what_condemns_the_first_model_sends_everything_to_the_second(fault):
 
 
 def test_a_refused_schema_is_refused_by_one_model_only():
-    provider = by_model(first=Fails(Fault(code="bad_request", message="schema", scope=Scope.STEP, status=400)), second=Says("good"))
+    provider = by_model(
+        first=Fails(Fault(code="bad_request", message="schema", scope=Scope.STEP, status=400)), second=Says("good")
+    )
     assert done(provider).values == ["good"] * 6
 
 
@@ -72,9 +76,11 @@ def test_what_is_wrong_with_the_request_itself_goes_nowhere_else():
 
 def test_a_judge_has_a_chain_of_its_own():
     provider = ScriptedProvider(
-        lambda request, number: Fails(Fault(code="quota", scope=Scope.LANE, status=429))
-        if request.model == "strict"
-        else Says({"reason": "", "pass": True} if request.schema else "text")
+        lambda request, number: (
+            Fails(Fault(code="quota", scope=Scope.LANE, status=429))
+            if request.model == "strict"
+            else Says({"reason": "", "pass": True} if request.schema else "text")
+        )
     )
     plan = Plan("p", [Step("a", "{n}", over="n", judge=Judge("{value}", model="openai/strict | openai/mild"))], {"n": range(3)})
     result = done(provider, plan, "openai/writer")
@@ -85,3 +91,62 @@ def test_a_judge_has_a_chain_of_its_own():
 def test_chains_that_make_no_sense(model):
     with pytest.raises(PlanError):
         Engine(model, store=":memory:", provider=by_model())
+
+
+def test_no_answers_are_bought_for_a_judge_that_is_dead():
+    no_money = Fails(Fault(code="quota", message="no money", scope=Scope.LANE, status=429))
+    provider = ScriptedProvider(lambda request, number: no_money if request.model == "judge" else Says("text"))
+    plan = Plan("p", [Step("a", "{n}", over="n", judge=Judge("{value}", model="openai/judge"))], {"n": range(40)}, concurrent=2)
+    result = done(provider, plan, "openai/writer")
+    assert {error.code for error in result.errors} == {"quota"} and asked(provider, "writer") <= 4
+
+
+def test_a_deadline_leaves_the_fallbacks():
+    """What has not ended by then is filled by what the plan declares, and said to be; the rest fails."""
+    plan = Plan(
+        "p", [Step("a", "{n}", over="n", fallback="instead"), Step("b", "{n}", over="n"), Step("c", "{a}")], {"n": range(3)}
+    )
+    slow = ScriptedProvider(lambda request, number: Says("good", latency_s=1 if number == 0 else 50))
+
+    async def main():
+        async with Engine("sim/x", provider=slow, store=":memory:", clock=VirtualClock()) as engine:
+            return await engine.run(plan, deadline_s=5)
+
+    result = run(main())
+    assert result["a"].values == ["good", "instead", "instead"]
+    assert [error.code for error in result.errors] == ["timeout"] * 6 and len(result.fallbacks) == 2
+    assert result.report["wall_s"] == 5.0 and result.exit_code == 3
+
+
+def test_a_lane_that_fails_for_a_while_is_left_alone_and_then_tried_again():
+    """Out for 20 s: the other lane takes over, and the first one is used again when it is well."""
+
+    def script(request, number):
+        now = asyncio.get_running_loop().time()
+        if request.model == "first" and 3 <= now < 23:
+            return Fails(Fault(code="transient", message="down", status=500), latency_s=0.5)
+        return Says("good", latency_s=1)
+
+    provider = ScriptedProvider(script)
+    plan = Plan("p", [Step("a", "{n}", over="n")], {"n": range(400)}, concurrent=8)
+    result = done(provider, plan, seed=1)
+    assert len(result.values) == 400 and result.exit_code == 0
+    times = {
+        model: [t for r, t in zip(provider.calls, provider.started, strict=True) if r.model == model]
+        for model in ("first", "second")
+    }
+    assert sum(8 <= t < 23 for t in times["first"]) <= 8, "left alone: a trial now and then"
+    assert sum(t >= 40 for t in times["first"]) > 50, "and used again when it is well"
+    assert not [t for t in times["second"] if t >= 45]
+
+
+def test_a_server_that_stays_down_ends_the_run_within_a_minute():
+    def script(request, number):
+        down = asyncio.get_running_loop().time() > 3
+        return Fails(Fault(code="transient", message="down", status=500)) if down else Says("good")
+
+    plan = Plan("p", [Step("a", "{n}", over="n")], {"n": range(500)}, concurrent=8)
+    provider = ScriptedProvider(script)
+    result = done(provider, plan, "openai/only", seed=1)
+    assert result.exit_code == 3 and {error.code for error in result.errors} == {"transient"}
+    assert result.report["wall_s"] < 60 and sum(t > 3.5 for t in provider.started) <= 60

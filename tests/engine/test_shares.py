@@ -54,6 +54,25 @@ def test_priorities_are_shares_of_what_is_served(priorities, share):
     assert share_of(provider, "one", 500) / 500 == pytest.approx(share, abs=0.05)
 
 
+def test_what_counts_is_what_was_used():
+    """Calls of one run use ten times as much: it gets one for ten of the other's."""
+
+    def script(request, number):
+        return Says("x", latency_s=1, usage=Usage(tokens_in=10, tokens_out=390 if "one" in request.messages[0].content else 30))
+
+    provider = ScriptedProvider(script)
+
+    async def main():
+        options = {"provider": provider, "store": ":memory:", "clock": VirtualClock(), "limits": Limits(concurrent=10)}
+        async with Engine("sim/x", **options) as engine:
+            runs = [engine.start(plan("one", 400)), engine.start(plan("two", 1000))]
+            for each in runs:
+                await each.result()
+
+    run(main())
+    assert share_of(provider, "one", 800) / 800 == pytest.approx(1 / 11, abs=0.04)
+
+
 def test_a_run_that_was_idle_has_no_credit():
     """One that waits for its first step does not then take everything: what it did not use is gone."""
     provider = ScriptedProvider(lambda request, number: Says("x", latency_s=30 if "slow" in request.messages[0].content else 1))

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 
 from fanfold.testing.weather import Climate, same_log
 from tests.core import test_conductor as conductor_tests
+from tests.engine import test_chain as chain_tests
 from tests.engine import test_engine as engine_tests
 from tests.engine import test_faults as fault_tests
 from tests.engine import test_found as found_tests
+from tests.engine import test_hedging as hedge_tests
+from tests.engine import test_shares as share_tests
 
 MOST_HISTORIES = 600
 HOMES = (
@@ -73,7 +76,7 @@ C, R, U, L, S = "core.conductor:Conductor.", "core.run:", "core.uniqueness:Reser
 FAULTS = (
     Fault("one call more than the cap", C + "_admit", "lane.in_air < lane.cap", "lane.in_air <= lane.cap"),
     Fault("limits looked at before, not when a call is admitted", C + "_admit", "> now:", "> now + 10**12:"),
-    Fault("booked in another moment than sent", C + "_admit", "book(tokens_in, tokens_out, now)", "book(tokens_in, tokens_out, now - 30_000_000)"),
+    Fault("booked in another moment than sent", C + "_send", "book(tokens_in, tokens_out, now)", "book(tokens_in, tokens_out, now - 30_000_000)"),
     Fault("one request more than the limit", L + "Window.open_at", "self.limit - min", "self.limit + 1 - min"),
     Fault("a window half a second short", L + "Window.__init__", "span + GUARD", "span - 500_000"),
     Fault("what is booked is not counted", L + "Window.book", "self.used += cost", "self.used += 0"),
@@ -94,7 +97,7 @@ FAULTS = (
     ),
     Fault("a wrong key is tried again", C + "_heard_of", "fault.scope is Scope.LANE or", "False or"),
     Fault("what rests for a condemned lane goes on", C + "_rest", "self._blocked(cell)", "None"),
-    Fault("answers are bought for a judge that is dead", C + "_refusal", "or judge", ""),
+    Fault("answers are bought for a judge that is dead", C + "_refusal", "(rule.chain, rule.judge_chain)", "(rule.chain,)", chain_tests.test_no_answers_are_bought_for_a_judge_that_is_dead),
     Fault("what is prepared for a run that is over is waited for", C + "_stop", "self._give_up(cell, stop[1], stop[2])", "pass"),
     Fault("a late duplicate is accepted", C + "_answered", "not self._take(cell, reply.key or \"\", exact=reply.exact)", "False"),
     Fault(
@@ -107,10 +110,10 @@ FAULTS = (
     Fault("a judge's fault gives the key away", C + "_pause", "cell.phase == ANSWER", "True"),
     Fault("a refused answer is accepted", C + "_judged", "if reply.verdict:", "if True:"),
     Fault("a checked answer is accepted in spite of the finding", C + "_answered", "reply.finding is not None", "False"),
-    Fault("a cancelled call's answer counts", C + "settled", "cell.call != call or run.stop", "run.stop"),
-    Fault("a doomed call stays the cell's call", C + "_doom", "record.cell.call = -1", "pass"),
+    Fault("a cancelled call's answer counts", C + "counts", "call in (record.cell.call, record.cell.hedge)", "True"),
+    Fault("a doomed call stays the cell's call", C + "_doom", "self._let_go(record)", "pass"),
     Fault("the slot comes back when a call is doomed, not when it ends", C + "_doom", "record.doom = str(why)", "record.doom = str(why); self.lanes[record.lane].in_air -= 1"),
-    Fault("a hanging call is never cut off", C + "_admit", "self._timers.set(now + cell.rule.timeout, record)", "pass"),
+    Fault("a hanging call is never cut off", C + "_watch", "self._timers.set(record.check, record)", "pass"),
     Fault("a rest that never ends", C + "_rest", "self._timers.set(until, cell)", "pass"),
     Fault("no wake-up for the limiter", C + "wake_at", "lane.in_air < lane.cap and", "False and"),
     Fault("cancel lets what waits go on", C + "_stop", "cells, _ = queue.take()", "cells = []"),
@@ -163,6 +166,29 @@ FAULTS = (
         "a failing view stops the run", "engine.bus:Bus._show", "except Exception:", "except KeyError:",
         lambda: engine_tests.test_a_view_that_fails_is_removed_and_the_run_goes_on(NoLog()),
     ),
+    Fault("a twin that lost is not cancelled", C + "settled", "self._doom(self._calls[twin], Code.CANCELLED)", "pass"),
+    Fault("a fault of one twin is a fault of the cell", C + "settled", "isinstance(outcome, Fault) and twin >= 0", "False", hedge_tests.test_a_twin_that_fails_leaves_the_other_alone),
+    Fault("a late twin is retried although the other goes on", C + "_late", "if alone:", "if True:", hedge_tests.test_a_call_that_runs_out_of_time_leaves_its_twin_alone),
+    Fault("a taken name of one twin ends both", C + "identified", "if alone:", "if True:"),
+    Fault("a twin beyond the slots", "core.lane:Lane.free", "self.in_air < self.cap and", ""),
+    Fault("a twin beyond the limit", "core.lane:Lane.free", "self.open_at(*size, now) <= now", "True"),
+    Fault("a twin through a lane that is condemned", C + "_hedge", "if self._usable(run, cell.rule, (i,)) is not None", ""),
+    Fault(
+        "hedges without a budget", "core.hedge:Hedging.spend", "self._tokens -= 1", "pass",
+        hedge_tests.test_hedges_keep_to_their_budget,
+    ),
+    Fault(
+        "a chain that is never followed", C + "_hop", "return True", "return False",
+        chain_tests.test_a_model_that_only_fails_is_left_after_the_retries_which_are_not_made_again,
+    ),
+    Fault("a refused step is refused by all lanes", C + "_usable", "(rule.index, index) not in run.refused", "not any(step == rule.index for step, _ in run.refused)", lambda: chain_tests.test_a_refused_schema_is_refused_by_one_model_only()),
+    Fault(
+        "a run is charged what was booked, not what was used", C + "settled", "(used - record.charged) / run.share", "0",
+        share_tests.test_what_counts_is_what_was_used,
+    ),
+    Fault("credit for having been idle", C + "_queue", "run.served = max(run.served, self._served)", "pass", share_tests.test_a_run_that_was_idle_has_no_credit),
+    Fault("the window is full of one run", C + "_prepare", "and run.preparing + queue.waiting >= lane.cap", "", share_tests.test_a_small_job_does_not_wait_for_a_big_one),
+    Fault("a deadline takes the fallbacks too", C + "_due", "any(rule.fallback for rule in what.rules)", "False", chain_tests.test_a_deadline_leaves_the_fallbacks),
     Fault(
         "a plan's own cap is ignored", "core.lane:Lane.__init__", "len(run.calls) < run.cap", "True",
         engine_tests.test_a_plan_may_limit_its_own_calls,
