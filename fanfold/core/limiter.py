@@ -1,151 +1,87 @@
-"""The limiter: requests and tokens are booked before a call and settled after it.
+"""The limiter: requests and tokens are booked before a call and settled after it. One per (provider, account, model).
 
-Two kinds of dimension. A `Window` holds a declared limit exactly: never more than `limit` in any 60 seconds, bursts
-allowed within it. A `Bucket` has the semantics of a provider's own bucket (GCRA slot booking: one number, the theoretical
-arrival time, per dimension; ITU-T I.371, and ALGORITHMS.md A.4). `gate` is the pause after a 429: nothing starts before it.
-
-Integer microseconds throughout; results round up.
+What keeps a call from starting, all of it at once: the windows of declared limits, which hold exactly; the quotas that the provider
+tells, which have the semantics of its bucket; the pace, where limits are not known or turn out to be others; and the gate, the
+pause after a 429. It is told the time, in integer microseconds.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
-from typing import Protocol
 
-SECOND = 1_000_000
-MINUTE = 60 * SECOND
-DAY = 24 * 60 * MINUTE
-GUARD = SECOND // 10  # the network shifts starts against each other: a window is held a tenth of a second longer
+from fanfold.core.pace import Law, Pace
+from fanfold.core.quota import Ledger, Quota
+from fanfold.core.window import (
+    DAY,
+    GUARD,
+    INPUT,
+    MINUTE,
+    OUTPUT,
+    REQUESTS,
+    SECOND,
+    TOTAL,
+    Booking,
+    Bucket,
+    Dimension,
+    Window,
+)
+from fanfold.spec.calls import Told
 
+__all__ = [
+    "DAY", "GUARD", "INPUT", "MINUTE", "OUTPUT", "REQUESTS", "SECOND", "TOTAL",
+    "Booking", "Bucket", "Dimension", "Limiter", "Quota", "Window",
+]  # fmt: skip
 
-class Booking:
-    """What one call booked in one dimension. `cost` is None once it no longer counts."""
-
-    __slots__ = ("at", "cost")
-
-    def __init__(self, at: int, cost: int) -> None:
-        self.at: int = at
-        self.cost: int | None = cost
-
-
-class Dimension(Protocol):
-    def open_at(self, cost: int, now: int) -> int:
-        """The earliest time at which `cost` fits."""
-        ...
-
-    def book(self, cost: int, at: int) -> Booking: ...
-
-    def settle(self, booking: Booking, used: int, now: int) -> None:
-        """Correct what was booked to what was really used."""
-        ...
-
-    def close_until(self, gate: int) -> None:
-        """The server said stop: be empty when the gate opens, so that the restart is paced."""
-        ...
-
-
-class Window:
-    """At most `limit` in any `span` microseconds."""
-
-    def __init__(self, limit: int, span: int = MINUTE) -> None:
-        self.limit, self.span = limit, span + GUARD
-        self.used = 0
-        self._booked: deque[Booking] = deque()  # oldest first
-
-    def open_at(self, cost: int, now: int) -> int:
-        self._expire(now)
-        room = self.limit - min(cost, self.limit)  # more than the whole limit: admitted alone
-        if self.used <= room:
-            return now
-        excess = self.used - room
-        for booking in self._booked:
-            excess -= booking.cost or 0
-            if excess <= 0:
-                return booking.at + self.span
-        raise AssertionError("more is used than was booked")
-
-    def _expire(self, now: int) -> None:
-        booked = self._booked
-        while booked and booked[0].at + self.span <= now:
-            booking = booked.popleft()
-            self.used -= booking.cost or 0
-            booking.cost = None
-
-    def book(self, cost: int, at: int) -> Booking:
-        booking = Booking(at, cost)
-        self._booked.append(booking)
-        self.used += cost
-        return booking
-
-    def settle(self, booking: Booking, used: int, now: int) -> None:
-        if booking.cost is not None:
-            self.used += used - booking.cost
-            booking.cost = used
-
-    def close_until(self, gate: int) -> None:
-        pass  # a declared limit is the user's word, not a guess
-
-    def __repr__(self) -> str:
-        return f"{self.used}/{self.limit}"
-
-
-class Bucket:
-    """`limit` per minute, refilled continuously, holding at most `burst` microseconds' worth."""
-
-    def __init__(self, limit: int, burst: int) -> None:
-        self.limit, self.burst = limit, burst
-        self.tat = -burst
-
-    def _cost(self, cost: int) -> int:
-        return -(-cost * MINUTE // self.limit)
-
-    def open_at(self, cost: int, now: int) -> int:
-        return max(now, max(self.tat, now - self.burst) + min(self._cost(cost), self.burst))
-
-    def book(self, cost: int, at: int) -> Booking:
-        self.tat = max(self.tat, at - self.burst) + self._cost(cost)
-        return Booking(at, cost)
-
-    def settle(self, booking: Booking, used: int, now: int) -> None:
-        assert booking.cost is not None, "settled twice"
-        self.tat = max(self.tat + self._cost(used) - self._cost(booking.cost), now - self.burst)
-        booking.cost = None
-
-    def close_until(self, gate: int) -> None:
-        self.tat = max(self.tat, gate)
-
-    def __repr__(self) -> str:
-        return f"{self.limit}/min"
-
-
-REQUESTS, INPUT, OUTPUT, TOTAL = "requests", "input tokens", "output tokens", "tokens"
-
-
-def _part(kind: str, tokens_in: int, tokens_out: int) -> int:
-    if kind == REQUESTS:
-        return 1
-    if kind == INPUT:
-        return tokens_in
-    return tokens_out if kind == OUTPUT else tokens_in + tokens_out
+KINDS = (REQUESTS, INPUT, OUTPUT, TOTAL)
+CHARGES = ("max", "sum", "estimate", "actual")
 
 
 class Limiter:
-    """One per (provider, account, model). dimensions: (what it counts, the dimension)."""
+    """declared: (what it counts, the window). charge: what a provider takes of its tokens at admission, as `Profile.charge`.
 
-    def __init__(self, dimensions: Sequence[tuple[str, Dimension]] = ()) -> None:
-        self.dimensions = tuple(dimensions)
+    learns: whether it feels its way where limits are not known, and learns from refusals. Without, only the gate heeds them.
+    """
+
+    def __init__(
+        self, declared: Sequence[tuple[str, Dimension]] = (), *, charge: str = "sum", learns: bool = False
+    ) -> None:
+        assert charge in CHARGES, charge
+        self.dimensions = tuple(declared)
+        self.charge = charge
         self.gate = 0
+        self._quotas: dict[tuple[str, int], Quota] = {}
+        self._ledger = Ledger()
+        self._pace = Pace() if learns else None
+        self._declared_rate = min(
+            (w.per_minute / 60 for kind, w in self.dimensions if kind == REQUESTS and isinstance(w, Window) and w.span < DAY),
+            default=None,
+        )
+        if self._pace is not None and self._declared_rate is not None:
+            self._pace.know(self._declared_rate)
+
+    # ================================================================ calls
 
     def open_at(self, tokens_in: int, tokens_out: int, now: int) -> int:
         """The earliest time at which a call of this size may start."""
         at = max(now, self.gate)
         for kind, dimension in self.dimensions:
-            at = max(at, dimension.open_at(_part(kind, tokens_in, tokens_out), now))
-        return at
+            at = max(at, dimension.open_at(self._part(kind, tokens_in, tokens_out), now))
+        for (kind, _), quota in self._quotas.items():
+            at = max(at, quota.open_at(self._part(kind, tokens_in, tokens_out), now))
+        return at if self._pace is None else max(at, self._pace.open_at(now))
 
     def book(self, tokens_in: int, tokens_out: int, at: int) -> tuple[Booking, ...]:
-        return tuple(d.book(_part(kind, tokens_in, tokens_out), at) for kind, d in self.dimensions)
+        """A call of this size starts."""
+        costs = tuple(self._part(kind, tokens_in, tokens_out) for kind in KINDS)
+        if self._pace is not None:
+            self._pace.start(at)
+            self._ledger.add(costs, at)
+        bookings = []
+        for kind, dimension in (*self.dimensions, *((kind, quota) for (kind, _), quota in self._quotas.items())):
+            booking = dimension.book(costs[KINDS.index(kind)], at)
+            booking.kind = kind
+            bookings.append(booking)
+        return tuple(bookings)
 
     def sent(self, bookings: Sequence[Booking], now: int) -> None:
         """What was booked last is sent only now: windows count from here."""
@@ -154,22 +90,83 @@ class Limiter:
 
     def settle(self, bookings: Sequence[Booking], tokens_in: int, tokens_out: int, now: int) -> None:
         """The call is over and used this much. A request that was sent stays a request."""
-        for (kind, dimension), booking in zip(self.dimensions, bookings, strict=True):
-            dimension.settle(booking, _part(kind, tokens_in, tokens_out), now)
+        for booking in bookings:
+            booking.of.settle(booking, _used(booking.kind, tokens_in, tokens_out), now)
 
-    def throttled(self, wait: int, now: int) -> None:
-        """A 429 came: nothing starts for `wait` microseconds."""
-        self.gate = max(self.gate, now + wait)
-        for _, dimension in self.dimensions:
-            dimension.close_until(self.gate)
+    def _part(self, kind: str, tokens_in: int, tokens_out: int) -> int:
+        """What a call of this size is charged at its admission."""
+        if kind != TOTAL or self.charge in ("sum", "actual"):
+            return _used(kind, tokens_in, tokens_out)
+        return tokens_in if self.charge == "estimate" else max(tokens_in, tokens_out)
+
+    # ================================================================ what is heard
+
+    def heard(self, told: Sequence[Told], now: int, *, sent_at: int | None = None) -> None:
+        """An answer came, to a call sent at `sent_at`, and says this of limits."""
+        if self._pace is None:
+            return
+        for word in told:
+            quota = self._quota(word)
+            if quota is not None:
+                since = self._ledger.since(now if sent_at is None else sent_at, KINDS.index(quota.counts))
+                quota.hear(word, since, 0 if sent_at is None else now - sent_at, now)
+        rates = [quota.per_minute / 60 for (kind, span), quota in self._quotas.items() if kind == REQUESTS and span <= 60]
+        if self._declared_rate is not None:
+            rates.append(self._declared_rate)
+        if rates:
+            self._pace.know(min(rates))
+
+    def _quota(self, told: Told) -> Quota | None:
+        if told.counts not in KINDS or told.span_s < 1:
+            return None
+        key = (told.counts, told.span_s)
+        if key not in self._quotas and told.limit is not None and told.limit > 0 and len(self._quotas) < 16:
+            self._quotas[key] = Quota(told)
+        return self._quotas.get(key)
+
+    def throttled(
+        self, wait: int | None, now: int, *, sent_at: int | None = None, refused: str = "", told: Sequence[Told] = (), jitter: float = 0.0
+    ) -> None:
+        """A 429 came, to a call sent at `sent_at`: nothing starts for `wait` microseconds, and up to a tenth longer.
+
+        wait: None when the server named none. refused: which limit said no, or "". jitter: 0 … 1, drawn by the caller.
+        """
+        if self._pace is None:
+            self.gate = max(self.gate, now + (SECOND // 4 if wait is None else wait))
+            return
+        knew = set(self._quotas)
+        self.heard(told, now, sent_at=sent_at)
+        exhausted = {(t.counts, t.span_s) for t in told if t.remaining == 0} | {key for key in self._quotas if key[0] == refused}
+        for key in exhausted & set(self._quotas):
+            self._quotas[key].refused(now, contradicts=key in knew)
+        new = bool(exhausted & (set(self._quotas) - knew))
+        opens = self._pace.refused(wait, now if sent_at is None else sent_at, now, jitter, learned=new)
+        if opens is not None:
+            self.gate = max(self.gate, opens)
+
+    # ================================================================ what is told of it
 
     def binding(self, now: int) -> tuple[str, float, int, str]:
         """What keeps the next call from starting: (what is counted, used share of its limit, the limit per minute, who said so)."""
-        for kind, dimension in self.dimensions:
-            if isinstance(dimension, Window) and dimension.used:
-                return kind, min(1.0, dimension.used / dimension.limit), dimension.limit, "declared"
-        return "start", 0.0, 0, ""
+        found = [(d.open_at(1, now), d.share(now), kind, d.per_minute, "declared") for kind, d in self.dimensions if isinstance(d, Window)]
+        found += [(q.open_at(1, now), q.share(now), kind, q.per_minute, "told") for (kind, _), q in self._quotas.items()]
+        pace = self._pace
+        if pace is not None and pace.law in (Law.PROBE, Law.STEADY):
+            found.append((pace.open_at(now), pace.share(), REQUESTS, pace.limit, "guessed"))
+        _, share, kind, limit, source = max(found, default=(now, 0.0, "start", 0, ""))
+        return (kind, share, limit, source) if share else ("start", 0.0, 0, "")
 
     def __repr__(self) -> str:
-        held = ", ".join(f"{kind} {dimension!r}" for kind, dimension in self.dimensions)
-        return f"<Limiter {held or 'no limits'}{f', gate {self.gate}' if self.gate else ''}>"
+        held = [f"{kind} {dimension!r}" for kind, dimension in self.dimensions]
+        held += [f"{kind} {quota!r} told" for (kind, _), quota in self._quotas.items()]
+        if self._pace is not None:
+            held.append(f"pace {self._pace!r}")
+        return f"<Limiter {', '.join(held) or 'no limits'}{f', gate {self.gate}' if self.gate else ''}>"
+
+
+def _used(kind: str, tokens_in: int, tokens_out: int) -> int:
+    if kind == REQUESTS:
+        return 1
+    if kind == INPUT:
+        return tokens_in
+    return tokens_out if kind == OUTPUT else tokens_in + tokens_out

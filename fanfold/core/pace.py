@@ -1,0 +1,265 @@
+"""The pace of requests where the limit is not known, or not what it is said to be.
+
+Three laws, one tank that refills by them:
+
+| law    | when                                | capacity              | rate                                                       |
+|--------|-------------------------------------|-----------------------|------------------------------------------------------------|
+| START  | nothing is known                    | 32 calls, 4 ms apart  | 8 a second, doubled in each second in which it was needed  |
+| KNOWN  | limits were declared or told        | 1: calls keep apart   | some hundreds a second, doubled likewise                   |
+| PROBE  | refused once; the rate is not known | what passed at first  | as much in each wait as passed at first, doubled likewise  |
+| STEADY | the rate is measured, or known      | the measured burst    | the upper edge of the measure; after a while gently more   |
+
+The measure: when a call is refused, the provider's bucket is (nearly) empty. What was accepted between two such moments, over the
+time between them, is its rate, within one call. The pace keeps to the upper edge of that, so that the next refusal comes about
+as late again as the measure is long: refusals are geometric in time, and each makes the measure better.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from fanfold.core.window import MINUTE, SECOND
+
+QUICK, QUICK_APART = 32, 4_000
+RAMP = 8.0  # calls a second
+APART_LEAST, APART_MOST, PROBE_APART = 5_000, 25_000, 12_500
+GROWTH_MOST = 20  # doublings
+HOLD_LEAST, HOLD_MOST = 2 * SECOND, MINUTE
+MEMORY = 2 * MINUTE  # of the measure
+CALM = 5 * MINUTE
+BACKOFF, BACKOFF_MOST = SECOND // 2, 20 * SECOND
+NEAR = 1e-6
+
+
+class Law(Enum):
+    START = "start"
+    KNOWN = "known"
+    PROBE = "probe"
+    STEADY = "steady"
+
+
+class Tank:
+    """Calls that may start: refilled at `rate` a second, at most `capacity` of them."""
+
+    __slots__ = ("at", "capacity", "level", "rate")
+
+    def __init__(self, capacity: float, rate: float) -> None:
+        self.capacity, self.rate, self.level = capacity, rate, capacity
+        self.at = 0
+
+    def fill(self, now: int) -> None:
+        if now > self.at:
+            self.level = min(self.capacity, self.level + (now - self.at) * self.rate / SECOND)
+            self.at = now
+
+    def short_for(self, until: float) -> int:
+        """Microseconds until it holds so many, 0 if it does."""
+        return max(0, int((until - self.level) * SECOND / self.rate) + 1) if self.level < until - NEAR else 0
+
+
+class Pace:
+    """Told of starts and refusals; says when the next call may start. known: the limit of requests a second, if any is known."""
+
+    def __init__(self) -> None:
+        self.law = Law.START
+        self.known: float | None = None
+        self.tank = Tank(QUICK, RAMP)
+        self._base = RAMP
+        self._needed = 0  # microseconds in which the tank was what kept calls waiting, since the last cut
+        self._from = 0  # when the gate opens
+        self._apart = QUICK_APART
+        self._last = -MINUTE
+        self._accepted = 0  # started, and not refused
+        self._mark, self._mark_at, self._was_full = 0, -1, True  # accepted at the last moment when the level was known
+        self._sum, self._time = 0.0, 0  # the measure: calls, in microseconds
+        self._hold = 0
+        self._cut_at = -1
+        self._grown_at = 0
+        self._credit = 1.0  # of what a tank gains while a gate is closed: less when waits turn out to be penalties
+        self._expected = 0.0
+        self._backoffs = 0
+
+    # ================================================================ starts
+
+    def open_at(self, now: int) -> int:
+        self._fill(now)
+        return max(now + self.tank.short_for(1.0), self._last + self._spacing())
+
+    def start(self, at: int) -> None:
+        self._fill(at)
+        if self._mark_at < 0:
+            self._mark_at = at
+        self.tank.level -= 1
+        self._last = at
+        self._accepted += 1
+
+    def _spacing(self) -> int:
+        """Doubling brings calls closer together as well."""
+        if self.law is Law.STEADY:
+            return min(self._apart, int(SECOND / self.tank.rate / 2))
+        return min(self._apart, int(SECOND / self.tank.rate)) if self.law is Law.START else self._apart >> self._doublings()
+
+    def _doublings(self) -> int:
+        return min(self._needed // SECOND, GROWTH_MOST)
+
+    def _fill(self, now: int) -> None:
+        """Refill up to now, and let the pace grow by the time in which it was needed."""
+        tank = self.tank
+        if now <= tank.at:
+            return
+        if tank.level < 2 and now > self._from:
+            self._needed += min(now - max(tank.at, self._from), tank.short_for(2.0))
+        tank.fill(now)
+        if tank.level >= tank.capacity - NEAR:
+            self._rested(now)
+        tank.rate = self._rate()
+        if self.law is Law.STEADY and now - self._grown_at >= CALM:
+            tank.capacity += tank.capacity / 2
+            self._grown_at = now
+
+    def _rested(self, now: int) -> None:
+        """Nobody took what there was: the provider's bucket is full, and what was accepted says nothing of its rate."""
+        if now > self._from:
+            self._mark, self._mark_at, self._was_full = self._accepted, now, True
+
+    def _rate(self) -> float:
+        needed = self._needed / SECOND
+        if self.law is not Law.STEADY:
+            return float(self._base * 2 ** min(needed, GROWTH_MOST))
+        more = max(0.0, (self._needed - self._hold) / SECOND)
+        rate = self._base * (1 + more / 20 + more * more / 50)
+        return rate if self.known is None else min(rate, self.known)
+
+    # ================================================================ what is known
+
+    def know(self, known: float) -> None:
+        """A limit of requests a second was declared or told."""
+        self.known = known
+        if self.law is Law.START:
+            self.law = Law.KNOWN
+            self._apart = min(APART_MOST, max(APART_LEAST, int(SECOND / known / 16)))
+            self._restart(1.0, SECOND / self._apart)
+
+    def _restart(self, capacity: float, base: float) -> None:
+        at = self.tank.at
+        self.tank = Tank(capacity, base)
+        self.tank.at = at
+        self._base, self._needed = base, 0
+
+    # ================================================================ refusals
+
+    def refused(self, wait: int | None, sent: int, now: int, jitter: float, *, learned: bool) -> int | None:
+        """A 429 came. Returns when the gate opens, None when this refusal belongs to the last cut.
+
+        learned: it brought the limit that explains it; nobody knew better.
+        """
+        self._fill(now)
+        self._accepted -= 1
+        if sent <= self._cut_at:
+            self._mark -= 1
+            if wait is None:
+                return None
+            self._from = max(self._from, now + _jittered(wait, jitter))
+            return self._from
+        self._judge_credit()
+        waits = self._own_wait(jitter) if wait is None else _jittered(wait, jitter)
+        if not learned:
+            self._measure(waits, now)
+        self._cut_at, self._from, self._needed = now, now + waits, 0
+        self._mark, self._mark_at, self._was_full = self._accepted, now, False
+        self._grown_at = now
+        self._empty(waits, now)
+        return self._from
+
+    def _empty(self, waits: int, now: int) -> None:
+        """Nothing is left; what comes back while the gate is closed may be had, unless the wait is a penalty."""
+        tank = self.tank
+        tank.rate = self._rate()
+        tank.at = now
+        self._expected = 0.0
+        if self.law in (Law.STEADY, Law.PROBE):
+            gained = min(tank.capacity, waits * tank.rate / SECOND)
+            tank.level = (self._credit - 1) * gained - (0.5 if self.law is Law.STEADY else 0.0)
+            self._expected = self._credit * gained
+        else:
+            tank.level = min(tank.level, 0.0)
+
+    def _judge_credit(self) -> None:
+        """Did the provider's bucket fill while the gate was closed, as was thought?"""
+        passed = self._accepted - self._mark
+        if self._expected >= 3 and not self._was_full:
+            self._credit = self._credit / 2 if passed < self._expected / 4 else min(1.0, 2 * self._credit)
+        elif self._credit < 1 and passed >= 8:
+            self._credit += 0.25
+
+    def _own_wait(self, jitter: float) -> int:
+        """The server named no wait: equal jitter, longer as long as nothing is accepted."""
+        self._backoffs = self._backoffs + 1 if self._accepted <= self._mark and not self._was_full else 0
+        d = min(BACKOFF << min(self._backoffs, 16), BACKOFF_MOST)
+        return d // 2 + int(jitter * (d // 2))
+
+    def _measure(self, waits: int, now: int) -> None:
+        """What was accepted since the level was last known says how fast the bucket fills, and how much it holds."""
+        m, took = self._accepted - self._mark, max(1, now - self._mark_at)
+        if self.law in (Law.START, Law.KNOWN):
+            self._first_cut(m, took, waits)
+            return
+        if self._was_full:
+            self.tank.capacity = max(1.0, min(self.tank.capacity, m - self._base * took / SECOND))
+            return
+        calls, time = self._best(m, took, now)
+        self._remember(calls, time)
+        edge = (self._sum + 1) * SECOND / self._time
+        self.law = Law.STEADY
+        self._base = edge if self.known is None else min(edge, self.known)
+        self._hold = min(HOLD_MOST, max(HOLD_LEAST, self._time // 2))
+        self._apart = min(APART_MOST, max(APART_LEAST, int(SECOND / self._base / 16)))
+
+    def _first_cut(self, m: int, took: int, waits: int) -> None:
+        if self.known is not None and (self._was_full or m * SECOND >= self.known * took):
+            self.law, self._hold = Law.STEADY, HOLD_MOST
+            burst = m - self.known * took / SECOND if self._was_full else max(1.0, self.known)
+            self._restart(max(1.0, burst), self.known)
+        elif self.known is not None:
+            self.law, self._hold = Law.STEADY, max(HOLD_LEAST, took // 2)
+            self._remember(m, took)
+            self._restart(max(1.0, self.known), min(self.known, (m + 1) * SECOND / took))
+        else:
+            self.law, self._apart = Law.PROBE, PROBE_APART
+            self._restart(max(1.0, float(m)), max(1.0, m) * SECOND / max(waits, SECOND // 10))
+
+    def _best(self, m: int, took: int, now: int) -> tuple[float, int]:
+        """If the bucket was full before the gate opened, only what came after the burst counts. Both are lower bounds; one is exact."""
+        since = now - self._from
+        rest = m - self.tank.capacity
+        if since >= SECOND and rest > 0 and rest * took > m * since:
+            return rest, since
+        return m, took
+
+    def _remember(self, calls: float, time: int) -> None:
+        """Add to the measure, unless it contradicts it: then the limit has changed."""
+        if self._time:
+            foreseen = self._sum * time / self._time
+            if abs(calls - foreseen) > max(3.0, 0.2 * foreseen):
+                self._sum, self._time = 0.0, 0
+        if self._time > MEMORY:
+            self._sum, self._time = self._sum / 2, self._time // 2
+        self._sum, self._time = self._sum + calls, self._time + time
+
+    # ================================================================ what is told of it
+
+    @property
+    def limit(self) -> int:
+        """Requests a minute, as far as it was measured."""
+        return round(self._base * 60) if self.law in (Law.STEADY, Law.PROBE) else 0
+
+    def share(self) -> float:
+        return min(1.0, max(0.0, 1 - self.tank.level / self.tank.capacity))
+
+    def __repr__(self) -> str:
+        return f"{self.law.value} {self.tank.rate * 60:.0f}/min"
+
+
+def _jittered(wait: int, jitter: float) -> int:
+    """Never less than the server asked for, and up to a twentieth more, so that programs do not wake as a herd."""
+    return wait + int(wait * jitter / 20) + 1
