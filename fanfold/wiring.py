@@ -7,11 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from fanfold import config
+from fanfold.core.concurrency import Concurrency, Fixed, Hosted
 from fanfold.core.conductor import Conductor
+from fanfold.core.knee import Knee
+from fanfold.core.lane import HOSTED
 from fanfold.core.limiter import DAY, INPUT, OUTPUT, REQUESTS, TOTAL, Dimension, Limiter, Window
 from fanfold.core.run import LOCAL, Rule
 from fanfold.spec.compiled import CompiledPlan, CompiledStep, has_fallback
@@ -24,7 +29,9 @@ if TYPE_CHECKING:
     from fanfold.engine.job import Route, StepWork
     from fanfold.providers.wire import Wire
 
-DEFAULT_CONCURRENT = 64  # calls in the air per model, unless it is said otherwise
+DEFAULT_CONCURRENT = 64  # calls in the air of a model in this process
+CHARGES = {"openai": "max"}
+"""What a provider's own limits count at admission; only such lanes learn limits."""
 SIMULATED = "sim/default"
 PROVIDERS = ("openai", "sim")
 LATER = ("anthropic", "google")
@@ -122,10 +129,28 @@ class Wiring:
         else:
             kind, name = split_model(model)
             provider = self._provider(kind)
-        limits = self.settings.limits
-        lane = self._conductor.add_lane(model, Limiter(_dimensions(limits)), limits.concurrent or DEFAULT_CONCURRENT)
+        lane = self._conductor.add_lane(model, self._limiter(kind), self._concurrency(kind))
         route = self._routes[model] = Route(lane.index, provider, name, free=kind == "sim")
         return route
+
+    def _limiter(self, kind: str) -> Limiter:
+        """Declared limits, and what is not declared is learned; the simulated model in this process has none."""
+        declared = _dimensions(self.settings.limits)
+        return Limiter(declared, charge=CHARGES.get(kind, "sum"), learns=kind in CHARGES)
+
+    def _concurrency(self, kind: str) -> Concurrency:
+        """As declared; else by what holds such a server back: its limits, or, for a server of one's own, the knee of its throughput."""
+        limits = self.settings.limits
+        if limits.concurrent:
+            return Fixed(limits.concurrent)
+        if kind not in CHARGES:
+            return Fixed(DEFAULT_CONCURRENT)
+        return Hosted(HOSTED) if any(_declared(limits)) or not _own_server(self._base_url()) else Knee()
+
+    def _base_url(self) -> str:
+        from fanfold.providers.openai import PROFILE
+
+        return self.settings.base_url or config.variable((PROFILE.base_url_env,)) or PROFILE.base_url
 
     def _provider(self, kind: str) -> Provider:
         if kind not in self._providers:
@@ -142,7 +167,7 @@ class Wiring:
         from fanfold.providers.openai import PROFILE, OpenAI
         from fanfold.providers.wire import Wire
 
-        base_url = self.settings.base_url or config.variable((PROFILE.base_url_env,)) or PROFILE.base_url
+        base_url = self._base_url()
         key = self.settings.api_key or config.variable(PROFILE.key_env)
         if key is None and base_url == PROFILE.base_url:
             raise PlanError("model", f"{PROFILE.key_env[0]} is not set", "set it, or use --base-url for a server of your own")
@@ -156,6 +181,19 @@ class Wiring:
             await provider.close()
         if self._wire is not None:
             await self._wire.close()
+
+
+def _declared(limits: Limits) -> list[int | None]:
+    return [limits.rpm, limits.tpm, limits.input_tpm, limits.output_tpm, limits.rpd]
+
+
+def _own_server(base_url: str) -> bool:
+    """Whether a server is likely one's own: in this machine or network. It says no 429, and gets slower instead."""
+    host = urlsplit(base_url).hostname or ""
+    try:
+        return ip_address(host).is_private
+    except ValueError:
+        return "." not in host or host.endswith((".local", ".internal", ".lan"))
 
 
 def _dimensions(limits: Limits) -> list[tuple[str, Dimension]]:

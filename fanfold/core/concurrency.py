@@ -10,8 +10,8 @@ class Concurrency(Protocol):
 
     cap: int
 
-    def progressed(self, tokens: int, now: int) -> None:
-        """So many tokens of output have just come, streamed or at the end of an answer: each is told once."""
+    def progressed(self, tokens: int, now: int, *, streamed: bool) -> None:
+        """So many tokens of output have just come, streamed or all at the end of an answer. Each is told once."""
         ...
 
     def finished(self, in_air: int, now: int) -> None:
@@ -29,7 +29,7 @@ class Fixed:
     def __init__(self, cap: int) -> None:
         self.cap = cap
 
-    def progressed(self, tokens: int, now: int) -> None:
+    def progressed(self, tokens: int, now: int, *, streamed: bool) -> None:
         """Nothing changes it."""
 
     def finished(self, in_air: int, now: int) -> None:
@@ -55,7 +55,7 @@ class Hosted:
         self._cut_at = -1
         self._round = 0
 
-    def progressed(self, tokens: int, now: int) -> None:
+    def progressed(self, tokens: int, now: int, *, streamed: bool) -> None:
         """Its speed is the provider's own affair."""
 
     def finished(self, in_air: int, now: int) -> None:

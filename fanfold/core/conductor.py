@@ -164,7 +164,7 @@ class Conductor(Tail):
         if isinstance(outcome, Fault):
             self._heard_of(record, outcome, now)
         else:
-            self._delivered(record, lane, took, usage.tokens_out, now)
+            self._delivered(record, lane, took, outcome, now)
         twin = record.other()
         if not counted:
             self._close_if_done(run, now)  # it was the last thing to wait for, perhaps
@@ -185,10 +185,14 @@ class Conductor(Tail):
                 cell.service = took
                 self._answered(cell, outcome, now)
 
-    def _delivered(self, record: CallRecord, lane: Lane, took: int, tokens_out: int, now: int) -> None:
+    def _delivered(self, record: CallRecord, lane: Lane, took: int, reply: Reply, now: int) -> None:
         """What an answer teaches of its lane, whether or not it still counts."""
+        tokens_out = reply.usage.tokens_out
         lane.proven = True
-        lane.concurrency.progressed(max(0, tokens_out - record.heard), now)
+        lane.limiter.heard(reply.told, now, sent_at=record.started)
+        if reply.told:
+            lane.is_limited()
+        lane.concurrency.progressed(max(0, tokens_out - record.heard), now, streamed=record.first is not None)
         lane.concurrency.finished(lane.in_air + 1, now)
         lane.retries.succeeded()
         lane.late.answered(took, None if record.first is None else record.started + took - record.first, tokens_out)

@@ -8,8 +8,9 @@ from heapq import heappop, heappush, heapreplace
 
 from fanfold.core.breaker import Breaker
 from fanfold.core.budget import RetryBudget
-from fanfold.core.concurrency import Concurrency
+from fanfold.core.concurrency import Concurrency, Hosted
 from fanfold.core.hedge import Hedging
+from fanfold.core.knee import Knee
 from fanfold.core.limiter import Limiter
 from fanfold.core.run import Run
 from fanfold.spec.calls import Fault
@@ -50,8 +51,11 @@ class Turns:
         return None
 
 
+HOSTED = 512  # calls in the air of a lane whose limits are elsewhere: so that sockets and memory have an end
+
+
 @dataclass(frozen=True)
-class Pace:
+class Hold:
     """What keeps the next call of a lane from starting, as `spec.events.Paced` tells it."""
 
     by: str
@@ -82,6 +86,11 @@ class Lane:
     def cap(self) -> int:
         """Calls in the air at once."""
         return self.concurrency.cap
+
+    def is_limited(self) -> None:
+        """It has limits of its own: then they are what counts, not the knee of its throughput."""
+        if isinstance(self.concurrency, Knee):
+            self.concurrency = Hosted(HOSTED)
 
     @property
     def window(self) -> int:

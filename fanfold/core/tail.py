@@ -24,7 +24,7 @@ class Tail(Traffic):
         if record.first is None:
             record.first = now
             lane.late.first(now - record.started)
-        lane.concurrency.progressed(tokens - record.heard, now)
+        lane.concurrency.progressed(tokens - record.heard, now, streamed=True)
         record.heard = tokens
         if record.other() < 0 and not record.doom and self._crawls(record, lane, now):
             self._hedge(record, now)

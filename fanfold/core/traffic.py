@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from fanfold.core.commands import ANSWER, JUDGE, Call
 from fanfold.core.fates import Fates
-from fanfold.core.lane import Lane, Pace
-from fanfold.core.retry import WAIT_MOST_S, asked, backoff
+from fanfold.core.lane import Hold, Lane
+from fanfold.core.retry import WAIT_MOST_S, asked
 from fanfold.core.run import CallRecord, Cell, Run
 from fanfold.core.states import State
 from fanfold.spec.calls import Fault, Scope
 from fanfold.spec.errors import Code
 from fanfold.spec.events import Called, Paced
 
-TRIAL = 3  # purpose of draws
+TRIAL, SPREAD = 3, 4  # purposes of draws
 ILL = frozenset({Code.TRANSIENT, Code.TIMEOUT})
 OVERLOADED = frozenset({503, 529})
 PACED_EVERY = 5_000_000  # µs between two tellings of what holds a run back
@@ -37,22 +37,22 @@ class Traffic(Fates):
             cell.move(State.CALLING)
             cell.call = self._send(cell, lane, now).id
         if lane.in_air >= lane.cap and (run := lane.to_send.first()) is not None:
-            self._tell_pace(run, Pace("concurrency", limit=lane.cap), lane, now)
+            self._tell_pace(run, Hold("concurrency", limit=lane.cap), lane, now)
 
     def _hold_back(self, run: Run, lane: Lane, now: int) -> None:
         """A limit keeps the next call from starting: the views are told which, now and then."""
         if self._may_tell(run, lane, now):
-            self._tell_pace(run, self._pace(lane, now), lane, now)
+            self._tell_pace(run, self._hold(lane, now), lane, now)
 
-    def _pace(self, lane: Lane, now: int) -> Pace:
+    def _hold(self, lane: Lane, now: int) -> Hold:
         if not lane.breaker.closed or lane.limiter.gate > now:
-            return Pace("wait")
-        return Pace(*lane.limiter.binding(now))
+            return Hold("wait")
+        return Hold(*lane.limiter.binding(now))
 
-    def _tell_pace(self, run: Run, pace: Pace, lane: Lane, now: int) -> None:
-        if run.paced.get(lane.index, ("", 0))[0] != pace.by or self._may_tell(run, lane, now):
-            run.paced[lane.index] = (pace.by, now)
-            self._emit(run, Paced, now, lane.index, pace.by, pace.share, pace.limit, pace.source)
+    def _tell_pace(self, run: Run, hold: Hold, lane: Lane, now: int) -> None:
+        if run.paced.get(lane.index, ("", 0))[0] != hold.by or self._may_tell(run, lane, now):
+            run.paced[lane.index] = (hold.by, now)
+            self._emit(run, Paced, now, lane.index, hold.by, hold.share, hold.limit, hold.source)
 
     def _may_tell(self, run: Run, lane: Lane, now: int) -> bool:
         return now >= run.paced.get(lane.index, ("", -PACED_EVERY))[1] + PACED_EVERY
@@ -101,7 +101,11 @@ class Traffic(Fates):
             run.refused.setdefault((record.cell.rule.index, record.lane), fault)
             self._reroute(run, [record.cell.rule], now)
         elif fault.code == Code.RATE_LIMITED:
-            lane.limiter.throttled(backoff(0, 1.0) if fault.retry_after_s is None else asked(fault.retry_after_s, 0.0), now)
+            lane.is_limited()
+            wait = None if fault.retry_after_s is None else asked(fault.retry_after_s, 0.0)
+            lane.limiter.throttled(
+                wait, now, sent_at=record.started, refused=fault.refused, told=fault.told, jitter=record.cell.draw(SPREAD)
+            )
         lane.proven = lane.proven or fault.status > 0
         if fault.status in OVERLOADED:
             lane.concurrency.overloaded(record.started, now)

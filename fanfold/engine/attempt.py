@@ -186,8 +186,9 @@ class Attempts:
         try:
             value = step.shape.parse(answer.text)
         except Unfit as error:
-            return Reply(usage=answer.usage, check="schema", finding=str(error))
-        return await self._reply(job, step, command.cell, value, answer, landing)
+            return Reply(usage=answer.usage, told=answer.told, check="schema", finding=str(error))
+        outcome = await self._reply(job, step, command.cell, value, answer, landing)
+        return replace(outcome, told=answer.told) if answer.told else outcome
 
     def _request(self, step: StepWork, route: Route, command: Call) -> Request:
         work: Prompted = command.cell.work
@@ -294,7 +295,8 @@ class Attempts:
             verdict, _ = shape.parse(answer.text)
         except Unfit as error:
             return Fault(code=Code.MALFORMED, message=f"the judge's answer: {error}", usage=answer.usage)
-        return await self._verdict(judge.accept, verdict, answer)
+        outcome = await self._verdict(judge.accept, verdict, answer)
+        return replace(outcome, told=answer.told) if answer.told else outcome
 
     async def _verdict(self, accept: Callable[[Any], bool] | None, verdict: Any, answer: Answer) -> Reply | Fault:
         try:

@@ -1,0 +1,97 @@
+"""The knee is found on the throughput curves of real servers, from above and from below, and nothing else moves the cap."""
+
+from __future__ import annotations
+
+import math
+from random import Random
+
+import pytest
+
+from fanfold.core.knee import Knee
+
+SECOND = 1_000_000
+CURVES = {  # calls in the air -> tokens per second
+    "30B on a B200": {1: 260, 8: 1900, 64: 8100, 128: 11600, 256: 15600, 512: 18700, 1024: 18800},
+    "49B, collapsing": {1: 90, 8: 700, 16: 1350, 32: 2500, 64: 3800, 128: 2900, 256: 1600, 1024: 800},
+    "8B on a 4090": {1: 62, 4: 210, 8: 400, 16: 690, 32: 1010, 48: 1190, 64: 1200, 1024: 1200},
+    "one at a time": {1: 50, 1024: 50},
+}
+
+
+def throughput(curve: dict[int, int], n: int) -> float:
+    known = sorted(curve)
+    if n >= known[-1]:
+        return curve[known[-1]]
+    low = max(k for k in known if k <= n)
+    high = min(k for k in known if k > n)
+    share = (math.log(n) - math.log(low)) / (math.log(high) - math.log(low))
+    return math.exp(math.log(curve[low]) * (1 - share) + math.log(curve[high]) * share)
+
+
+def served(knee: Knee, curve: dict[int, int], seconds: float, seed: int, *, streamed: bool = True, waiting: int = 1 << 30) -> float:
+    """Tokens per second of a server that shares itself among all calls in the air, in the second half of the time."""
+    rng, now, tokens, half = Random(seed), 0.0, 0.0, 0.0
+    air: list[list[float]] = []
+    while now < seconds:
+        while len(air) < min(knee.cap, waiting):
+            length = max(5.0, rng.lognormvariate(math.log(400) - 0.35, 0.83))  # mean 400, as much spread as mean
+            air.append([length, length])
+        rate = throughput(curve, len(air)) / len(air)
+        took = min(call[0] for call in air) / rate
+        now += took
+        done = took * rate
+        for call in air:
+            call[0] -= done
+        if streamed:
+            knee.progressed(round(done * len(air)), round(now * SECOND), streamed=True)
+        for call in [call for call in air if call[0] <= 1e-9]:
+            air.remove(call)
+            if not streamed:
+                knee.progressed(round(call[1]), round(now * SECOND), streamed=False)
+            knee.finished(len(air) + 1, round(now * SECOND))
+        tokens += done * (len(air) + 1)
+        half = tokens if now <= seconds / 2 else half
+    return (tokens - half) / (seconds / 2)
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+@pytest.mark.parametrize("name", CURVES)
+def test_it_serves_at_least_eight_tenths_of_the_peak(name, streamed):
+    curve = CURVES[name]
+    shares = []
+    for seed in range(3):
+        knee = Knee()
+        shares.append(served(knee, curve, 1200, seed, streamed=streamed) / max(curve.values()))
+    assert sorted(shares)[1] >= 0.8, f"{name}: {shares}"
+
+
+def test_where_more_calls_bring_nothing_few_are_sent():
+    knee = Knee()
+    served(knee, CURVES["one at a time"], 20_000, 1)
+    assert knee.cap <= 4
+
+
+def test_too_little_to_do_changes_nothing():
+    knee = Knee()
+    served(knee, CURVES["30B on a B200"], 300, 1, waiting=20)
+    assert knee.cap == 64
+
+
+def test_an_overload_cuts_once():
+    knee = Knee(start=100)
+    knee.overloaded(sent=10, now=20)
+    assert knee.cap == 70
+    knee.overloaded(sent=15, now=21)
+    assert knee.cap == 70, "sent before the cut: it says nothing new"
+    knee.overloaded(sent=30, now=40)
+    assert knee.cap == 49
+
+
+def test_the_cap_stays_within_its_bounds():
+    knee = Knee(start=4, least=2, most=8)
+    for seed in range(5):
+        served(knee, CURVES["30B on a B200"], 300, seed)
+        assert 2 <= knee.cap <= 8
+    for now in range(1, 100):
+        knee.overloaded(sent=now * 10 + 1, now=now * 10 + 2)
+    assert knee.cap == 2
