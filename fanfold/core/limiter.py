@@ -42,9 +42,7 @@ class Limiter:
     learns: whether it feels its way where limits are not known, and learns from refusals. Without, only the gate heeds them.
     """
 
-    def __init__(
-        self, declared: Sequence[tuple[str, Dimension]] = (), *, charge: str = "sum", learns: bool = False
-    ) -> None:
+    def __init__(self, declared: Sequence[tuple[str, Dimension]] = (), *, charge: str = "sum", learns: bool = False) -> None:
         assert charge in CHARGES, charge
         self.dimensions = tuple(declared)
         self.charge = charge
@@ -125,7 +123,14 @@ class Limiter:
         return self._quotas.get(key)
 
     def throttled(
-        self, wait: int | None, now: int, *, sent_at: int | None = None, refused: str = "", told: Sequence[Told] = (), jitter: float = 0.0
+        self,
+        wait: int | None,
+        now: int,
+        *,
+        sent_at: int | None = None,
+        refused: str = "",
+        told: Sequence[Told] = (),
+        jitter: float = 0.0,
     ) -> None:
         """A 429 came, to a call sent at `sent_at`: nothing starts for `wait` microseconds, and up to a tenth longer.
 
@@ -137,10 +142,10 @@ class Limiter:
         knew = set(self._quotas)
         self.heard(told, now, sent_at=sent_at)
         exhausted = {(t.counts, t.span_s) for t in told if t.remaining == 0} | {key for key in self._quotas if key[0] == refused}
-        for key in exhausted & set(self._quotas):
-            self._quotas[key].refused(now, contradicts=key in knew)
-        new = bool(exhausted & (set(self._quotas) - knew))
-        opens = self._pace.refused(wait, now if sent_at is None else sent_at, now, jitter, learned=new)
+        known = sorted(exhausted & set(self._quotas))
+        unexplained = [self._quotas[key].refused(now, contradicts=key in knew) for key in known]
+        explained = bool(known) and not any(unexplained)
+        opens = self._pace.refused(wait, now if sent_at is None else sent_at, now, jitter, explained=explained)
         if opens is not None:
             self.gate = max(self.gate, opens)
 
@@ -148,7 +153,11 @@ class Limiter:
 
     def binding(self, now: int) -> tuple[str, float, int, str]:
         """What keeps the next call from starting: (what is counted, used share of its limit, the limit per minute, who said so)."""
-        found = [(d.open_at(1, now), d.share(now), kind, d.per_minute, "declared") for kind, d in self.dimensions if isinstance(d, Window)]
+        found = [
+            (d.open_at(1, now), d.share(now), kind, d.per_minute, "declared")
+            for kind, d in self.dimensions
+            if isinstance(d, Window)
+        ]
         found += [(q.open_at(1, now), q.share(now), kind, q.per_minute, "told") for (kind, _), q in self._quotas.items()]
         pace = self._pace
         if pace is not None and pace.law in (Law.PROBE, Law.STEADY):

@@ -16,7 +16,9 @@ as late again as the measure is long: refusals are geometric in time, and each m
 
 from __future__ import annotations
 
+from collections import deque
 from enum import Enum
+from math import ceil, log10
 
 from fanfold.core.window import MINUTE, SECOND
 
@@ -24,10 +26,11 @@ QUICK, QUICK_APART = 32, 4_000
 RAMP = 8.0  # calls a second
 APART_LEAST, APART_MOST, PROBE_APART = 5_000, 25_000, 12_500
 GROWTH_MOST = 20  # doublings
-HOLD_LEAST, HOLD_MOST = 2 * SECOND, MINUTE
+HOLD_LEAST, HOLD_MOST = 10 * SECOND, MINUTE
 MEMORY = 2 * MINUTE  # of the measure
 CALM = 5 * MINUTE
 BACKOFF, BACKOFF_MOST = SECOND // 2, 20 * SECOND
+MARGIN = 0.5  # of a call, for what the network shifts
 NEAR = 1e-6
 
 
@@ -41,14 +44,17 @@ class Law(Enum):
 class Tank:
     """Calls that may start: refilled at `rate` a second, at most `capacity` of them."""
 
-    __slots__ = ("at", "capacity", "level", "rate")
+    __slots__ = ("at", "capacity", "full_at", "level", "rate")
 
     def __init__(self, capacity: float, rate: float) -> None:
         self.capacity, self.rate, self.level = capacity, rate, capacity
-        self.at = 0
+        self.at = self.full_at = 0
 
     def fill(self, now: int) -> None:
+        """full_at: since when nobody takes what there is."""
         if now > self.at:
+            if self.level < self.capacity:
+                self.full_at = self.at + self.short_for(self.capacity)
             self.level = min(self.capacity, self.level + (now - self.at) * self.rate / SECOND)
             self.at = now
 
@@ -69,9 +75,11 @@ class Pace:
         self._from = 0  # when the gate opens
         self._apart = QUICK_APART
         self._last = -MINUTE
+        self._starts: deque[int] = deque(maxlen=256)
         self._accepted = 0  # started, and not refused
         self._mark, self._mark_at, self._was_full = 0, -1, True  # accepted at the last moment when the level was known
-        self._sum, self._time = 0.0, 0  # the measure: calls, in microseconds
+        self._sum, self._time, self._lost = 0.0, 0, 0.0  # the measure: calls, in microseconds, and what else there was
+        self._opens_full = False
         self._hold = 0
         self._cut_at = -1
         self._grown_at = 0
@@ -92,6 +100,7 @@ class Pace:
         self.tank.level -= 1
         self._last = at
         self._accepted += 1
+        self._starts.append(at)
 
     def _spacing(self) -> int:
         """Doubling brings calls closer together as well."""
@@ -110,20 +119,25 @@ class Pace:
         if tank.level < 2 and now > self._from:
             self._needed += min(now - max(tank.at, self._from), tank.short_for(2.0))
         tank.fill(now)
-        if tank.level >= tank.capacity - NEAR:
-            self._rested(now)
+        if self._rested(now):
+            self._mark, self._mark_at, self._was_full = self._accepted, now, True
         tank.rate = self._rate()
         if self.law is Law.STEADY and now - self._grown_at >= CALM:
             tank.capacity += tank.capacity / 2
             self._grown_at = now
 
-    def _rested(self, now: int) -> None:
-        """Nobody took what there was: the provider's bucket is full, and what was accepted says nothing of its rate."""
-        if now > self._from:
-            self._mark, self._mark_at, self._was_full = self._accepted, now, True
+    def _rested(self, now: int) -> bool:
+        """Whether the provider's bucket is full, as far as we know: then what was accepted before says nothing of its rate."""
+        if self.law is not Law.KNOWN:
+            return self.tank.level >= self.tank.capacity - NEAR and now - max(self._from, self.tank.full_at) > SECOND
+        assert self.known is not None
+        took = now - self._mark_at
+        return took > SECOND and (self._accepted - self._mark) * 2 * SECOND < self.known * took
 
     def _rate(self) -> float:
         needed = self._needed / SECOND
+        if self.law is Law.PROBE:  # perhaps as much comes back in each wait as passed at first: that is tried out first
+            return self._base * (1 + min(needed, 1.0) / 4) * 2 ** min(max(0.0, needed - 1), GROWTH_MOST)
         if self.law is not Law.STEADY:
             return float(self._base * 2 ** min(needed, GROWTH_MOST))
         more = max(0.0, (self._needed - self._hold) / SECOND)
@@ -148,45 +162,59 @@ class Pace:
 
     # ================================================================ refusals
 
-    def refused(self, wait: int | None, sent: int, now: int, jitter: float, *, learned: bool) -> int | None:
+    def refused(self, wait: int | None, sent: int, now: int, jitter: float, *, explained: bool) -> int | None:
         """A 429 came. Returns when the gate opens, None when this refusal belongs to the last cut.
 
-        learned: it brought the limit that explains it; nobody knew better.
+        explained: a limit that was told with it, or tokens of which too few were left, are enough to explain it.
         """
         self._fill(now)
         self._accepted -= 1
+        after = self._starts_after(sent)
         if sent <= self._cut_at:
-            self._mark -= 1
+            self._mark -= sent < self._mark_at
+            self.tank.level = min(self.tank.level + 1, self._refilled(now - sent) - after)
             if wait is None:
                 return None
             self._from = max(self._from, now + _jittered(wait, jitter))
             return self._from
-        self._judge_credit()
+        self._judge_credit(after)
         waits = self._own_wait(jitter) if wait is None else _jittered(wait, jitter)
-        if not learned:
-            self._measure(waits, now)
+        if not explained:
+            self._measure(self._accepted - after - self._mark, max(1, sent - self._mark_at), waits, now)
         self._cut_at, self._from, self._needed = now, now + waits, 0
-        self._mark, self._mark_at, self._was_full = self._accepted, now, False
+        self._mark, self._mark_at, self._was_full = self._accepted - after, sent, False
         self._grown_at = now
-        self._empty(waits, now)
+        self._empty(waits, now - sent, after, now)
         return self._from
 
-    def _empty(self, waits: int, now: int) -> None:
-        """Nothing is left; what comes back while the gate is closed may be had, unless the wait is a penalty."""
+    def _starts_after(self, sent: int) -> int:
+        """What was started after that call: whether it was accepted is not known yet."""
+        n = 0
+        for at in reversed(self._starts):
+            if at <= sent:
+                break
+            n += 1
+        return n
+
+    def _refilled(self, time: int) -> float:
+        return time * self.tank.rate / SECOND - MARGIN
+
+    def _empty(self, waits: int, ago: int, after: int, now: int) -> None:
+        """Nothing was left; what comes back while the gate is closed may be had, unless the wait is a penalty."""
         tank = self.tank
-        tank.rate = self._rate()
-        tank.at = now
+        tank.rate, tank.at = self._rate(), now
         self._expected = 0.0
         if self.law in (Law.STEADY, Law.PROBE):
             gained = min(tank.capacity, waits * tank.rate / SECOND)
-            tank.level = (self._credit - 1) * gained - (0.5 if self.law is Law.STEADY else 0.0)
+            self._opens_full = waits * tank.rate / SECOND > tank.capacity - 1
+            tank.level = self._refilled(ago) - after - (1 - self._credit) * gained
             self._expected = self._credit * gained
         else:
             tank.level = min(tank.level, 0.0)
 
-    def _judge_credit(self) -> None:
+    def _judge_credit(self, after: int) -> None:
         """Did the provider's bucket fill while the gate was closed, as was thought?"""
-        passed = self._accepted - self._mark
+        passed = self._accepted - after - self._mark
         if self._expected >= 3 and not self._was_full:
             self._credit = self._credit / 2 if passed < self._expected / 4 else min(1.0, 2 * self._credit)
         elif self._credit < 1 and passed >= 8:
@@ -198,21 +226,20 @@ class Pace:
         d = min(BACKOFF << min(self._backoffs, 16), BACKOFF_MOST)
         return d // 2 + int(jitter * (d // 2))
 
-    def _measure(self, waits: int, now: int) -> None:
+    def _measure(self, m: int, took: int, waits: int, now: int) -> None:
         """What was accepted since the level was last known says how fast the bucket fills, and how much it holds."""
-        m, took = self._accepted - self._mark, max(1, now - self._mark_at)
-        if self.law in (Law.START, Law.KNOWN):
+        if self.law in (Law.START, Law.KNOWN) or (self.law is Law.PROBE and self._was_full):
             self._first_cut(m, took, waits)
             return
         if self._was_full:
             self.tank.capacity = max(1.0, min(self.tank.capacity, m - self._base * took / SECOND))
             return
         calls, time = self._best(m, took, now)
-        self._remember(calls, time)
-        edge = (self._sum + 1) * SECOND / self._time
+        self._remember(calls, time, 1.0 if self._opens_full else 0.5)
+        edge = round_between(self._sum / self._time * MINUTE, (self._sum + self._lost + 0.5) / self._time * MINUTE) / 60
         self.law = Law.STEADY
         self._base = edge if self.known is None else min(edge, self.known)
-        self._hold = min(HOLD_MOST, max(HOLD_LEAST, self._time // 2))
+        self._hold = min(HOLD_MOST, max(HOLD_LEAST, self._time))
         self._apart = min(APART_MOST, max(APART_LEAST, int(SECOND / self._base / 16)))
 
     def _first_cut(self, m: int, took: int, waits: int) -> None:
@@ -236,15 +263,15 @@ class Pace:
             return rest, since
         return m, took
 
-    def _remember(self, calls: float, time: int) -> None:
+    def _remember(self, calls: float, time: int, lost: float = 0.5) -> None:
         """Add to the measure, unless it contradicts it: then the limit has changed."""
         if self._time:
             foreseen = self._sum * time / self._time
             if abs(calls - foreseen) > max(3.0, 0.2 * foreseen):
-                self._sum, self._time = 0.0, 0
+                self._sum, self._time, self._lost = 0.0, 0, 0.0
         if self._time > MEMORY:
-            self._sum, self._time = self._sum / 2, self._time // 2
-        self._sum, self._time = self._sum + calls, self._time + time
+            self._sum, self._time, self._lost = self._sum / 2, self._time // 2, self._lost / 2
+        self._sum, self._time, self._lost = self._sum + calls, self._time + time, self._lost + lost
 
     # ================================================================ what is told of it
 
@@ -258,6 +285,18 @@ class Pace:
 
     def __repr__(self) -> str:
         return f"{self.law.value} {self.tank.rate * 60:.0f}/min"
+
+
+def round_between(low: float, high: float) -> float:
+    """The roundest number between two: limits are made by people."""
+    step = 10.0 ** ceil(log10(high)) if high > 1 else 1.0
+    while step >= 1:
+        for unit in (step, step / 2):
+            found = round((low + high) / 2 / unit) * unit
+            if found and low <= found <= high:
+                return found
+        step /= 10
+    return (low + high) / 2
 
 
 def _jittered(wait: int, jitter: float) -> int:

@@ -7,11 +7,13 @@ only lowered to what holds in both cases, and raised only when nothing of ours w
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import deque
 
 from fanfold.core.window import MINUTE, REQUESTS, SECOND, Bucket
 from fanfold.spec.calls import Told
 
 READINGS = 16  # of the capacity, that one keeps the largest of: remainders are rounded down
+OFTEN = 4  # refusals in a minute that are more than a slip of the estimates
 CALM = 5 * MINUTE  # without a contradiction, and a shrunk burst grows again
 ROUNDED = 1000  # tokens to which some providers round a remainder
 
@@ -53,6 +55,7 @@ class Quota(Bucket):
         self._shrunk: int | None = None
         self._shrunk_at = 0
         self.tat = -span
+        self._refusals = deque([-MINUTE] * OFTEN, maxlen=OFTEN)
 
     def hear(self, told: Told, since: int, age: int, now: int) -> None:
         """A call that was sent `age` ago brought this; `since` is what was booked after it."""
@@ -100,10 +103,12 @@ class Quota(Bucket):
         else:
             self.burst = self._shrunk
 
-    def refused(self, now: int, *, contradicts: bool) -> None:
-        """It said no: nothing is left. contradicts: it was thought that there was room."""
+    def refused(self, now: int, *, contradicts: bool) -> bool:
+        """It said no: nothing is left. contradicts: it was thought that there was room. Returns whether that happens often."""
         self.tat = max(self.tat, now)
         if contradicts and not self._read:
             self._shrunk = max(min(SECOND, self.span), self.time_of(1), self.burst // 4)
             self._shrunk_at = now
         self._grow(now)
+        self._refusals.append(now)
+        return contradicts and (self.counts == REQUESTS or now - self._refusals[0] < MINUTE)

@@ -79,7 +79,7 @@ class Service:
                 tub.level -= 1
 
     def ask(self, now: float) -> str:
-        """"" when admitted, else which limit says no."""
+        """ "" when admitted, else which limit says no."""
         if self.change is not None and now >= self.change[0]:
             tub = self.tubs["requests"]
             tub.fill(now)
@@ -129,7 +129,13 @@ class Outcome:
 
 
 def drive(
-    limiter: Limiter, service: Service, calls: int, *, cap: int = 10_000, sizes: tuple[int, int] = (300, 400), arrive: Sequence[float] = ()
+    limiter: Limiter,
+    service: Service,
+    calls: int,
+    *,
+    cap: int = 10_000,
+    sizes: tuple[int, int] = (300, 400),
+    arrive: Sequence[float] = (),
 ) -> Outcome:
     """Peek the head, wait, book. A refused call waits again with the rest. Returns when all are answered."""
     rng, order = Random(service.seed + 1), count()
