@@ -14,6 +14,7 @@ import msgspec
 
 from fanfold.providers.account import Account
 from fanfold.providers.chat import ChatStream, decode
+from fanfold.providers.limits import DAILY_HOSTS, told
 from fanfold.providers.profile import Profile
 from fanfold.providers.reading import Unreadable, parse
 from fanfold.providers.schema import Strict, response_name, strict_subset, without_added_nulls
@@ -61,7 +62,8 @@ class OpenAI:
 
     def __init__(self, wire: Wire, base_url: str = PROFILE.base_url, api_key: str | None = None) -> None:
         self._wire, self._account = wire, Account(base_url, api_key)
-        self._own = urlsplit(base_url).hostname == OWN_HOST
+        hostname = urlsplit(base_url).hostname
+        self._own, self._daily = hostname == OWN_HOST, hostname in DAILY_HOSTS
         url, host = self._account.url("/chat/completions"), self._account.host
         self._plain = Target(url, host, {**HEADERS, **self._account.bearer(), "Accept": "application/json"})
         self._streaming = Target(url, host, {**HEADERS, **self._account.bearer(), "Accept": "text/event-stream"})
@@ -97,7 +99,7 @@ class OpenAI:
             outcome = chat.end({}, request, received, self._account.hide)
             return outcome if isinstance(outcome, Answer) else _maybe_charged(outcome, request, chat.text)
         if received.streamed:
-            return chat.end(received.headers, request, None, self._account.hide)
+            return self._limited(chat.end(received.headers, request, None, self._account.hide), received.headers)
         outcome = self._decoded(received.status, received.headers, received.body, request)
         if isinstance(outcome, Answer):
             heard(Chunk(outcome.text))  # it would not stream: then all of it is one piece
@@ -106,8 +108,16 @@ class OpenAI:
     def _decoded(self, status: int, headers: Mapping[str, str], body: bytes, request: Request) -> Answer | Fault:
         outcome = decode(status, headers, body, request)
         if isinstance(outcome, Fault) and (hidden := self._account.hide(body)) is not body:
-            return decode(status, headers, hidden, request)
-        return outcome
+            outcome = decode(status, headers, hidden, request)
+        return self._limited(outcome, headers)
+
+    def _limited(self, outcome: Answer | Fault, headers: Mapping[str, str]) -> Answer | Fault:
+        """Some limit requests by the day, and do not say so."""
+        if not self._daily:
+            return outcome
+        misread = told(headers)
+        worded = tuple(limit for limit in outcome.told if limit not in misread)
+        return msgspec.structs.replace(outcome, told=(*told(headers, requests_per="day"), *worded))
 
     def _strict(self, schema: dict[str, Any]) -> Strict:
         """Converted once a step: its cells share the schema. The schema is kept too, so that its id stays its own."""

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from fanfold.providers.limits import all_told, told
 from fanfold.providers.reading import field, parse, quoted, text
 from fanfold.providers.waits import asked_in, wait_s
 from fanfold.spec.calls import Fault, Scope
@@ -27,6 +28,7 @@ OUT_OF_MONEY = (
 KEY_HINT = "check the API key, and what it may do"
 QUOTA_HINT = "the account has no credit or quota left: check its billing and spending limits"
 MODEL_HINT = "check the model name, and whether this account may use it"
+LONG_HINT = "shorten the prompt or what it gathers, or choose a model with a longer context"
 URL_HINT = "check the base URL: for most servers it ends in /v1"
 
 
@@ -40,7 +42,10 @@ class ErrorDocument(NamedTuple):
 
 
 class Row(NamedTuple):
-    """statuses: where it applies. names: error codes and types. wording: what its message says. params: what it refuses."""
+    """statuses: where it applies. names: error codes and types. wording: what its message says. params: what it refuses.
+
+    overload: the server has too much to do, whoever asks.
+    """
 
     statuses: range | tuple[int, ...]
     code: Code
@@ -49,6 +54,7 @@ class Row(NamedTuple):
     names: str = ""
     wording: str = ""
     params: str = ""
+    overload: bool = False
 
     def fits(self, status: int, error: ErrorDocument) -> bool:
         if status not in self.statuses:
@@ -67,8 +73,11 @@ TABLE = (
     ),
     Row((400, 401, 403), Code.QUOTA, Scope.LANE, QUOTA_HINT, wording=OUT_OF_MONEY),
     Row(
-        (400, 413, 422, 429, 500), Code.TOO_LONG, Scope.CELL,
-        "shorten the prompt or what it gathers, or choose a model with a longer context",
+        (429,), Code.TOO_LONG, Scope.CELL, LONG_HINT,  # apart from "too many tokens", which here means too many a minute
+        names=r"context_length_exceeded|request_too_large|prompt_too_long", wording=r"request too large|context length",
+    ),
+    Row(
+        (400, 413, 422, 500), Code.TOO_LONG, Scope.CELL, LONG_HINT,
         names=r"context_length_exceeded|string_above_max_length|exceed_context_size_error|request_too_large|prompt_too_long",
         wording=r"context (length|window|size)|request too large|(prompt|input|request|messages?)\b.{0,40}\b(too long|longer than)"
         r"|reduce the length|too many (input )?tokens|input token count|maximum (input|prompt|allowed) (length|tokens)"
@@ -101,13 +110,20 @@ TABLE = (
     Row((401, 403), Code.AUTH, Scope.LANE, KEY_HINT),
     Row((410,), Code.BAD_REQUEST, Scope.LANE, MODEL_HINT),
     Row((404, 405), Code.BAD_REQUEST, Scope.LANE, URL_HINT),
+    Row(
+        (429, *range(500, 600)), Code.TRANSIENT, names=r"overloaded|slow_down|over_capacity",
+        wording=r"\boverloaded\b|\bover capacity\b", overload=True,
+    ),
     Row((429,), Code.RATE_LIMITED),
+    Row((503, 529), Code.TRANSIENT, overload=True),
     Row((408, 409, 425), Code.TRANSIENT),
     Row(range(500, 600), Code.TRANSIENT),
     Row(range(300, 400), Code.BAD_REQUEST, Scope.ENDPOINT, "redirects are not followed: give the final address as base URL"),
     Row(range(0, 1000), Code.BAD_REQUEST),
 )  # fmt: skip
 _OUT_OF_QUOTA = TABLE[1]
+_TOO_LARGE = TABLE[3]
+_REQUESTED = re.compile(r"\blimit:? ([0-9]{1,15})\b.{0,60}?\brequested:? ([0-9]{1,15})\b", re.IGNORECASE)
 
 _STATUS_OF = {
     "rate_limit_exceeded": 429, "rate_limit_error": 429, "too_many_requests": 429, "resource_exhausted": 429,
@@ -136,7 +152,7 @@ def classify_inner(headers: Mapping[str, str], body: bytes) -> Fault:
     if inner:
         return _fault(inner, headers, body, error)
     message = f"an error instead of an answer: {error.message}"
-    return Fault(code=Code.MALFORMED, message=message, headers=limit_headers(headers), status=200)
+    return Fault(code=Code.MALFORMED, message=message, headers=limit_headers(headers), told=told(headers), status=200)
 
 
 def read_error(body: bytes) -> ErrorDocument:
@@ -169,23 +185,26 @@ def _fault(status: int, headers: Mapping[str, str], body: bytes, error: ErrorDoc
     if headers.get("x-should-retry", "").strip().lower() == "false" and code in (Code.RATE_LIMITED, Code.TRANSIENT):
         code = Code.QUOTA if code is Code.RATE_LIMITED else Code.BAD_REQUEST
         hint = "the server says that another try would not help"
+    limits, refused = all_told(headers, body, error.message) if code is Code.RATE_LIMITED else (told(headers), "")
     where = f" to {quoted(headers.get('location', '').partition('?')[0])}" if 300 <= status < 400 else ""
     where += f" ({quoted(error.param, 60)})" if error.param not in error.message else ""
     return Fault(
         code=code, message=f"HTTP {status}{where}: {error.message}", hint=hint, retry_after_s=wait, scope=row.scope,
-        headers=limit_headers(headers), status=status,
+        headers=limit_headers(headers), told=limits, refused=refused, overload=row.overload, status=status,
     )  # fmt: skip
 
 
 def _row(status: int, error: ErrorDocument, body: bytes) -> Row:
     if status == 429 and _spent(error, body):
         return _OUT_OF_QUOTA
+    if status == 429 and (sizes := _REQUESTED.search(error.message)) and int(sizes.group(2)) > int(sizes.group(1)):
+        return _TOO_LARGE  # it would not fit if nothing else had been asked for
     return next(row for row in TABLE if row.fits(status, error))
 
 
 def _spent(error: ErrorDocument, body: bytes) -> bool:
     """A 429 that no waiting cures. Google's words about billing also come with limits per minute: then it names a wait."""
-    if b"PerDay" in body or re.search(r"limit: 0\b", error.message):
+    if b"PerDay" in body or re.search(r"\blimit:? 0\b(?![.,][0-9])", error.message):
         return True  # a quota by the day, or none at all, ends no sooner than tomorrow
     if re.search(OUT_OF_MONEY, error.message.lower()) is None:
         return False

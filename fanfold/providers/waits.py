@@ -68,12 +68,12 @@ def _wishes(headers: Mapping[str, str], body: bytes) -> Iterator[float | None]:
     yield float(milliseconds) / 1000 if _NUMBER.fullmatch(milliseconds) else None
     said = headers.get("retry-after", "")
     yield duration_s(said)
-    yield _until(said, headers)
+    yield until_s(said, headers)
     yield asked_in(body[:_LONGEST_BODY].decode("utf-8", "replace"))
     yield _longest_reset(headers)
 
 
-def _until(text: str, headers: Mapping[str, str]) -> float | None:
+def until_s(text: str, headers: Mapping[str, str]) -> float | None:
     """A moment minus the server's Date. Without that Date it says nothing: our clock is not the server's."""
     then, now = _moment(text), _moment(headers.get("date", ""))
     return None if then is None or now is None else _sound((then - now).total_seconds())
@@ -105,7 +105,7 @@ def _longest_reset(headers: Mapping[str, str]) -> float | None:
         said = headers.get(name.replace("remaining", "reset"), "")
         reset = duration_s(said)
         if reset is None or (_NUMBER.fullmatch(said.strip()) and reset > 1e9):  # a date in seconds since the epoch
-            reset = _until(said, headers)
+            reset = until_s(said, headers)
         if reset is not None:
             longest = max(longest or 0.0, reset)
     return longest

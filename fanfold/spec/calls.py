@@ -93,6 +93,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
 
     retry_after_s: the server's own wish, None when it said nothing.
     usage: what was consumed all the same. told: what it says of limits. refused: which limit said no, as `Told.counts`, or "".
+    overload: the server has too much to do for everybody, whatever our own limits are.
     """
 
     code: str
@@ -104,6 +105,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     headers: dict[str, str] = {}
     told: tuple[Told, ...] = ()
     refused: str = ""
+    overload: bool = False
     status: int = 0
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fanfold.providers.taxonomy import KEY_HINT, MODEL_HINT, QUOTA_HINT, URL_HINT, classify, classify_inner
-from fanfold.spec.calls import Scope
+from fanfold.spec.calls import Scope, Told
 from fanfold.spec.errors import Code
 
 CELL, STEP, LANE, ENDPOINT = Scope.CELL, Scope.STEP, Scope.LANE, Scope.ENDPOINT
@@ -59,6 +59,9 @@ TABLE = [
     (429, GEMINI_MINUTE, Code.RATE_LIMITED, CELL, ""),
     (429, error("Limit 20, Used 20 on limit: 05"), Code.RATE_LIMITED, CELL, ""),
     (429, b"slow down", Code.RATE_LIMITED, CELL, ""),
+    (429, {"message": "Too many tokens, please wait before trying again."}, Code.RATE_LIMITED, CELL, ""),
+    (429, error("Rate limit reached on requests per day (RPD): Limit 200, Used 200, Requested 1. Please try again in 7m12s."), Code.RATE_LIMITED, CELL, ""),
+    (429, error("Quota exceeded for metric: input_token_count, limit: 250000\nPlease retry in 3s."), Code.RATE_LIMITED, CELL, ""),
     # length
     (429, error("Request too large for gpt-4: Limit 10000, Requested 12000", "tokens", "rate_limit_exceeded"), Code.TOO_LONG, CELL, None),
     (400, error("…", "invalid_request_error", "context_length_exceeded", "messages"), Code.TOO_LONG, CELL, None),
@@ -69,6 +72,8 @@ TABLE = [
     (400, {"error": "the request exceeds the available context size", "type": "exceed_context_size_error"}, Code.TOO_LONG, CELL, None),
     (400, {"error": {"message": "The input token count (1048577) exceeds the maximum number of tokens allowed"}}, Code.TOO_LONG, CELL, None),
     (413, error("Request too large for model"), Code.TOO_LONG, CELL, None),
+    (429, error("on tokens per min (TPM): Limit 10000, Requested 12000."), Code.TOO_LONG, CELL, None),
+    (429, error("on tokens per min (TPM): Limit 10000, Used 9000, Requested 2000. Try again in 6s"), Code.RATE_LIMITED, CELL, ""),
     (413, b"<html>413 Request Entity Too Large", BAD, CELL, ""),
     # filters
     (400, error("The response was filtered due to the prompt", "", "content_filter"), Code.FILTERED, CELL, None),
@@ -138,6 +143,44 @@ def test_a_refused_parameter_is_named():
 def test_the_server_knows_whether_to_try_again(status, said, code):
     fault = classify(status, {"x-should-retry": said}, b"")
     assert (fault.code, fault.headers) == (code, {"x-should-retry": said})
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "overload"),
+    [
+        (529, {"error": {"type": "overloaded_error", "message": "Overloaded"}}, True), (503, b"", True), (529, b"", True),
+        (503, error("The engine is currently overloaded", "server_error", "slow_down"), True),
+        (429, error("Engine is overloaded", "", "engine_overloaded"), True), (500, error("The model is overloaded. Please try again later."), True),
+        (500, b"", False), (502, b"", False), (504, b"", False), (408, b"", False), (429, b"slow down", False), (429, b"", False),
+        (400, error("overloaded"), False),
+    ],
+)  # fmt: skip
+def test_overload_is_everybodys(status, body, overload):
+    fault = classify(status, {"retry-after": "3"}, body if isinstance(body, bytes) else json.dumps(body).encode())
+    assert fault.overload is overload
+    assert fault.code == (Code.TRANSIENT if overload else fault.code)
+    assert fault.retry_after_s == (3 if fault.code in (Code.TRANSIENT, Code.RATE_LIMITED) else None)
+
+
+def test_a_server_that_says_to_try_again_does_not_make_money():
+    """x-should-retry goes before what is passing, never before what is final."""
+    for body, code in [
+        (error("You exceeded your current quota", "insufficient_quota"), Code.QUOTA),
+        (error("Request too large for gpt-4: Limit 10, Requested 12"), Code.TOO_LONG),
+        (error("Rate limit reached", "requests", "rate_limit_exceeded"), Code.RATE_LIMITED),
+    ]:
+        assert classify(429, {"x-should-retry": "true"}, json.dumps(body).encode()).code == code
+
+
+def test_a_refusal_says_which_limit_and_how_much():
+    words = "Rate limit reached for gpt-4o on requests per min (RPM): Limit 500, Used 500, Requested 1. Please try again in 120ms."
+    fault = classify(429, {"x-ratelimit-remaining-tokens": "77", "x-ratelimit-limit-tokens": "1000"}, json.dumps(error(words)).encode())
+    assert fault.refused == "requests"
+    assert fault.told == (
+        Told(counts="tokens", limit=1000, remaining=77),
+        Told(counts="requests", limit=500),
+    )
+    assert classify(503, {"x-ratelimit-remaining-tokens": "77"}, b"").told == (Told(counts="tokens", remaining=77),)
 
 
 def test_waits_and_limits_are_passed_on():
