@@ -20,7 +20,7 @@ from fanfold.spec.compiled import CompiledPlan
 from fanfold.spec.errors import Code, PlanError
 from fanfold.spec.plan import Limits
 from fanfold.spec.ports import Store
-from fanfold.wiring import DEFAULT_CONCURRENT, SIMULATED, Settings, Wiring, default_model, open_store, split_model, wire_steps
+from fanfold.wiring import SIMULATED, Settings, Wiring, default_model, open_store, split_model, wire_steps
 
 
 class Nobody:
@@ -45,7 +45,7 @@ def ask(
     needs_model = any(s.step.function is None and not (s.step.model or plan.plan.model) for s in plan.steps)
     model = model or (default_model() if needs_model and settings.provider is None else SIMULATED)
     known = settings.provider is None or isinstance(settings.provider, Nobody)
-    alone = replace(settings, provider=Nobody())
+    alone = replace(settings, provider=Nobody(), dry=known)
     conductor = Conductor()
     works, rules = wire_steps(plan, Wiring(alone, conductor), model)
     names = [lane.name for lane in conductor.lanes]
@@ -67,7 +67,7 @@ def ask(
         return fresh
 
     return Asked(
-        plan, tuple(steps), model, open_lanes, settings.limits, DEFAULT_CONCURRENT,
+        plan, tuple(steps), model, open_lanes, settings.limits, max((lane.cap for lane in conductor.lanes[LOCAL + 1 :]), default=1),
         None if deadline_s is None else round(deadline_s * 1e6), prices=prices,
         free=frozenset(name for name, kind in kinds.items() if kind == "sim"), base_url=settings.base_url,
     )  # fmt: skip

@@ -40,7 +40,10 @@ KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GOOGLE_API_KEY", "GEMINI_API_KEY
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How an engine reaches its models. provider: used for every model, in tests. seed: of the simulated provider."""
+    """How an engine reaches its models. provider: used for every model, in tests. seed: of the simulated provider.
+
+    dry: nothing is ever called; lanes are as they would be with the providers that the models name.
+    """
 
     base_url: str | None = None
     api_key: str | None = None
@@ -50,6 +53,7 @@ class Settings:
     attempts: int | None = None
     seed: int = 0
     provider: Provider | None = None
+    dry: bool = False
 
 
 def default_model(environ: Mapping[str, str] | None = None) -> str:
@@ -126,6 +130,7 @@ class Wiring:
         kind = ""
         if self.settings.provider is not None:
             provider, name = self.settings.provider, model.partition("/")[2] or model
+            kind = split_model(model)[0] if self.settings.dry else ""
         else:
             kind, name = split_model(model)
             provider = self._provider(kind)

@@ -28,7 +28,7 @@ class Hedging:
         self._first = Sketch()
         self._whole = Sketch()
         self._per_token = Sketch()  # µs a token, after the first
-        self._tokens = INITIAL
+        self._tokens = INITIAL if share else 0.0
         self._patience = 1
         self._trouble = 0.0
 

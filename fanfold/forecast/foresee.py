@@ -159,13 +159,14 @@ def _hint(asked: Asked, *, prices: bool) -> str:
 
 class Variant(NamedTuple):
     """The same plan under other limits. lifts: the word for what it gives more of, as bounds name it. cap: calls of the
-    run in the air.
+    run in the air. hedges: whether late calls get a twin.
     """
 
     words: str
     lifts: str
     limits: Limits
     cap: int | None
+    hedges: bool = True
 
 
 def what_ifs(asked: Asked, seed: int, trials: Sequence[Trial]) -> list[Change]:
@@ -181,7 +182,7 @@ def what_ifs(asked: Asked, seed: int, trials: Sequence[Trial]) -> list[Change]:
 
 
 def _tried(asked: Asked, variant: Variant, seed: int) -> Trial:
-    return trial(asked, seed, variant.limits, variant.cap)
+    return trial(asked, seed, variant.limits, variant.cap, hedges=variant.hedges)
 
 
 def _change(asked: Asked, variant: Variant, before: Sequence[Trial], after: Sequence[Trial]) -> Change:
@@ -211,3 +212,4 @@ def _variants(asked: Asked, most_at_once: int) -> Iterator[Variant]:
     more = replace(limits, concurrent=max(2 * now, limits.concurrent or 0))
     lifts = SLOTS if most_at_once >= now else ""
     yield Variant(f"concurrent {2 * now}", lifts, more, None if cap is None else max(cap, 2 * now))
+    yield Variant("without hedges", "", limits, cap, hedges=False)

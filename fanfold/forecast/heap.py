@@ -28,7 +28,6 @@ class Heap:
         self._flights: dict[int, tuple[Cell, int, Flight]] = {}  # call -> cell, when it began, what becomes of it
         self._flying: dict[int, int] = {}  # cell -> its calls in the air
         self._prepared: dict[int, tuple[Cell, Work | Hit | Broken]] = {}
-        self._listens: Callable[[int, int, int], None] | None = getattr(conductor, "heard", None)  # one that hedges late calls
         self.now = 0
 
     def run(self) -> None:
@@ -66,7 +65,7 @@ class Heap:
         self._flights[command.call] = cell, self.now, flight
         if flight.name is not None and flight.named < flight.took:
             heappush(self._moments, (self.now + flight.named, command.call, NAMED))
-        if self._listens is not None and flight.first is not None:
+        if flight.first is not None:
             heappush(self._moments, (self.now + flight.first, command.call, FIRST))
             heappush(self._moments, (self.now + (flight.first + flight.took) // 2, command.call, HALF))
         heappush(self._moments, (self.now + flight.took, command.call, LANDED))
@@ -89,8 +88,7 @@ class Heap:
     def _tell(self, call: int, what: int) -> None:
         cell, began, flight = self._flights[call]
         if what in (FIRST, HALF):
-            assert self._listens is not None
-            self._listens(call, 1 if what == FIRST else max(1, flight.outcome.usage.tokens_out // 2), self.now)
+            self._conductor.heard(call, 1 if what == FIRST else max(1, flight.outcome.usage.tokens_out // 2), self.now)
             return
         if what == NAMED:
             assert flight.name is not None

@@ -9,6 +9,7 @@ import msgspec
 from fanfold.core.bound import Bound, Job, head_tail_bound, lower_bound
 from fanfold.core.fold import ONE_AT_A_TIME_SPARES, RunState
 from fanfold.core.grid import Grid
+from fanfold.core.hedge import Hedging
 from fanfold.forecast.asked import Asked, Prices
 from fanfold.forecast.heap import Heap
 from fanfold.forecast.weather import Weather
@@ -36,9 +37,11 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     steps: tuple[tuple[int, int, int], ...]
 
 
-def trial(asked: Asked, seed: int, limits: Limits, cap: int | None) -> Trial:
+def trial(asked: Asked, seed: int, limits: Limits, cap: int | None, *, hedges: bool = True) -> Trial:
     """Run the plan once under these limits. cap: calls of the run in the air at once, None for no limit of its own."""
     conductor = asked.open(limits)
+    for lane in conductor.lanes:
+        lane.late = lane.late if hedges else Hedging(share=0)
     grid = Grid(asked.plan)
     ledger = Ledger(small=sum(grid.totals) <= SMALL)
     conductor.add(grid, [step.rule for step in asked.steps], 0, seed=seed, cap=cap, deadline=asked.deadline)

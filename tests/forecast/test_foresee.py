@@ -186,7 +186,7 @@ def test_json_has_the_public_shape():
     bands = ("calls", "wall_s", "tokens_in", "tokens_out")
     assert set(data) >= {"cells", *bands, "cost_usd", "lower_bound_s", "bound_by", "what_if", "seeds", "learned_from"}
     assert all(set(data[name]) == {"p10", "p50", "p90"} for name in bands) and data["cost_usd"] is None
-    assert [set(change) for change in data["what_if"]] == [{"change", "wall_s", "cost_usd"}] * 3
+    assert [set(change) for change in data["what_if"]] == [{"change", "wall_s", "cost_usd"}] * 4
     assert isinstance(data["cells"], int) and isinstance(data["calls"]["p50"], int)
 
 

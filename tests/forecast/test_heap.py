@@ -56,7 +56,7 @@ def test_calls_that_lost_their_name_are_cut_off_early():
     early = trial_of(fan(300, output=Named, unique="name"))
     late = trial_of(fan(300, output=Named, unique=Unique(key=lambda value: value.name)))
     assert early.duplicates > 20 and late.duplicates > 20
-    assert early.tokens_out / early.calls < 0.9 * late.tokens_out / late.calls
+    assert early.tokens_out / early.calls < 0.95 * late.tokens_out / late.calls
 
 
 def test_judges_and_checks_make_more_calls():
@@ -67,7 +67,7 @@ def test_judges_and_checks_make_more_calls():
 
 
 def test_limits_and_concurrency_hold():
-    assert trial_of(fan(200)).most_at_once == 64
+    assert 64 < trial_of(fan(200)).most_at_once <= 200, "with limits unknown, more and more are sent"
     assert trial_of(fan(50), limits=Limits(concurrent=3)).most_at_once == 3
     assert trial_of(fan(50), cap=4).most_at_once == 4
     assert 240e6 < trial_of(fan(45), limits=Limits(rpm=10)).wall_us < 270e6
@@ -99,7 +99,7 @@ def test_what_cannot_be_done_fails_and_ends():
 
 def test_calls_that_take_too_long_are_given_up():
     found = trial_of(fan(5, timeout_s=0.05))
-    assert (found.accepted, found.calls) == (0, 25), "one call and four retries for each"
+    assert (found.accepted, found.calls) == (0, 15), "one call for each, and as many retries as all of them may have"
 
 
 def test_two_models_share_no_lane():
