@@ -31,6 +31,7 @@ MEMORY = 2 * MINUTE  # of the measure
 CALM = 5 * MINUTE
 BACKOFF, BACKOFF_MOST = SECOND // 2, 20 * SECOND
 MARGIN = 0.5  # of a call, for what the network shifts
+SURE = 8  # calls beyond the burst that say something of the rate
 NEAR = 1e-6
 
 
@@ -97,6 +98,8 @@ class Pace:
         self._fill(at)
         if self._mark_at < 0:
             self._mark_at = at
+        if self.law is not Law.STEADY and self.tank.level >= 2 and at - self._last <= self._spacing() + SECOND // 1000:
+            self._needed += at - self._last  # only the distance between calls kept it waiting
         self.tank.level -= 1
         self._last = at
         self._accepted += 1
@@ -180,11 +183,13 @@ class Pace:
         self._judge_credit(after)
         waits = self._own_wait(jitter) if wait is None else _jittered(wait, jitter)
         if not explained:
-            self._measure(self._accepted - after - self._mark, max(1, sent - self._mark_at), waits, now)
+            self._measure(sent, after, waits, now)
         self._cut_at, self._from, self._needed = now, now + waits, 0
         self._mark, self._mark_at, self._was_full = self._accepted - after, sent, False
         self._grown_at = now
         self._empty(waits, now - sent, after, now)
+        if wait is not None:  # then there is room for one call, says the provider
+            self.tank.level = max(self.tank.level, 1 - waits * self.tank.rate / SECOND)
         return self._from
 
     def _starts_after(self, sent: int) -> int:
@@ -226,15 +231,16 @@ class Pace:
         d = min(BACKOFF << min(self._backoffs, 16), BACKOFF_MOST)
         return d // 2 + int(jitter * (d // 2))
 
-    def _measure(self, m: int, took: int, waits: int, now: int) -> None:
+    def _measure(self, sent: int, after: int, waits: int, now: int) -> None:
         """What was accepted since the level was last known says how fast the bucket fills, and how much it holds."""
+        m, took = self._accepted - after - self._mark, max(1, sent - self._mark_at)
         if self.law in (Law.START, Law.KNOWN) or (self.law is Law.PROBE and self._was_full):
             self._first_cut(m, took, waits)
             return
         if self._was_full:
             self.tank.capacity = max(1.0, min(self.tank.capacity, m - self._base * took / SECOND))
             return
-        calls, time = self._best(m, took, now)
+        calls, time = self._best(m, took, sent, after, now)
         self._remember(calls, time, 1.0 if self._opens_full else 0.5)
         edge = round_between(self._sum / self._time * MINUTE, (self._sum + self._lost + 0.5) / self._time * MINUTE) / 60
         self.law = Law.STEADY
@@ -255,13 +261,20 @@ class Pace:
             self.law, self._apart = Law.PROBE, PROBE_APART
             self._restart(max(1.0, float(m)), max(1.0, m) * SECOND / max(waits, SECOND // 10))
 
-    def _best(self, m: int, took: int, now: int) -> tuple[float, int]:
-        """If the bucket was full before the gate opened, only what came after the burst counts. Both are lower bounds; one is exact."""
-        since = now - self._from
-        rest = m - self.tank.capacity
+    def _best(self, m: int, took: int, sent: int, after: int, now: int) -> tuple[float, int]:
+        """The best of several lower bounds. If the bucket was full when the gate opened, or later because the pace was too slow,
+        only what came after the burst counts.
+        """
+        best: tuple[float, int] = (m, took)
+        since, rest = now - self._from, m - self.tank.capacity
         if since >= SECOND and rest > 0 and rest * took > m * since:
-            return rest, since
-        return m, took
+            best = rest, since
+        for k, at in enumerate(reversed(self._starts), -after):
+            if at <= self._from:
+                break
+            if k >= self.tank.capacity + SURE and (k - self.tank.capacity) * best[1] > best[0] * (sent - at):
+                best = k - self.tank.capacity, sent - at
+        return best
 
     def _remember(self, calls: float, time: int, lost: float = 0.5) -> None:
         """Add to the measure, unless it contradicts it: then the limit has changed."""

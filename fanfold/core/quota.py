@@ -67,7 +67,7 @@ class Quota(Bucket):
         self._read_capacity(remaining, told.reset_s)
         self._grow(now)
         level = self._level(remaining, told.reset_s)
-        later = level + min(age, self.burst) - self.time_of(since)
+        later = level + age - self.time_of(since)
         self.tat = max(self.tat, now - min(self.burst, max(level, later)))
         if not since:
             self.tat = min(self.tat, now - self.time_of(remaining))

@@ -14,7 +14,6 @@ from fanfold.spec.events import Called, Paced
 
 TRIAL, SPREAD = 3, 4  # purposes of draws
 ILL = frozenset({Code.TRANSIENT, Code.TIMEOUT})
-OVERLOADED = frozenset({503, 529})
 PACED_EVERY = 5_000_000  # µs between two tellings of what holds a run back
 
 
@@ -107,7 +106,7 @@ class Traffic(Fates):
                 wait, now, sent_at=record.started, refused=fault.refused, told=fault.told, jitter=record.cell.draw(SPREAD)
             )
         lane.proven = lane.proven or fault.status > 0
-        if fault.status in OVERLOADED:
+        if fault.overload:
             lane.concurrency.overloaded(record.started, now)
         if fault.code in ILL and not record.doom:
             self._ill(lane, record, fault, now)

@@ -25,8 +25,8 @@ class Tub:
         self.level, self.at = self.capacity, 0.0
 
     def fill(self, now: float) -> float:
-        self.level = min(self.capacity, self.level + (now - self.at) * self.rate)
-        self.at = now
+        self.level = min(self.capacity, self.level + max(0.0, now - self.at) * self.rate)
+        self.at = max(self.at, now)
         return self.level
 
     def told(self, counts: str, now: float) -> Told:

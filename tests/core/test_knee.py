@@ -28,7 +28,9 @@ def throughput(curve: dict[int, int], n: int) -> float:
     return math.exp(math.log(curve[low]) * (1 - share) + math.log(curve[high]) * share)
 
 
-def served(knee: Knee, curve: dict[int, int], seconds: float, seed: int, *, streamed: bool = True, waiting: int = 1 << 30) -> float:
+def served(
+    knee: Knee, curve: dict[int, int], seconds: float, seed: int, *, streamed: bool = True, waiting: int = 1 << 30
+) -> float:
     """Tokens per second of a server that shares itself among all calls in the air, in the second half of the time."""
     rng, now, tokens, half = Random(seed), 0.0, 0.0, 0.0
     air: list[list[float]] = []

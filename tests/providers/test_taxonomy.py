@@ -173,8 +173,12 @@ def test_a_server_that_says_to_try_again_does_not_make_money():
 
 
 def test_a_refusal_says_which_limit_and_how_much():
-    words = "Rate limit reached for gpt-4o on requests per min (RPM): Limit 500, Used 500, Requested 1. Please try again in 120ms."
-    fault = classify(429, {"x-ratelimit-remaining-tokens": "77", "x-ratelimit-limit-tokens": "1000"}, json.dumps(error(words)).encode())
+    words = (
+        "Rate limit reached for gpt-4o on requests per min (RPM): Limit 500, Used 500, Requested 1. Please try again in 120ms."
+    )
+    fault = classify(
+        429, {"x-ratelimit-remaining-tokens": "77", "x-ratelimit-limit-tokens": "1000"}, json.dumps(error(words)).encode()
+    )
     assert fault.refused == "requests"
     assert fault.told == (
         Told(counts="tokens", limit=1000, remaining=77),

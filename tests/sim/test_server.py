@@ -205,7 +205,9 @@ async def test_limit_headers():
     async with bare(World(rpm=100, tpm=60_000, **FAST)) as (post, _, _):
         _, headers, _ = await post({"max_tokens": 1000})
         assert headers["x-ratelimit-limit-requests"] == "100" and headers["x-ratelimit-remaining-requests"] == "99"
-        assert headers["x-ratelimit-remaining-tokens"] in ("59000", "59019", "59020", "59021")
+        assert 59_000 <= int(headers["x-ratelimit-remaining-tokens"]) < 59_500, (
+            "what has come back meanwhile depends on the machine"
+        )
         assert headers["x-ratelimit-reset-tokens"].startswith("9") or headers["x-ratelimit-reset-tokens"] == "1s"
     async with bare(World(rpm=1, headers=False, **FAST)) as (post, _, _):
         for status in (200, 429):
