@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
+
 from fanfold.core.conductor import Conductor
 from fanfold.engine.clock import LoopClock
 from fanfold.engine.job import Job, StepWork
@@ -32,6 +34,8 @@ from fanfold.wiring import Settings, Wiring, default_model, describe_run, open_s
 if TYPE_CHECKING:
     from fanfold.forecast.foresee import Forecast
 
+FORESEEABLE = 1_500  # cells of a run that is foreseen while it goes on; of more, it would take the time of the calls
+FORESEE_AFTER_S = 0.3  # when its first calls are in the air
 logger = logging.getLogger("fanfold")
 logger.addHandler(logging.NullHandler())
 
@@ -56,6 +60,7 @@ class Run:
 
     def __init__(self, job: Job, shell: Shell, limits: Limits) -> None:
         self._job, self._shell, self._limits = job, shell, limits
+        self._foreseeing: asyncio.Task[dict[str, Any] | None] | None = None
 
     @property
     def id(self) -> str:
@@ -134,6 +139,11 @@ class Run:
     async def result(self) -> Result:
         """Wait for the end, and read the whole. Never raises for failed cells. Raises StoreError when the store failed."""
         await self.ended()
+        if self._foreseeing is not None:
+            self._job.foreseen = await self._foreseeing
+            if self._job.foreseen is not None:
+                await self._job.journal.note("foreseen", self._job.foreseen)  # type: ignore[attr-defined]
+            self._foreseeing = None
         return await gather_result(self._job, self.report())
 
     async def ended(self) -> None:
@@ -146,10 +156,13 @@ class Run:
     def report(self) -> dict[str, Any]:
         """The report as it stands now; final once the run has ended."""
         functions = [work.name for work in self._job.steps if work.step.function is not None]
-        return report(
+        told = report(
             self._job.state, run_id=self.id, cost_usd=self._job.cost_usd, cost_is=self._job.cost_is, limits=self._limits,
             functions=functions,
         )  # fmt: skip
+        if self._job.foreseen is not None:
+            told["foreseen"] = self._job.foreseen
+        return told
 
     def __repr__(self) -> str:
         return f"<Run {self.id} {self._job.state!r}>"
@@ -242,6 +255,7 @@ class Engine:
         seed: int | None = None,
         priority: str = "normal",
         progress: bool = False,
+        foresee: bool = False,
         sinks: Sequence[Sink] = (),
         about: Mapping[str, Any] | None = None,
     ) -> Run:
@@ -249,7 +263,7 @@ class Engine:
 
         deadline_s: seconds from now; what has not ended by then fails with `timeout`. priority: "critical", "normal" or "optional":
         among runs that have calls to make, they get them as 16 to 4 to 1. progress: show it on stderr, or in the
-        notebook. sinks: views, told every batch of events. about: what the run's record keeps beside the plan's name.
+        notebook. foresee: say beside the run what it should take, and keep that with it: `report["foreseen"]`. sinks: views, told every batch of events. about: what the run's record keeps beside the plan's name.
         """
         try:
             asyncio.get_running_loop()
@@ -281,7 +295,22 @@ class Engine:
             deadline=None if deadline_s is None else round(deadline_s * 1e6), priority=PRIORITIES.index(priority), sinks=sinks,
         )  # fmt: skip
         logger.info("run %s of %s began: %s with %s", record.run_id, plan.name, ", ".join(w.name for w in works), model)
-        return Run(job, self._shell, self._wiring.settings.limits)
+        run = Run(job, self._shell, self._wiring.settings.limits)
+        if foresee and job.run is not None and sum(job.run.grid.totals) <= FORESEEABLE:
+            run._foreseeing = asyncio.get_running_loop().create_task(self._foresee_beside(job, plan, deadline_s))
+        return run
+
+    async def _foresee_beside(self, job: Job, plan: Plan, deadline_s: float | None) -> dict[str, Any] | None:
+        """A small forecast while the first calls are in the air, kept with the run: how good forecasts are is known afterwards."""
+        from fanfold.forecast.calibration import brief
+
+        await asyncio.sleep(FORESEE_AFTER_S)
+        try:
+            cells = max(1, sum(job.run.grid.totals) if job.run is not None else 1)
+            return brief(await self.foresee(plan, deadline_s=deadline_s, seeds=min(20, max(3, FORESEEABLE // cells))))
+        except (FanfoldError, StoreError) as error:
+            logger.info("the run could not be foreseen: %s", error)
+            return None
 
     async def foresee(
         self,
@@ -332,6 +361,13 @@ class LateJournal:
         if self._opening is None:
             self._opening = asyncio.ensure_future(self._store.journal(self._record))
         return await asyncio.shield(self._opening)  # whoever gives up waiting does not end it for the others
+
+    async def note(self, name: str, what: Any) -> None:
+        """Keep something more in the record of a run that has ended."""
+        await self._open()
+        for record in await self._store.runs(self._record.run_id):
+            about = msgspec.json.encode({**msgspec.json.decode(record.about), name: what})
+            await self._store.journal(msgspec.structs.replace(record, about=about))
 
     async def append(self, events: Any, values: Any) -> None:
         await (await self._open()).append(events, values)

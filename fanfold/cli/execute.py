@@ -87,7 +87,7 @@ async def _run(job: Job, options: Options, model: str | None) -> Result:
     progress = Progress.for_stream(sys.stderr, quiet=options.quiet, labels=lambda step, at: holder[0].labels(step, at))
     async with engine:
         with progress:
-            run = engine.start(job.plan, deadline_s=options.deadline, sinks=[progress], about=job.about)
+            run = engine.start(job.plan, deadline_s=options.deadline, foresee=True, sinks=[progress], about=job.about)
             holder.append(run)
             _listen_for_signals(run)
             if options.stream:

@@ -121,6 +121,7 @@ class Job:
         self.error: StoreError | None = None
         self.cost_usd: float | None = None
         self.cost_is = "unknown"
+        self.foreseen: dict[str, Any] | None = None  # what a forecast said
         self.written = -1  # number of the last durable event
         self._watchers: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
         self._lock = threading.Lock()

@@ -90,7 +90,9 @@ def judge(said: Completion, headers: Mapping[str, str], request: Request) -> Ans
     if not said.text.strip():
         return _fault(Code.MALFORMED, "empty answer", usage, headers)
     request_id = quoted(headers.get("x-request-id", "") or said.request_id, 128)
-    return Answer(text=said.text, usage=usage, finish="stop", request_id=request_id, headers=limit_headers(headers), told=told(headers))
+    return Answer(
+        text=said.text, usage=usage, finish="stop", request_id=request_id, headers=limit_headers(headers), told=told(headers)
+    )
 
 
 class ChatStream:
@@ -187,7 +189,9 @@ def _usage(found: Any, request: Request, written: str) -> Usage:
 
 
 def _fault(code: Code, message: str, usage: Usage, headers: Mapping[str, str], hint: str = "") -> Fault:
-    return Fault(code=code, message=message, hint=hint, usage=usage, headers=limit_headers(headers), told=told(headers), status=200)
+    return Fault(
+        code=code, message=message, hint=hint, usage=usage, headers=limit_headers(headers), told=told(headers), status=200
+    )
 
 
 def _not_json(headers: Mapping[str, str], body: bytes) -> str:

@@ -168,6 +168,10 @@ def _rows(report: Json) -> Iterator[tuple[str, str, str]]:
         yield "sequential", seconds(report["sequential_s"]), f"speed-up {report['speedup']:g}"
         binds = f"efficiency {report['efficiency']:.2f}, bound by {report['bound_by']}"
         yield "lower bound", seconds(report["lower_bound_s"]), binds
+    if (foreseen := report.get("foreseen")) is not None:
+        wall = foreseen["wall_s"]
+        low, high = seconds(wall["p10"]), seconds(wall["p90"])
+        yield "foreseen", seconds(wall["p50"]), f"{low} to {high}"
     yield (
         "calls",
         f"{report['calls']:,}",
