@@ -179,6 +179,7 @@ class Pace:
             if wait is None:
                 return None
             self._from = max(self._from, now + _jittered(wait, jitter))
+            self._have_one(now)
             return self._from
         self._judge_credit(after)
         waits = self._own_wait(jitter) if wait is None else _jittered(wait, jitter)
@@ -188,9 +189,13 @@ class Pace:
         self._mark, self._mark_at, self._was_full = self._accepted - after, sent, False
         self._grown_at = now
         self._empty(waits, now - sent, after, now)
-        if wait is not None:  # then there is room for one call, says the provider
-            self.tank.level = max(self.tank.level, 1 - waits * self.tank.rate / SECOND)
+        if wait is not None:
+            self._have_one(now)
         return self._from
+
+    def _have_one(self, now: int) -> None:
+        """When the wait that the provider named is over, there is room for one call."""
+        self.tank.level = max(self.tank.level, 1 - (self._from - now) * self.tank.rate / SECOND)
 
     def _starts_after(self, sent: int) -> int:
         """What was started after that call: whether it was accepted is not known yet."""
@@ -242,7 +247,8 @@ class Pace:
             return
         calls, time = self._best(m, took, sent, after, now)
         self._remember(calls, time, 1.0 if self._opens_full else 0.5)
-        edge = round_between(self._sum / self._time * MINUTE, (self._sum + self._lost + 0.5) / self._time * MINUTE) / 60
+        lost = min(self._lost, 1 + self._sum / 16)  # what the bucket could not hold, and what refusals cost
+        edge = round_between(self._sum / self._time * MINUTE, (self._sum + lost + 0.5) / self._time * MINUTE) / 60
         self.law = Law.STEADY
         self._base = edge if self.known is None else min(edge, self.known)
         self._hold = min(HOLD_MOST, max(HOLD_LEAST, self._time))

@@ -38,7 +38,7 @@ class Tub:
 @dataclass(kw_only=True)
 class Service:
     """rpm, tpm, bucket_s, headers, latency_s, refusal_s: as in the simulated provider. wait: what a refusal asks for, "s" (whole
-    seconds), "ms", "none" or "penalty" (whole seconds in which nothing refills). told_at: whether remainders are those at
+    seconds), "ms", "none" or "penalty" (whole seconds; then there is room for one call and no more). told_at: whether remainders are those at
     admission or those when the answer leaves. charge: "actual", "reserve", or "refund" (reserved, corrected at the end).
     foreign: share of the requests' rate that somebody else eats."""
 
@@ -100,7 +100,7 @@ class Service:
         cost = 1 if kind == "requests" else (self.tokens_in if self.charge == "actual" else self.reserve)
         need = max(0.001, (min(cost, tub.capacity) - tub.fill(now)) / tub.rate)
         if self.wait == "penalty":
-            tub.at = now + ceil(need)  # nothing refills until then
+            tub.at, tub.level = now + ceil(need), min(cost, tub.capacity)  # until then nothing, and then room for one
         return {"s": ceil(need) * SECOND, "ms": ceil(need * 1000) * 1000, "none": None, "penalty": ceil(need) * SECOND}[self.wait]
 
     def end(self, out: int, now: float) -> None:
