@@ -245,8 +245,7 @@ class Pace:
         if self._was_full:
             self.tank.capacity = max(1.0, min(self.tank.capacity, m - self._base * took / SECOND))
             return
-        took -= int((1 - self._credit) * max(0, min(self._from, sent) - self._mark_at))  # in a penalty nothing comes back
-        calls, time = self._best(m, max(1, took), sent, after, now)
+        calls, time = self._best(m, took, sent, after, now)
         self._remember(calls, time, 1.0 if self._opens_full else 0.5)
         lost = min(self._lost, 1 + self._sum / 16)  # what the bucket could not hold, and what refusals cost
         edge = round_between(self._sum / self._time * MINUTE, (self._sum + lost + 0.5) / self._time * MINUTE) / 60
