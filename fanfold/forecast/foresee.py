@@ -17,7 +17,7 @@ from fanfold.spec.plan import Limits
 
 FEWEST, MOST = 3, 200  # seeds
 # Simulated in all: a few seconds. Counted, not timed, so that a forecast is the same everywhere.
-CALLS, WHAT_IF_CALLS = 60_000, 20_000
+CALLS, WHAT_IF_CALLS = 40_000, 15_000
 WHAT_IF_MOST = 40  # seeds
 
 

@@ -142,8 +142,8 @@ def held_back(state: RunState) -> str:
 
 def _short(number: int) -> str:
     """200000 -> 200k."""
-    for unit, size in (("M", 1_000_000), ("k", 1_000)):
-        if number >= 10 * size:
+    for unit, size, least in (("M", 1_000_000, 1_000_000), ("k", 1_000, 10_000)):
+        if number >= least:
             return f"{number / size:.3g}{unit}"
     return f"{number:,}"
 

@@ -150,3 +150,24 @@ def test_a_server_that_stays_down_ends_the_run_within_a_minute():
     result = done(provider, plan, "openai/only", seed=1)
     assert result.exit_code == 3 and {error.code for error in result.errors} == {"transient"}
     assert result.report["wall_s"] < 60 and sum(t > 3.5 for t in provider.started) <= 60
+
+
+def test_a_transient_failure_beside_a_straggler_is_retried_within_its_own_wait():
+    down = Fault(code="transient", message="down", status=500)
+
+    def script(request, number):
+        if number == 1:
+            return Fails(down, latency_s=1)
+        return Says("good", latency_s=13 if number == 0 else 1)
+
+    provider = ScriptedProvider(script)
+    result = done(provider, Plan("p", [Step("a", "{n}", over="n")], {"n": range(10)}), "openai/only")
+    assert len(result.values) == 10 and result.report["wall_s"] < 13.1
+    assert 1.25 <= provider.started[10] <= 1.0 + 0.5 * 1.2
+
+
+def test_one_refused_request_among_ten_costs_one_call():
+    bad = Fault(code="bad_request", message="no", status=400)
+    provider = ScriptedProvider(lambda request, number: Fails(bad) if request.messages[0].content == "4" else Says("good"))
+    result = done(provider, Plan("p", [Step("a", "{n}", over="n")], {"n": range(10)}), "openai/only")
+    assert len(provider.calls) == 10 and len(result.values) == 9 and len(result.errors) == 1

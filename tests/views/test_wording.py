@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fanfold.core.fold import fold
-from fanfold.spec.events import AnyEvent, BundleEnded, CellEnded, Rested, RunStarted, StepFacts
-from fanfold.views.wording import LONGEST, announcement, clean, eta_s, number_labels, seconds
+from fanfold.spec.events import AnyEvent, BundleEnded, CellEnded, Paced, Rested, RunStarted, StepFacts
+from fanfold.views.wording import LONGEST, announcement, clean, eta_s, held_back, number_labels, seconds, status_line
 
 
 @pytest.mark.parametrize(
@@ -89,3 +89,23 @@ def test_time_left_is_of_what_has_ended() -> None:
     assert eta_s(fold(events)) is None
     events.append(CellEnded(1, 2_000_000, 0, (0,), "accepted", "", "", "", 1, None, None, 0))
     assert eta_s(fold(events)) == pytest.approx(14.0), "an eighth of the weight in 2 s"
+
+
+@pytest.mark.parametrize(
+    ("paced", "said"),
+    [
+        (("tokens", 0.96, 200_000, "declared"), "token-bound: 96 % of 200k/min"),
+        (("requests", 1.0, 500, "told"), "request-bound: 100 % of 500/min"),
+        (("requests", 0.8, 300, "guessed"), "request-bound: 80 % of about 300/min"),
+        (("output tokens", 0.5, 1_500_000, "told"), "output-token-bound: 50 % of 1.5M/min"),
+        (("concurrency", 0.0, 64, ""), "slot-bound: 64 at once"),
+        (("wait", 0.0, 0, ""), "the server asked to wait"),
+        (("start", 0.0, 0, ""), "finding the limit"),
+    ],
+)
+def test_what_holds_a_run_back(paced, said):
+    started = RunStarted(0, 0, "p", 1, (StepFacts("a", ("n",), 9),), 4)
+    state = fold([started, Paced(1, 1_000_000, 1, *paced)])
+    assert held_back(state) == said and said in status_line(state, 1.0)
+    state.wall_us += 60_000_000
+    assert held_back(state) == "", "that was long ago"
