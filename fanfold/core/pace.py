@@ -1,25 +1,25 @@
 """The pace of requests where the limit is not known, or not what it is said to be.
 
-Three laws, one tank that refills by them:
+Four laws, one tank that refills by them:
 
 | law    | when                                | capacity              | rate                                                       |
 |--------|-------------------------------------|-----------------------|------------------------------------------------------------|
 | START  | nothing is known                    | 32 calls, 4 ms apart  | 8 a second, doubled in each second in which it was needed  |
 | KNOWN  | limits were declared or told        | 1: calls keep apart   | some hundreds a second, doubled likewise                   |
-| PROBE  | refused once; the rate is not known | what passed at first  | as much in each wait as passed at first, doubled likewise  |
+| PROBE  | refused once; the rate is not known | what passed at first  | as much in each wait as passed at first, then doubled      |
 | STEADY | the rate is measured, or known      | the measured burst    | the upper edge of the measure; after a while gently more   |
 
-The measure: when a call is refused, the provider's bucket is (nearly) empty. What was accepted between two such moments, over the
-time between them, is its rate, within one call. The pace keeps to the upper edge of that, so that the next refusal comes about
-as late again as the measure is long: refusals are geometric in time, and each makes the measure better.
+The measure (`measure`): when a call is refused, the provider's bucket is (nearly) empty. What was accepted between two such moments,
+over the time between them, is its rate, within one call. While a gate is closed the bucket refills: that is taken when it opens.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from enum import Enum
-from math import ceil, log10
 
+from fanfold.core.measure import Measure
+from fanfold.core.tank import NEAR, Tank
 from fanfold.core.window import MINUTE, SECOND
 
 QUICK, QUICK_APART = 32, 4_000
@@ -27,12 +27,10 @@ RAMP = 8.0  # calls a second
 APART_LEAST, APART_MOST, PROBE_APART = 5_000, 25_000, 12_500
 GROWTH_MOST = 20  # doublings
 HOLD_LEAST, HOLD_MOST = 10 * SECOND, MINUTE
-MEMORY = 2 * MINUTE  # of the measure
 CALM = 5 * MINUTE
 BACKOFF, BACKOFF_MOST = SECOND // 2, 20 * SECOND
 MARGIN = 0.5  # of a call, for what the network shifts
 SURE = 8  # calls beyond the burst that say something of the rate
-NEAR = 1e-6
 
 
 class Law(Enum):
@@ -40,28 +38,6 @@ class Law(Enum):
     KNOWN = "known"
     PROBE = "probe"
     STEADY = "steady"
-
-
-class Tank:
-    """Calls that may start: refilled at `rate` a second, at most `capacity` of them."""
-
-    __slots__ = ("at", "capacity", "full_at", "level", "rate")
-
-    def __init__(self, capacity: float, rate: float) -> None:
-        self.capacity, self.rate, self.level = capacity, rate, capacity
-        self.at = self.full_at = 0
-
-    def fill(self, now: int) -> None:
-        """full_at: since when nobody takes what there is."""
-        if now > self.at:
-            if self.level < self.capacity:
-                self.full_at = self.at + self.short_for(self.capacity)
-            self.level = min(self.capacity, self.level + (now - self.at) * self.rate / SECOND)
-            self.at = now
-
-    def short_for(self, until: float) -> int:
-        """Microseconds until it holds so many, 0 if it does."""
-        return max(0, int((until - self.level) * SECOND / self.rate) + 1) if self.level < until - NEAR else 0
 
 
 class Pace:
@@ -79,7 +55,7 @@ class Pace:
         self._starts: deque[int] = deque(maxlen=256)
         self._accepted = 0  # started, and not refused
         self._mark, self._mark_at, self._was_full = 0, -1, True  # accepted at the last moment when the level was known
-        self._sum, self._time, self._lost = 0.0, 0, 0.0  # the measure: calls, in microseconds, and what else there was
+        self._measured = Measure()
         self._opens_full = False
         self._hold = 0
         self._cut_at = -1
@@ -246,12 +222,11 @@ class Pace:
             self.tank.capacity = max(1.0, min(self.tank.capacity, m - self._base * took / SECOND))
             return
         calls, time = self._best(m, took, sent, after, now)
-        self._remember(calls, time, 1.0 if self._opens_full else 0.5)
-        lost = min(self._lost, 1 + self._sum / 16)  # what the bucket could not hold, and what refusals cost
-        edge = round_between(self._sum / self._time * MINUTE, (self._sum + lost + 0.5) / self._time * MINUTE) / 60
+        self._measured.add(calls, time, 1.0 if self._opens_full else 0.5)
+        edge = self._measured.rate()
         self.law = Law.STEADY
         self._base = edge if self.known is None else min(edge, self.known)
-        self._hold = min(HOLD_MOST, max(HOLD_LEAST, self._time))
+        self._hold = min(HOLD_MOST, max(HOLD_LEAST, self._measured.time))
         self._apart = min(APART_MOST, max(APART_LEAST, int(SECOND / self._base / 16)))
 
     def _first_cut(self, m: int, took: int, waits: int) -> None:
@@ -261,7 +236,7 @@ class Pace:
             self._restart(max(1.0, burst), self.known)
         elif self.known is not None:
             self.law, self._hold = Law.STEADY, max(HOLD_LEAST, took // 2)
-            self._remember(m, took)
+            self._measured.add(m, took, 0.5)
             self._restart(max(1.0, self.known), min(self.known, (m + 1) * SECOND / took))
         else:
             self.law, self._apart = Law.PROBE, PROBE_APART
@@ -282,16 +257,6 @@ class Pace:
                 best = k - self.tank.capacity, sent - at
         return best
 
-    def _remember(self, calls: float, time: int, lost: float = 0.5) -> None:
-        """Add to the measure, unless it contradicts it: then the limit has changed."""
-        if self._time:
-            foreseen = self._sum * time / self._time
-            if abs(calls - foreseen) > max(3.0, 0.2 * foreseen):
-                self._sum, self._time, self._lost = 0.0, 0, 0.0
-        if self._time > MEMORY:
-            self._sum, self._time, self._lost = self._sum / 2, self._time // 2, self._lost / 2
-        self._sum, self._time, self._lost = self._sum + calls, self._time + time, self._lost + lost
-
     # ================================================================ what is told of it
 
     @property
@@ -304,18 +269,6 @@ class Pace:
 
     def __repr__(self) -> str:
         return f"{self.law.value} {self.tank.rate * 60:.0f}/min"
-
-
-def round_between(low: float, high: float) -> float:
-    """The roundest number between two: limits are made by people."""
-    step = 10.0 ** ceil(log10(high)) if high > 1 else 1.0
-    while step >= 1:
-        for unit in (step, step / 2):
-            found = round((low + high) / 2 / unit) * unit
-            if found and low <= found <= high:
-                return found
-        step /= 10
-    return (low + high) / 2
 
 
 def _jittered(wait: int, jitter: float) -> int:

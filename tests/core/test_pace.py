@@ -10,7 +10,8 @@ from itertools import pairwise
 import pytest
 
 from fanfold.core.limiter import REQUESTS, SECOND, TOTAL, Limiter, Window
-from fanfold.core.pace import Law, Pace, round_between
+from fanfold.core.measure import round_between
+from fanfold.core.pace import Law, Pace
 from tests.core.limited import Outcome, Service, drive
 
 SEEDS = range(5)
