@@ -64,6 +64,8 @@ class Conductor(Tail):
                 lane.condemned = lane.until = None
                 lane.breaker = Breaker()
             lane.breaker.wanted = not lane.breaker.closed
+        lanes = any(lane.condemned is not None or not lane.breaker.closed for lane in self.lanes)
+        self._troubled = lanes or any(other.refused or other.closing is not None for other in self.runs.values())
         if deadline is not None:
             run.deadline = now + deadline
             self._timers.set(run.deadline, run)
@@ -153,9 +155,10 @@ class Conductor(Tail):
         used = usage.tokens_in + usage.tokens_out
         run.served += (used - record.charged) / run.share
         lane.usual += USUAL * (used - lane.usual) if lane.usual else used
-        for index, queue in run.queues.items():  # it may have been at its own cap
-            if queue.has_ready:
-                self.lanes[index].to_send.add(run)
+        if len(run.calls) + 1 >= run.cap:  # it was at its own cap
+            for index, queue in run.queues.items():
+                if queue.waiting:
+                    self.lanes[index].to_send.add(run)
         word = record.doom or ("ok" if isinstance(outcome, Reply) else str(outcome.code))
         took = (now if record.landed is None else record.landed) - record.started
         self._emit(
@@ -189,11 +192,12 @@ class Conductor(Tail):
         """What an answer teaches of its lane, whether or not it still counts."""
         tokens_out = reply.usage.tokens_out
         lane.proven = True
-        lane.limiter.heard(reply.told, now, sent_at=record.started)
         if reply.told:
+            lane.limiter.heard(reply.told, now, sent_at=record.started)
             lane.is_limited()
-        lane.concurrency.progressed(max(0, tokens_out - record.heard), now, streamed=record.first is not None)
-        lane.concurrency.finished(lane.in_air + 1, now)
+        if lane.adapts:
+            lane.concurrency.progressed(max(0, tokens_out - record.heard), now, streamed=record.first is not None)
+            lane.concurrency.finished(lane.in_air + 1, now)
         lane.retries.succeeded()
         lane.late.answered(took, None if record.first is None else record.started + took - record.first, tokens_out)
         self._well(lane, now)
@@ -202,8 +206,10 @@ class Conductor(Tail):
         """The next moment at which something changes by itself. Nobody polls."""
         moment = self._timers.next()
         for lane in self.lanes:
-            if lane.in_air < lane.cap and len(self._calls) < self.cap and (run := lane.to_send.first()) is not None:
-                head = run.queue(lane.index).head()
+            if not lane.to_send or lane.in_air >= lane.cap or len(self._calls) >= self.cap:
+                continue
+            if (run := lane.to_send.first()) is not None:
+                head = run.queues[lane.index].head()
                 opens = lane.open_at(*self._size(head), now)
                 if opens < NEVER:
                     moment = opens if moment is None else min(moment, opens)

@@ -227,6 +227,7 @@ class Fates(Rows):
     def _close(self, run: Run, fault: Fault, now: int) -> None:
         """Nothing more is called: what has a fallback is filled by it, everything else ends. Soon after, the run is stopped."""
         run.closing = fault
+        self._troubled = True
         run.open += 1  # held open while its cells end
         self._timers.set(now + CLOSING, run)
         for record in list(run.calls.values()):

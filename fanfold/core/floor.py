@@ -32,6 +32,7 @@ class Floor:
         self._out: list[Command] = []
         self._touched: dict[int, Run] = {}
         self._runs = self._cells = self._made = 0
+        self._troubled = False  # whether some lane or step is not to be used: until then, nobody need ask
         self._served = 0.0  # virtual time: what the run that was served last had been served
 
     # ================================================================ timers

@@ -8,7 +8,7 @@ from heapq import heappop, heappush, heapreplace
 
 from fanfold.core.breaker import Breaker
 from fanfold.core.budget import RetryBudget
-from fanfold.core.concurrency import Concurrency, Hosted
+from fanfold.core.concurrency import Concurrency, Fixed, Hosted
 from fanfold.core.hedge import Hedging
 from fanfold.core.knee import Knee
 from fanfold.core.limiter import Limiter
@@ -69,6 +69,7 @@ class Lane:
 
     def __init__(self, index: int, name: str, limiter: Limiter, concurrency: Concurrency) -> None:
         self.index, self.name, self.limiter, self.concurrency = index, name, limiter, concurrency
+        self.adapts = not isinstance(concurrency, Fixed)
         self.late = Hedging()
         self.breaker = Breaker()
         self.retries = RetryBudget()
@@ -79,8 +80,16 @@ class Lane:
         self.proven = False
         self.condemned: Fault | None = None
         self.until: int | None = None  # condemned only so long
-        self.to_prepare = Turns(lambda run: run.queue(index).fresh_mask != 0)
-        self.to_send = Turns(lambda run: run.queue(index).has_ready and len(run.calls) < run.cap)
+        self.told_at = -(1 << 62)  # when it was last told what holds it back
+
+        def has_fresh(run: Run) -> bool:
+            return (queue := run.queues.get(index)) is not None and queue.fresh_mask != 0
+
+        def has_ready(run: Run) -> bool:
+            return (queue := run.queues.get(index)) is not None and queue.waiting > 0 and len(run.calls) < run.cap
+
+        self.to_prepare = Turns(has_fresh)
+        self.to_send = Turns(has_ready)
 
     @property
     def cap(self) -> int:
@@ -91,10 +100,6 @@ class Lane:
         """It has limits of its own: then they are what counts, not the knee of its throughput."""
         if isinstance(self.concurrency, Knee):
             self.concurrency = Hosted(HOSTED)
-
-    @property
-    def window(self) -> int:
-        return AHEAD * self.cap
 
     def open_at(self, tokens_in: int, tokens_out: int, now: int) -> int:
         """The earliest moment at which a call of this size may go out, slots apart."""

@@ -63,22 +63,25 @@ class Limiter:
         """The earliest time at which a call of this size may start."""
         at = max(now, self.gate)
         for kind, dimension in self.dimensions:
-            at = max(at, dimension.open_at(self._part(kind, tokens_in, tokens_out), now))
+            at = max(at, dimension.open_at(_used(kind, tokens_in, tokens_out), now))
         for (kind, _), quota in self._quotas.items():
             at = max(at, quota.open_at(self._part(kind, tokens_in, tokens_out), now))
         return at if self._pace is None else max(at, self._pace.open_at(now))
 
     def book(self, tokens_in: int, tokens_out: int, at: int) -> tuple[Booking, ...]:
         """A call of this size starts."""
-        costs = tuple(self._part(kind, tokens_in, tokens_out) for kind in KINDS)
-        if self._pace is not None:
-            self._pace.start(at)
-            self._ledger.add(costs, at)
         bookings = []
-        for kind, dimension in (*self.dimensions, *((kind, quota) for (kind, _), quota in self._quotas.items())):
-            booking = dimension.book(costs[KINDS.index(kind)], at)
+        for kind, dimension in self.dimensions:
+            booking = dimension.book(_used(kind, tokens_in, tokens_out), at)
             booking.kind = kind
             bookings.append(booking)
+        if self._pace is not None:
+            self._pace.start(at)
+            self._ledger.add(tuple([self._part(kind, tokens_in, tokens_out) for kind in KINDS]), at)
+            for (kind, _), quota in self._quotas.items():
+                booking = quota.book(self._part(kind, tokens_in, tokens_out), at)
+                booking.kind = kind
+                bookings.append(booking)
         return tuple(bookings)
 
     def sent(self, bookings: Sequence[Booking], now: int) -> None:
@@ -92,7 +95,7 @@ class Limiter:
             booking.of.settle(booking, _used(booking.kind, tokens_in, tokens_out), now)
 
     def _part(self, kind: str, tokens_in: int, tokens_out: int) -> int:
-        """What a call of this size is charged at its admission."""
+        """What the provider charges for a call of this size at its admission."""
         if kind != TOTAL or self.charge in ("sum", "actual"):
             return _used(kind, tokens_in, tokens_out)
         return tokens_in if self.charge == "estimate" else max(tokens_in, tokens_out)
@@ -151,14 +154,17 @@ class Limiter:
 
     # ================================================================ what is told of it
 
-    def binding(self, now: int) -> tuple[str, float, int, str]:
-        """What keeps the next call from starting: (what is counted, used share of its limit, the limit per minute, who said so)."""
+    def binding(self, now: int, tokens_in: int = 1, tokens_out: int = 0) -> tuple[str, float, int, str]:
+        """What keeps a call of this size from starting: (what is counted, used share of its limit, the limit per minute, who said so)."""
         found = [
-            (d.open_at(1, now), d.share(now), kind, d.per_minute, "declared")
+            (d.open_at(_used(kind, tokens_in, tokens_out), now), d.share(now), kind, d.per_minute, "declared")
             for kind, d in self.dimensions
             if isinstance(d, Window)
         ]
-        found += [(q.open_at(1, now), q.share(now), kind, q.per_minute, "told") for (kind, _), q in self._quotas.items()]
+        found += [
+            (q.open_at(self._part(kind, tokens_in, tokens_out), now), q.share(now), kind, q.per_minute, "told")
+            for (kind, _), q in self._quotas.items()
+        ]
         pace = self._pace
         if pace is not None and pace.law in (Law.PROBE, Law.STEADY):
             found.append((pace.open_at(now), pace.share(), REQUESTS, pace.limit, "guessed"))

@@ -4,8 +4,8 @@ Four laws, one tank that refills by them:
 
 | law    | when                                | capacity              | rate                                                       |
 |--------|-------------------------------------|-----------------------|------------------------------------------------------------|
-| START  | nothing is known                    | 32 calls, 4 ms apart  | 8 a second, doubled in each second in which it was needed  |
-| KNOWN  | limits were declared or told        | 1: calls keep apart   | some hundreds a second, doubled likewise                   |
+| START  | nothing is known                    | 32 calls, 4 ms apart  | 32 a second, doubled in each second in which it was needed |
+| KNOWN  | limits were declared or told        | 1: calls keep apart   | some hundreds a second, doubled in each quarter of a second |
 | PROBE  | refused once; the rate is not known | what passed at first  | as much in each wait as passed at first, then doubled      |
 | STEADY | the rate is measured, or known      | the measured burst    | the upper edge of the measure; after a while gently more   |
 
@@ -23,7 +23,7 @@ from fanfold.core.tank import NEAR, Tank
 from fanfold.core.window import MINUTE, SECOND
 
 QUICK, QUICK_APART = 32, 4_000
-RAMP = 8.0  # calls a second
+RAMP = 32.0  # calls a second: as many as have just passed
 APART_LEAST, APART_MOST, PROBE_APART = 5_000, 25_000, 12_500
 GROWTH_MOST = 20  # doublings
 HOLD_LEAST, HOLD_MOST = 10 * SECOND, MINUTE
@@ -88,7 +88,11 @@ class Pace:
         return min(self._apart, int(SECOND / self.tank.rate)) if self.law is Law.START else self._apart >> self._doublings()
 
     def _doublings(self) -> int:
-        return min(self._needed // SECOND, GROWTH_MOST)
+        return min(int(self._doubled()), GROWTH_MOST)
+
+    def _doubled(self) -> float:
+        """How often the pace has doubled. Where a limit is known, a burst that is not refused is soon let go."""
+        return self._needed / (SECOND / 4 if self.law is Law.KNOWN else SECOND)
 
     def _fill(self, now: int) -> None:
         """Refill up to now, and let the pace grow by the time in which it was needed."""
@@ -118,7 +122,7 @@ class Pace:
         if self.law is Law.PROBE:  # perhaps as much comes back in each wait as passed at first: that is tried out first
             return self._base * (1 + min(needed, 1.0) / 4) * 2 ** min(max(0.0, needed - 1), GROWTH_MOST)
         if self.law is not Law.STEADY:
-            return float(self._base * 2 ** min(needed, GROWTH_MOST))
+            return float(self._base * 2 ** min(self._doubled(), GROWTH_MOST))
         more = max(0.0, (self._needed - self._hold) / SECOND)
         rate = self._base * (1 + more / 20 + more * more / 50)
         return rate if self.known is None else min(rate, self.known)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from fanfold.core.commands import FALLBACK, JUDGE, Prepare
 from fanfold.core.floor import Floor
 from fanfold.core.grid import Woken
-from fanfold.core.lane import MANY, Lane
+from fanfold.core.lane import AHEAD, MANY, Lane
 from fanfold.core.run import LOCAL, Bundle, Cell, Rule, Run
 from fanfold.core.states import State
 from fanfold.spec.calls import Fault
@@ -84,11 +84,12 @@ class Rows(Floor):
 
         The window is for all runs together, but none is kept out of it by the others.
         """
+        cap = lane.cap
         while (run := lane.to_prepare.first()) is not None:
-            queue = run.queue(lane.index)
-            if lane.preparing + lane.ready >= lane.window and run.preparing + queue.waiting >= lane.cap:
+            queue = run.queues[lane.index]
+            if lane.preparing + lane.ready >= AHEAD * cap and run.preparing + queue.waiting >= cap:
                 return
-            place, bundle = queue.next_bundle(MANY * lane.cap)
+            place, bundle = queue.next_bundle(MANY * cap)
             at = run.grid.coords(bundle.step, bundle.at, bundle.next)
             bundle.next += 1
             if bundle.next == bundle.size:
@@ -117,7 +118,8 @@ class Rows(Floor):
     def _queue(self, cell: Cell, *, urgent: bool) -> None:
         """Let a cell that is ready wait in the lane that is to be used now."""
         self._route(cell)
-        self._offer_trial(cell)
+        if self._troubled:
+            self._offer_trial(cell)
         lane, run = self.lanes[cell.lane], cell.run
         if not run.calls:  # it was idle: no credit for having been away
             run.served = max(run.served, self._served)
@@ -140,6 +142,9 @@ class Rows(Floor):
 
     def _route(self, cell: Cell) -> None:
         """Name the lane of its next call. Where there is none left, it will be found blocked."""
+        if not self._troubled:
+            cell.lane = cell.chain[0]
+            return
         lane = self._usable(cell.run, cell.rule, cell.chain)
         if lane is not None:
             cell.lane = lane.index
@@ -155,6 +160,8 @@ class Rows(Floor):
 
     def _blocked(self, cell: Cell) -> Fault | None:
         """Why no call of this cell can go out any more, if so."""
+        if not self._troubled:
+            return None
         if cell.run.closing is not None:
             return cell.run.closing
         if self._usable(cell.run, cell.rule, cell.chain) is None:
@@ -163,6 +170,8 @@ class Rows(Floor):
 
     def _refusal(self, run: Run, rule: Rule) -> Fault | None:
         """Why no cell of a step can be filled any more: its run is closing, or no lane is left for its answers or for its judge."""
+        if not self._troubled:
+            return None
         if run.closing is not None:
             return run.closing
         for chain in (rule.chain, rule.judge_chain):

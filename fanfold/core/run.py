@@ -307,7 +307,6 @@ class Run:
         self.place = [0] * len(self.rules)
         for place, rule in enumerate(order):
             self.place[rule.index] = place
-        self.paced: dict[int, tuple[str, int]] = {}  # lane -> what held it back, and when that was told
         self.seq = 0
         self.events: list[AnyEvent] = []
 

@@ -24,7 +24,8 @@ class Tail(Traffic):
         if record.first is None:
             record.first = now
             lane.late.first(now - record.started)
-        lane.concurrency.progressed(tokens - record.heard, now, streamed=True)
+        if lane.adapts:
+            lane.concurrency.progressed(tokens - record.heard, now, streamed=True)
         record.heard = tokens
         if record.other() < 0 and not record.doom and self._crawls(record, lane, now):
             self._hedge(record, now)
@@ -69,7 +70,9 @@ class Tail(Traffic):
         return lane.late.crawls(record.heard, now - record.first, record.tokens[1])
 
     def _hedge(self, record: CallRecord, now: int) -> None:
-        """Send a twin: through the next lane of the chain that is free, else through the same one; never beyond a limit or the budget."""
+        """Send a twin: through the next lane of the chain that is free, else through the same one; never beyond a limit or the budget,
+        nor ahead of a cell that waits: it would only take that one's place.
+        """
         cell, run = record.cell, record.cell.run
         if len(self._calls) >= self.cap or len(run.calls) >= run.cap or run.stop is not None:
             return
@@ -77,7 +80,7 @@ class Tail(Traffic):
         usable = [self.lanes[i] for i in cell.chain if self._usable(run, cell.rule, (i,)) is not None]
         for lane in sorted(usable, key=lambda lane: lane is own):
             size = self._size(cell)
-            if lane.free(size, now) and own.late.allowed:
+            if not lane.ready and lane.free(size, now) and own.late.allowed:
                 own.late.spend()
                 cell.hedge = self._send(cell, lane, now).id
                 return

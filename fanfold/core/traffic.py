@@ -22,8 +22,9 @@ class Traffic(Fates):
 
     def _admit(self, lane: Lane, now: int) -> None:
         """Slot first; then requests and tokens in one step; what is admitted is sent at once."""
-        while lane.in_air < lane.cap and len(self._calls) < self.cap and (run := lane.to_send.first()) is not None:
-            queue = run.queue(lane.index)
+        cap = lane.cap
+        while lane.in_air < cap and len(self._calls) < self.cap and (run := lane.to_send.first()) is not None:
+            queue = run.queues[lane.index]
             cell = queue.head()
             tokens_in, tokens_out = self._size(cell)
             if lane.open_at(tokens_in, tokens_out, now) > now:
@@ -35,26 +36,25 @@ class Traffic(Fates):
             lane.late.begun()
             cell.move(State.CALLING)
             cell.call = self._send(cell, lane, now).id
-        if lane.in_air >= lane.cap and (run := lane.to_send.first()) is not None:
-            self._tell_pace(run, Hold("concurrency", limit=lane.cap), lane, now)
+        if lane.in_air >= cap and now >= lane.told_at + PACED_EVERY and (run := lane.to_send.first()) is not None:
+            self._tell_pace(run, Hold("concurrency", limit=cap), lane, now)
 
     def _hold_back(self, run: Run, lane: Lane, now: int) -> None:
         """A limit keeps the next call from starting: the views are told which, now and then."""
-        if self._may_tell(run, lane, now):
-            self._tell_pace(run, self._hold(lane, now), lane, now)
+        if now >= lane.told_at + PACED_EVERY:
+            self._tell_pace(run, self._hold(run, lane, now), lane, now)
 
-    def _hold(self, lane: Lane, now: int) -> Hold:
+    def _hold(self, run: Run, lane: Lane, now: int) -> Hold:
         if not lane.breaker.closed or lane.limiter.gate > now:
             return Hold("wait")
-        return Hold(*lane.limiter.binding(now))
+        return Hold(*lane.limiter.binding(now, *self._size(run.queues[lane.index].head())))
 
-    def _tell_pace(self, run: Run, hold: Hold, lane: Lane, now: int) -> None:
-        if run.paced.get(lane.index, ("", 0))[0] != hold.by or self._may_tell(run, lane, now):
-            run.paced[lane.index] = (hold.by, now)
-            self._emit(run, Paced, now, lane.index, hold.by, hold.share, hold.limit, hold.source)
-
-    def _may_tell(self, run: Run, lane: Lane, now: int) -> bool:
-        return now >= run.paced.get(lane.index, ("", -PACED_EVERY))[1] + PACED_EVERY
+    def _tell_pace(self, first: Run, hold: Hold, lane: Lane, now: int) -> None:
+        """Every run that waits here is told."""
+        lane.told_at = now
+        for run in self.runs.values():
+            if run is first or (lane.index in run.queues and run.queues[lane.index].has_ready):
+                self._emit(run, Paced, now, lane.index, hold.by, hold.share, hold.limit, hold.source)
 
     def _send(self, cell: Cell, lane: Lane, now: int) -> CallRecord:
         """Book a call and have it sent."""
@@ -97,6 +97,7 @@ class Traffic(Fates):
         if hopeless or (fault.scope is Scope.ENDPOINT and not lane.proven):
             self._condemn(lane, fault, now)
         elif fault.scope is Scope.STEP and run.stop is None:
+            self._troubled = True
             run.refused.setdefault((record.cell.rule.index, record.lane), fault)
             self._reroute(run, [record.cell.rule], now)
         elif fault.code == Code.RATE_LIMITED:
@@ -118,6 +119,7 @@ class Traffic(Fates):
         lane.late.failed()
         if not lane.breaker.failed(record.started, now, record.cell.draw(TRIAL)):
             return
+        self._troubled = True
         if lane.breaker.hopeless and self._needed(lane):
             message = f"{fault.message}; it has failed again and again"
             self._condemn(lane, Fault(code=fault.code, message=message, hint=fault.hint, scope=Scope.ENDPOINT), now)
@@ -152,6 +154,7 @@ class Traffic(Fates):
         """Nothing more goes through this lane: a wrong key, no quota, an unknown model, nobody there."""
         if lane.condemned is None:
             lane.condemned = fault
+            self._troubled = True
             if fault.scope is not Scope.LANE and fault.retry_after_s is not None:
                 lane.until = now + asked(fault.retry_after_s, 0.0)
             for run in list(self.runs.values()):

@@ -14,6 +14,7 @@ from fanfold.core.conductor import Conductor
 from fanfold.core.draw import uniform
 from fanfold.core.fold import RunState
 from fanfold.core.grid import Grid
+from fanfold.core.lane import AHEAD
 from fanfold.core.limiter import REQUESTS, TOTAL, Limiter, Window
 from fanfold.core.run import Cell, Rule, Run
 from fanfold.spec.calls import Broken, Fault, Hit, Reply, Scope, Usage, Work
@@ -517,7 +518,7 @@ def test_any_weather(seed, docs, langs, cap, bad, cancel, rpm):
     def watch(heap: Heap) -> None:
         lane = conductor.lanes[1]
         assert 0 <= lane.in_air <= cap and lane.in_air == len(run.calls)
-        assert lane.preparing + lane.ready <= lane.window + 2 * cap + len(run.cells)
+        assert lane.preparing + lane.ready <= AHEAD * lane.cap + 2 * cap + len(run.cells)
 
     heap = Heap(conductor, lambda call: starts.append(heap.now) or fly(call), prepare, watch=watch)  # type: ignore[func-returns-value]
     if cancel is not None:

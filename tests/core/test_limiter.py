@@ -180,10 +180,13 @@ def test_a_contradicted_burst_shrinks_and_grows_again():
 
 
 def test_charges():
+    """What a provider charges counts against what it tells; a declared limit is the user's own: of tokens in and out."""
     for charge, cost in (("max", 1000), ("sum", 1300), ("actual", 1300), ("estimate", 300)):
         window = Window(5000)
-        Limiter([(TOTAL, window)], charge=charge).book(300, 1000, 0)
-        assert window.used == cost
+        limiter = Limiter([(TOTAL, window)], charge=charge, learns=True)
+        limiter.heard([Told(counts=TOTAL, limit=6000, remaining=6000, reset_s=0.0)], 0)
+        declared, told = limiter.book(300, 1000, 0)
+        assert (window.used, declared.cost, told.cost) == (1300, 1300, cost)
 
 
 def test_limits_by_the_day_are_no_pace():

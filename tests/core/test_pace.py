@@ -85,7 +85,7 @@ def test_requests_and_tokens(server, mode):
     world = {"rpm": 500, "tpm": 400_000, "bucket_s": bucket_s, "refused_cost": 1, "latency_s": (3, 9)}
     for seed in range(2):
         out = run(mode, 1000, sizes=sizes, charge=ours, **world, seed=seed, server_charges=charge)
-        assert bound / out.makespan >= (0.60 if mode == "unknown" else 0.80), str(out)
+        assert bound / out.makespan >= {"unknown": 0.60, "told": 0.80, "declared": 0.75}[mode], str(out)
         assert out.refusals <= 50, str(out)
 
 
@@ -124,7 +124,7 @@ def test_without_limits_21_calls_leave_at_once_and_2000_soon():
     assert out.makespan <= 12
     assert all(b - a >= 0.0039 for a, b in pairwise(out.starts[:32]))
     first = [at for at in out.starts if at < 1]
-    assert len(first) <= 32 + 16, "beyond the first 32 the ramp governs"
+    assert len(first) <= 32 + 50, "beyond the first 32 the ramp governs"
 
 
 @pytest.mark.parametrize("rpm", [60, 300, 600])
@@ -188,7 +188,7 @@ def test_limits_are_round_numbers(low, high, found):
 
 def test_the_laws_follow_what_is_known():
     pace = Pace()
-    assert repr(pace) == "start 480/min"
+    assert repr(pace) == "start 1920/min"
     pace.know(5.0)
     assert pace.law is Law.KNOWN
     assert pace.limit == 0

@@ -74,7 +74,7 @@ def planted(fault: Fault) -> Iterator[None]:
 
 C, R, U, L, S = "core.conductor:Conductor.", "core.run:", "core.uniqueness:Reservations.", "core.limiter:", "engine.shell:Shell."
 FAULTS = (
-    Fault("one call more than the cap", C + "_admit", "lane.in_air < lane.cap", "lane.in_air <= lane.cap"),
+    Fault("one call more than the cap", C + "_admit", "lane.in_air < cap", "lane.in_air <= cap"),
     Fault("limits looked at before, not when a call is admitted", C + "_admit", "> now:", "> now + 10**12:"),
     Fault("booked in another moment than sent", C + "_send", "book(tokens_in, tokens_out, now)", "book(tokens_in, tokens_out, now - 30_000_000)"),
     Fault("one request more than the limit", L + "Window.open_at", "self.limit - min", "self.limit + 1 - min"),
@@ -115,7 +115,7 @@ FAULTS = (
     Fault("the slot comes back when a call is doomed, not when it ends", C + "_doom", "record.doom = str(why)", "record.doom = str(why); self.lanes[record.lane].in_air -= 1"),
     Fault("a hanging call is never cut off", C + "_watch", "self._timers.set(record.check, record)", "pass"),
     Fault("a rest that never ends", C + "_rest", "self._timers.set(until, cell)", "pass"),
-    Fault("no wake-up for the limiter", C + "wake_at", "lane.in_air < lane.cap and", "False and"),
+    Fault("no wake-up for the limiter", C + "wake_at", "not lane.to_send or", "True or"),
     Fault("cancel lets what waits go on", C + "_stop", "cells, _ = queue.take()", "cells = []"),
     Fault("cancel forgets what is in the air", C + "_stop", "if not record.doom:", "if False:"),
     Fault("cancel forgets to count what waited", C + "_stop", "self.lanes[index].ready -= len(cells)", "pass"),
@@ -134,7 +134,7 @@ FAULTS = (
         "chains begun and not finished", "core.run:Queue.next_bundle", "self.bundles > many", "False",
         conductor_tests.test_chains_are_finished_not_only_begun,
     ),
-    Fault("prepared without bound", "core.lane:Lane.window", "AHEAD * self.cap", "10**9", conductor_tests.test_memory_follows_the_window),
+    Fault("prepared without bound", C + "_prepare", "AHEAD * cap", "10**9", conductor_tests.test_memory_follows_the_window),
     Fault("required cells are not missed", C + "_fail", "cell.run.tally.bad += cell.rule.required", "pass"),
     Fault("a fallback counts as a value of its own", C + "_accept", "if cell.failure is None:", "if True:"),
     Fault("an orphaned call", S + "_cancel", "flight.task.cancel()", "pass"),
@@ -187,7 +187,7 @@ FAULTS = (
         share_tests.test_what_counts_is_what_was_used,
     ),
     Fault("credit for having been idle", C + "_queue", "run.served = max(run.served, self._served)", "pass", share_tests.test_a_run_that_was_idle_has_no_credit),
-    Fault("the window is full of one run", C + "_prepare", "and run.preparing + queue.waiting >= lane.cap", "", share_tests.test_a_small_job_does_not_wait_for_a_big_one),
+    Fault("the window is full of one run", C + "_prepare", "and run.preparing + queue.waiting >= cap", "", share_tests.test_a_small_job_does_not_wait_for_a_big_one),
     Fault("a deadline takes the fallbacks too", C + "_due", "any(rule.fallback for rule in what.rules)", "False", chain_tests.test_a_deadline_leaves_the_fallbacks),
     Fault(
         "a plan's own cap is ignored", "core.lane:Lane.__init__", "len(run.calls) < run.cap", "True",

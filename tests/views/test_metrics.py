@@ -19,7 +19,10 @@ def test_a_run_is_sampled(events):
     tokens = {sample.labels["direction"]: sample.value for sample in found if sample.name == "fanfold_tokens_total"}
     assert tokens == {"in": state.total.tokens_in, "out": state.total.tokens_out}
     failures = [sample for sample in found if sample.name == "fanfold_cell_failures_total"]
-    assert [(s.labels["step"], s.labels["code"], s.value) for s in failures] == [("recipe", "filtered", 1.0), ("shopping", "timeout", 1.0)]
+    assert [(s.labels["step"], s.labels["code"], s.value) for s in failures] == [
+        ("recipe", "filtered", 1.0),
+        ("shopping", "timeout", 1.0),
+    ]
     checks = [sample for sample in found if sample.name == "fanfold_gate_rejections_total"]
     assert [(s.labels["check"], s.value) for s in checks] == [("max_minutes", 1.0)]
     assert all(isinstance(value, str) for sample in found for value in sample.labels.values())
