@@ -1,0 +1,87 @@
+"""Near-duplicates among 10,000 keys of one run: microseconds to find and add one, and what it misses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from random import Random
+from statistics import quantiles
+from time import perf_counter_ns
+
+from fanfold.core.similarity import Near, NearVectors, likeness
+
+KEYS, SHORT_AT, LONG_AT, VECTORS = 10_000, 0.85, 0.8, 2_000
+MOST_US, SAMPLE = 150.0, 300
+LETTERS = "eeeeeaaaatttoooiiinnnsssrrrhhdlucmfwypvbgk"
+OPENING = "in this recipe we bring together a few simple things that you will find in every kitchen around the world "
+
+
+def measure() -> Iterator[tuple[str, float, float | None]]:
+    vocabulary = words(5_000, Random(1))
+    for what, threshold, keys in (
+        ("short keys", SHORT_AT, names(vocabulary, Random(2))),
+        ("texts of 150 words", LONG_AT, texts(vocabulary, Random(3), "")),
+        ("texts with an opening in common", LONG_AT, texts(vocabulary, Random(4), OPENING * 3)),
+    ):
+        near, costs = filled(keys, threshold)
+        yield f"{KEYS:,} {what} at {threshold}: mean us each", sum(costs) / KEYS, MOST_US
+        yield f"{what}: us each of the last 1,000", sum(costs[-1000:]) / 1000, MOST_US
+        yield f"{what}: us, 99 of 100", quantiles(costs, n=100)[-1], None
+        yield f"{what}: near pairs missed, of {SAMPLE} changed a little", missed(near, threshold, list(near)), 0
+    yield f"one vector of 384 among {VECTORS:,}: us", vectors(Random(5)), None
+
+
+def filled(keys: Sequence[str], threshold: float) -> tuple[Near, list[float]]:
+    """Each key as a run meets it: found or else added. Costs in microseconds."""
+    near, costs = Near(threshold), []
+    for key in keys:
+        began = perf_counter_ns()
+        if near.find(key) is None:
+            near.add(key)
+        costs.append((perf_counter_ns() - began) / 1000)
+    return near, costs
+
+
+def missed(near: Near, threshold: float, keys: Sequence[str]) -> int:
+    draw, count = Random(6), 0
+    for key in draw.sample(keys, SAMPLE):
+        parts = key.split()
+        parts[draw.randrange(len(parts))] = "other"
+        changed = " ".join(parts)
+        count += likeness(key, changed) >= threshold and near.find(changed) is None
+    return count
+
+
+def words(count: int, draw: Random) -> list[str]:
+    return ["".join(draw.choices(LETTERS, k=draw.randint(3, 10))) for _ in range(count)]
+
+
+def zipf(vocabulary: Sequence[str], draw: Random) -> Iterator[str]:
+    weights = [1 / (n + 5) for n in range(len(vocabulary))]
+    while True:
+        yield from draw.choices(vocabulary, weights, k=10_000)
+
+
+def names(vocabulary: Sequence[str], draw: Random) -> list[str]:
+    stream = zipf(vocabulary, draw)
+    return [" ".join(islice(stream, draw.randint(2, 5))) for _ in range(KEYS)]
+
+
+def texts(vocabulary: Sequence[str], draw: Random, opening: str) -> list[str]:
+    """One in twenty repeats the one before with every fortieth word changed."""
+    stream, found = zipf(vocabulary, draw), [""]
+    for n in range(KEYS):
+        text = list(islice(stream, 150)) if n % 20 or not n else found[-1].removeprefix(opening).split()
+        text[:: 40 if n % 20 == 0 else len(text)] = islice(stream, len(text[:: 40 if n % 20 == 0 else len(text)]))
+        found.append(opening + " ".join(text))
+    return found[1:]
+
+
+def vectors(draw: Random) -> float:
+    near = NearVectors(0.9)
+    for n in range(VECTORS):
+        near.add(str(n), [draw.gauss(0, 1) for _ in range(384)])
+    asked = [draw.gauss(0, 1) for _ in range(384)]
+    began = perf_counter_ns()
+    near.find(asked)
+    return (perf_counter_ns() - began) / 1000
