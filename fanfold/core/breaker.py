@@ -30,6 +30,11 @@ class Breaker:
         return self.until is None
 
     @property
+    def troubled(self) -> bool:
+        """Whether something has failed since the last success."""
+        return self._faults > 0 or self.until is not None
+
+    @property
     def hopeless(self) -> bool:
         return self.opened > LAST
 

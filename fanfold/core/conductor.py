@@ -84,11 +84,13 @@ class Conductor(Tail):
     def commands(self, now: int) -> list[Command]:
         """What is to be done now, in order."""
         self._due(now)
-        first = self._made % len(self.lanes)  # when slots are short, lanes take turns
-        for lane in (*self.lanes[first:], *self.lanes[:first]):
-            if lane.to_send:
+        lanes = [lane for lane in self.lanes if lane.to_send.runs or lane.to_prepare.runs]
+        if len(lanes) > 1:  # when slots are short, the one that has sent nothing for longest goes first
+            lanes.sort(key=lambda lane: lane.latest)
+        for lane in lanes:
+            if lane.to_send.runs:
                 self._admit(lane, now)  # first: what is sent makes room in the window
-            if lane.to_prepare:
+            if lane.to_prepare.runs:
                 self._prepare(lane, now)
         out, self._out = self._out, []
         return out
@@ -200,13 +202,14 @@ class Conductor(Tail):
             lane.concurrency.finished(lane.in_air + 1, now)
         lane.retries.succeeded()
         lane.late.answered(took, None if record.first is None else record.started + took - record.first, tokens_out)
-        self._well(lane, now)
+        if lane.breaker.troubled:
+            self._well(lane, now)
 
     def wake_at(self, now: int) -> int | None:
         """The next moment at which something changes by itself. Nobody polls."""
         moment = self._timers.next()
         for lane in self.lanes:
-            if not lane.to_send or lane.in_air >= lane.cap or len(self._calls) >= self.cap:
+            if not lane.to_send.runs or lane.in_air >= lane.cap or len(self._calls) >= self.cap:
                 continue
             if (run := lane.to_send.first()) is not None:
                 head = run.queues[lane.index].head()

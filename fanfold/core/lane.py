@@ -21,24 +21,23 @@ MANY = 4  # bundles waiting, for each call that may be in the air, before the de
 
 
 class Turns:
-    """Runs that have something to do, the least served first (start-time fair queuing; Goyal, Vin, Cheng 1996)."""
+    """Runs that have something to do, the least served first (start-time fair queuing; Goyal, Vin, Cheng 1996).
+
+    runs: a heap of those that may have; `first` looks.
+    """
 
     def __init__(self, wants: Callable[[Run], bool]) -> None:
         self._wants = wants
-        self._heap: list[tuple[float, int, Run]] = []
+        self.runs: list[tuple[float, int, Run]] = []
         self._queued: set[int] = set()
 
     def add(self, run: Run) -> None:
         if run.id not in self._queued:
             self._queued.add(run.id)
-            heappush(self._heap, (run.served, run.id, run))
-
-    def __bool__(self) -> bool:
-        """Whether somebody may have something to do."""
-        return bool(self._heap)
+            heappush(self.runs, (run.served, run.id, run))
 
     def first(self) -> Run | None:
-        heap = self._heap
+        heap = self.runs
         while heap:
             served, id, run = heap[0]
             if not self._wants(run):
@@ -74,6 +73,7 @@ class Lane:
         self.breaker = Breaker()
         self.retries = RetryBudget()
         self.in_air = 0
+        self.latest = -1  # its call that was sent last
         self.usual = 0.0  # tokens that a call uses, on average
         self.preparing = 0
         self.ready = 0

@@ -15,7 +15,7 @@ from fanfold.core.limiter import Booking
 from fanfold.core.states import NEXT, State
 from fanfold.core.uniqueness import Key, Reservations
 from fanfold.spec.calls import Fault
-from fanfold.spec.events import AnyEvent, Coords, Event
+from fanfold.spec.events import AnyEvent, Coords
 
 SHARES = (16.0, 4.0, 1.0)  # of a critical, a normal and an optional run, while all of them have calls to make
 LOCAL = 0  # the lane of everything that is not a model call
@@ -316,10 +316,6 @@ class Run:
         if queue is None:
             queue = self.queues[lane] = Queue(len(self.rules))
         return queue
-
-    def emit(self, event: type[Event], now: int, *details: Any) -> None:
-        self.events.append(event(self.seq, now - self.origin, *details))  # type: ignore[arg-type]
-        self.seq += 1
 
     def __repr__(self) -> str:
         return f"<Run {self.id}: {self.open} open, {len(self.calls)} in the air, {self.tally.own} accepted>"

@@ -33,8 +33,12 @@ class Timers(Generic[T]):
 
     def due(self, now: int) -> T | None:
         """Something whose moment has come, once; None when there is nothing more."""
-        when = self.next()
-        return heappop(self._heap)[2] if when is not None and when <= now else None
+        heap = self._heap
+        while heap and heap[0][0] <= now:
+            when, _, what = heappop(heap)
+            if self._waits(when, what):
+                return what
+        return None
 
     def __len__(self) -> int:
         return len(self._heap)

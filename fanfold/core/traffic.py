@@ -63,6 +63,7 @@ class Traffic(Fates):
         lane.in_air += 1
         record = CallRecord(self._made, cell, lane.index, now, lane.limiter.book(tokens_in, tokens_out, now))
         lane.breaker.tried()
+        lane.latest = self._made
         self._made += 1
         self._calls[record.id] = run.calls[record.id] = record
         record.charged = lane.usual

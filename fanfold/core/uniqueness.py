@@ -24,11 +24,16 @@ WHOLE_LIST = 150  # up to so many names, all are told; beyond, the ones most oft
 HOT, RECENT = 40, 10
 
 
+_PLAIN = {ord(char): " " for char in map(chr, range(128)) if unicodedata.category(char)[0] in "PZC" and char not in "#%&@"}
+
+
 def normalise(text: str) -> str:
     """Texts that a person would call the same become equal: case, accents, punctuation and spacing do not count.
 
     Symbols that carry meaning ("C++", "C#", "50 %") stay, and so do marks that are letters (in Thai, Hindi, й).
     """
+    if text.isascii():
+        return " ".join(text.lower().translate(_PLAIN).split()) or text.strip()
     out = []
     base = ""
     decomposed = unicodedata.normalize("NFKD", text).casefold()  # folding may compose again, and the other way round
