@@ -36,6 +36,8 @@ _WORD = re.compile("[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]|[^\\s\u0e00-\u0eff
 Shingle: TypeAlias = tuple[int, ...]
 """Three neighbouring words by number, the last one first."""
 
+Reading: TypeAlias = tuple[list[int], set[Shingle], list[Shingle]]
+
 Name = TypeVar("Name", bound=Hashable)
 
 
@@ -270,50 +272,58 @@ def _places(mask: int) -> Iterator[int]:
 class Shingles:
     """Long texts, by their 3-word shingles. Words are numbered as they first come; the numbers stay."""
 
-    __slots__ = ("_having", "_texts", "_words", "threshold")
+    __slots__ = ("_having", "_last", "_texts", "_words", "threshold")
 
     def __init__(self, threshold: float) -> None:
         self.threshold = threshold
         self._words: dict[str, int] = {}
         self._texts: dict[str, tuple[array[int], int]] = {}  # its words, and how many shingles they are
-        self._having: dict[Shingle, list[str]] = {}  # those with the shingle among their newest
+        self._last: tuple[str, int, Reading] = ("", -1, ([], set(), []))
+        self._having: dict[Shingle, tuple[str, ...]] = {}  # those with the shingle among their newest
 
     def add(self, key: str, text: str) -> None:
-        numbers = [self._words.setdefault(word, len(self._words)) for word in words(text)]
-        shingles = _shingles(numbers)
+        numbers, shingles, newest = self._read(text)
+        for word, number in zip(words(text), numbers, strict=True):
+            self._words.setdefault(word, number)
         self._texts[key] = array("L", numbers), len(shingles)
-        for shingle in self._newest(shingles):
-            self._having.setdefault(shingle, []).append(key)
+        for shingle in newest:
+            self._having[shingle] = (*self._having.get(shingle, ()), key)
 
     def remove(self, key: str, text: str) -> None:
-        numbers, _ = self._texts.pop(key)
-        for shingle in self._newest(_shingles(numbers)):
-            having = self._having[shingle]
-            having.remove(key)
-            if not having:
+        del self._texts[key]
+        for shingle in self._read(text)[2]:
+            rest = tuple([other for other in self._having[shingle] if other != key])
+            if rest:
+                self._having[shingle] = rest
+            else:
                 del self._having[shingle]
 
     def matches(self, text: str) -> Iterator[tuple[str, float]]:
         if not self._texts:
             return
-        mine = _shingles(self._numbers(text))
+        _, mine, newest = self._read(text)
         least = self.threshold * len(mine) - LEAST
-        for key in dict.fromkeys(key for shingle in self._newest(mine) for key in self._having.get(shingle, ())):
+        for key in dict.fromkeys([key for shingle in newest for key in self._having.get(shingle, ())]):
             numbers, size = self._texts[key]
             if size >= least and len(mine) >= self.threshold * size - LEAST:
                 likeness = jaccard(mine, _shingles(numbers))
                 if likeness >= self.threshold:
                     yield key, likeness
 
-    def _newest(self, shingles: set[Shingle]) -> list[Shingle]:
-        """So many that two texts without a common one among them cannot be near."""
-        return sorted(shingles, reverse=True)[: len(shingles) - ceil(self.threshold * len(shingles) - LEAST) + 1]
+    def _read(self, text: str) -> Reading:
+        """Its words by number, its shingles, and so many of them that two texts without a common one there cannot be near.
 
-    def _numbers(self, text: str) -> list[int]:
-        """Words never seen are numbered for this once."""
-        unseen: dict[str, int] = {}
-        known = self._words
-        return [known[word] if word in known else unseen.setdefault(word, len(known) + len(unseen)) for word in words(text)]
+        Words never seen have the numbers that they will have if the text is added next; so the reading is kept until then.
+        """
+        if self._last[:2] == (text, len(self._words)):
+            return self._last[2]
+        known, unseen = self._words, dict[str, int]()
+        numbers = [known[word] if word in known else unseen.setdefault(word, len(known) + len(unseen)) for word in words(text)]
+        shingles = _shingles(numbers)
+        first = len(shingles) - ceil(self.threshold * len(shingles) - LEAST) + 1
+        reading = numbers, shingles, sorted(shingles, reverse=True)[:first]
+        self._last = text, len(known), reading
+        return reading
 
 
 class NearVectors:
