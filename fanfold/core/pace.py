@@ -4,7 +4,7 @@ Four laws, one tank that refills by them:
 
 | law    | when                                | capacity              | rate                                                       |
 |--------|-------------------------------------|-----------------------|------------------------------------------------------------|
-| START  | nothing is known                    | 32 calls, 4 ms apart  | 32 a second, doubled in each second in which it was needed |
+| START  | nothing is known                    | 32 calls, 4 ms apart  | 128 a second, doubled in each second in which it was needed |
 | KNOWN  | limits were declared or told        | 1: calls keep apart   | some hundreds a second, doubled in each quarter of a second |
 | PROBE  | refused once; the rate is not known | what passed at first  | as much in each wait as passed at first, then doubled      |
 | STEADY | the rate is measured, or known      | the measured burst    | the upper edge of the measure; after a while gently more   |
@@ -23,8 +23,9 @@ from fanfold.core.tank import NEAR, Tank
 from fanfold.core.window import MINUTE, SECOND
 
 QUICK, QUICK_APART = 32, 4_000
-RAMP = 32.0  # calls a second: as many as have just passed
+RAMP = 128.0  # calls a second: half as fast as those have passed
 APART_LEAST, APART_MOST, PROBE_APART = 5_000, 25_000, 12_500
+MANY, TOGETHER = 250.0, 4_000  # so many calls a second start in small groups: waking for each would cost more than it is worth
 GROWTH_MOST = 20  # doublings
 HOLD_LEAST, HOLD_MOST = 10 * SECOND, MINUTE
 CALM = 5 * MINUTE
@@ -68,7 +69,8 @@ class Pace:
 
     def open_at(self, now: int) -> int:
         self._fill(now)
-        return max(now + self.tank.short_for(1.0), self._last + self._spacing())
+        at = max(now + self.tank.short_for(1.0), self._last + self._spacing())
+        return now if at - now <= TOGETHER and self.tank.rate >= MANY else at
 
     def start(self, at: int) -> None:
         self._fill(at)
