@@ -16,9 +16,9 @@ from __future__ import annotations
 import re
 from array import array
 from collections import Counter
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence, Set
 from math import ceil, dist, hypot, inf, sqrt
-from typing import TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from rapidfuzz.fuzz import ratio
 
@@ -39,6 +39,7 @@ Shingle: TypeAlias = tuple[int, ...]
 Reading: TypeAlias = tuple[list[int], set[Shingle], list[Shingle]]
 
 Name = TypeVar("Name", bound=Hashable)
+Word = TypeVar("Word", int, str)
 
 
 def canonical(text: str) -> str:
@@ -58,16 +59,32 @@ def words(text: str) -> list[str]:
     return text.split() if text.isascii() else _WORD.findall(text)
 
 
-def likeness(one: str, other: str) -> float:
+class Form(NamedTuple):
+    """A text, ready to be compared with many."""
+
+    text: str
+    ordered: str
+    shingles: frozenset[tuple[str, ...]]
+
+
+def form(text: str) -> Form:
+    text = canonical(text)
+    return Form(text, _ordered(text), frozenset(_shingles(words(text))))
+
+
+def compared(one: Form, other: Form) -> float:
     """The rule, 0 to 1."""
-    a, b = canonical(one), canonical(other)
-    if len(a) <= SHORT and len(b) <= SHORT:
-        return _ratio(a, b, _ordered(a), _ordered(b))
-    known: dict[str, int] = {}
-    return jaccard(*(_shingles([known.setdefault(word, len(known)) for word in words(text)]) for text in (a, b)))
+    if len(one.text) <= SHORT and len(other.text) <= SHORT:
+        return _ratio(one.text, other.text, one.ordered, other.ordered)
+    return jaccard(one.shingles, other.shingles)
 
 
-def jaccard(one: set[Shingle], other: set[Shingle]) -> float:
+def likeness(one: str, other: str) -> float:
+    """The rule, on texts as they were written."""
+    return compared(form(one), form(other))
+
+
+def jaccard(one: Set[Any], other: Set[Any]) -> float:
     common = len(one & other)
     return common / (len(one) + len(other) - common)
 
@@ -80,9 +97,9 @@ def _ordered(text: str) -> str:
     return " ".join(sorted(text.split()))
 
 
-def _shingles(numbers: Sequence[int]) -> set[Shingle]:
-    """Of fewer than three words: all of them as one."""
-    return set(zip(numbers[2:], numbers[1:], numbers, strict=False)) or {tuple(numbers)}
+def _shingles(listed: Sequence[Word]) -> set[tuple[Word, ...]]:
+    """Three neighbours each, the last one first. Of fewer than three words: all of them as one."""
+    return set(zip(listed[2:], listed[1:], listed, strict=False)) or {tuple(listed)}
 
 
 class Near:
