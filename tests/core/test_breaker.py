@@ -92,6 +92,7 @@ def test_a_trial_that_was_cancelled_makes_room_for_another():
     sent = tried(breaker)
     breaker.gave_up()
     assert breaker.allows(sent + 1)
+    assert not breaker.failed(sent, sent + 2, 0.5) and breaker.until == sent, "and what it says later is no verdict"
 
 
 def test_a_success_from_before_the_pause_closes_it():

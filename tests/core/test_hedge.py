@@ -30,7 +30,7 @@ def warm(first: float = 0.5, whole: float = 10.0, calls: int = 100, spread: floa
 
 
 def test_nothing_is_late_before_enough_is_known():
-    late = warm(calls=ENOUGH - 1)
+    late = warm(calls=19)
     assert late.hedge_after(streamed=True) is None and late.hedge_after(streamed=False) is None
     assert late.first_deadline() == FIRST_COLD and not late.crawls(1, 100 * SECOND, EXPECTED)
 
@@ -39,6 +39,15 @@ def test_a_stream_is_late_by_its_first_content_and_another_answer_by_its_end():
     late = warm()
     assert 0.5 < late.hedge_after(streamed=True) / SECOND < 0.7
     assert 10 < late.hedge_after(streamed=False) / SECOND < 14
+
+
+def test_one_call_in_twenty_is_late():
+    late = Hedging()
+    for ms in range(1, 101):
+        late.first(ms * 1000)
+        late.answered(ms * 10_000, None, 10)
+    assert abs(late.hedge_after(streamed=True) - 95_000) <= 2_000
+    assert abs(late.hedge_after(streamed=False) - 950_000) <= 20_000
 
 
 @pytest.mark.parametrize(("first", "deadline"), [(0.5, FIRST_LEAST), (8.0, None), (40.0, FIRST_MOST)])
@@ -65,6 +74,12 @@ def test_a_stream_crawls_when_nearly_all_were_faster_and_a_fresh_one_would_overt
     assert not late.crawls(100, 2 * SECOND, EXPECTED), "as fast as the others"
     assert not late.crawls(560, 45 * SECOND, EXPECTED), "slow, but nearly done"
     assert not late.crawls(EXPECTED + 50, 50 * SECOND, EXPECTED), "longer than expected: who knows how much is left"
+
+
+def test_a_stream_does_not_crawl_where_such_speeds_are_usual():
+    late = warm(calls=400, spread=0.5)
+    assert not late.crawls(50, 2 * SECOND, EXPECTED), "half the usual speed, as one in twelve"
+    assert late.crawls(20, 2 * SECOND, EXPECTED), "a fifth of it, as nobody"
 
 
 # ==================================================================== the budget
