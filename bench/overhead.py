@@ -25,6 +25,7 @@ from fanfold.store.sqlite import SqliteStore
 MOST = 2.0
 AT = ((64, 512, 9), (512, 1024, 7))  # (in the air, calls, pairs)
 OFFICIAL_CALLS = 256
+WARM = 3
 
 
 def measure() -> Iterator[tuple[str, float, float | None]]:
@@ -48,12 +49,12 @@ async def paired(url: str, store: SqliteStore, cap: int, calls: int, pairs: int,
     session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
     found = []
     async with engine, session:
-        for _ in range(1 + pairs):  # the first opens connections
+        for _ in range(WARM + pairs):  # the first open connections, and let the pace grow
             bare = await cpu(lambda: ask_bare(session, url, calls, cap, streamed=streamed))
             ours = await cpu(lambda: ask_engine(engine, calls, streamed=streamed))
             found.append((bare / calls * 1e6, ours / calls * 1e6))
     await store.close()
-    return found[1:]
+    return found[WARM:]
 
 
 def figures(what: str, pairs: list[tuple[float, float]]) -> list[tuple[str, float, float | None]]:

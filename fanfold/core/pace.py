@@ -53,6 +53,7 @@ class Pace:
         self._from = 0  # when the gate opens
         self._apart = QUICK_APART
         self._last = -MINUTE
+        self._held = False  # whether it has kept a call waiting since the last start
         self._starts: deque[int] = deque(maxlen=256)
         self._accepted = 0  # started, and not refused
         self._mark, self._mark_at, self._was_full = 0, -1, True  # accepted at the last moment when the level was known
@@ -70,14 +71,17 @@ class Pace:
     def open_at(self, now: int) -> int:
         self._fill(now)
         at = max(now + self.tank.short_for(1.0), self._last + self._spacing())
+        if at > now:
+            self._held = True
         return now if at - now <= TOGETHER and self.tank.rate >= MANY else at
 
     def start(self, at: int) -> None:
         self._fill(at)
         if self._mark_at < 0:
             self._mark_at = at
-        if self.law is not Law.STEADY and self.tank.level >= 2 and at - self._last <= self._spacing() + SECOND // 1000:
-            self._needed += at - self._last  # only the distance between calls kept it waiting
+        if self.law is not Law.STEADY and self.tank.level >= 2 and self._held:
+            self._needed += at - max(self._last, self._from)  # only the distance between calls kept it waiting
+        self._held = False
         self.tank.level -= 1
         self._last = at
         self._accepted += 1
