@@ -9,24 +9,27 @@ from fanfold.spec.errors import Code
 
 FULL = 100.0
 COST, TIMEOUT_COST = 5.0, 10.0
+FREE = 20  # retries that are always possible, however few the calls
 BACK = 1.0
 """What a success puts back: in the long run at most one retry for five successes."""
 
 
 class RetryBudget:
-    """Full at the start: 20 retries are always possible, however few the calls."""
+    """left: what can be paid with; taken: retries so far."""
 
-    __slots__ = ("left",)
+    __slots__ = ("left", "taken")
 
     def __init__(self) -> None:
         self.left = FULL
+        self.taken = 0
 
     def take(self, code: str) -> bool:
         """Pay for a retry, if it can be paid. Time-outs cost double: they have kept the server busy all the while."""
         cost = TIMEOUT_COST if code == Code.TIMEOUT else COST
-        if self.left < cost:
+        if self.left < cost and self.taken >= FREE:
             return False
-        self.left -= cost
+        self.left = max(0.0, self.left - cost)
+        self.taken += 1
         return True
 
     def succeeded(self) -> None:

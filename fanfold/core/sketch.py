@@ -36,8 +36,16 @@ class Sketch:
             self._cached.clear()
             self._since = 0
         if self.count >= FADE_AT:
-            self._buckets = {bucket: half for bucket, n in self._buckets.items() if (half := n // 2)}
-            self.count = sum(self._buckets.values())
+            self._fade()
+
+    def _fade(self) -> None:
+        """Halve all counts. What is left over of one bucket goes on to the next, so that thin tails do not vanish."""
+        left, faded = 0, {}
+        for bucket in sorted(self._buckets):
+            half, left = divmod(self._buckets[bucket] + left, 2)
+            if half:
+                faded[bucket] = half
+        self._buckets, self.count = faded, sum(faded.values())
 
     def quantile(self, q: float) -> int | None:
         """The value that a share `q` does not exceed; None without observations."""

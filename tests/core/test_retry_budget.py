@@ -21,7 +21,14 @@ def test_twenty_retries_are_possible_at_the_start():
 
 def test_a_time_out_costs_double():
     budget = RetryBudget()
-    assert [budget.take(Code.TIMEOUT) for _ in range(12)] == [True] * 10 + [False] * 2
+    assert budget.take(Code.TRANSIENT) and budget.left == 95
+    assert budget.take(Code.TIMEOUT) and budget.left == 85
+
+
+def test_twenty_retries_are_always_possible():
+    for code in (Code.TIMEOUT, Code.TRANSIENT):
+        budget = RetryBudget()
+        assert [budget.take(code) for _ in range(22)] == [True] * 20 + [False] * 2
 
 
 def test_what_cannot_be_paid_is_not_taken():

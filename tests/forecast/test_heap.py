@@ -99,7 +99,7 @@ def test_what_cannot_be_done_fails_and_ends():
 
 def test_calls_that_take_too_long_are_given_up():
     found = trial_of(fan(5, timeout_s=0.05))
-    assert (found.accepted, found.calls) == (0, 15), "one call for each, and as many retries as all of them may have"
+    assert (found.accepted, found.calls) == (0, 15), "one call for each, and until the lane is given up"
 
 
 def test_two_models_share_no_lane():
