@@ -113,7 +113,7 @@ class Conductor(Tail):
             if cell.phase == FALLBACK:
                 cell.lengths = result.reply.lengths
                 if cell.rule.unique is not None and not self._take(cell, result.reply.key or "", exact=result.reply.exact):
-                    self._fail(cell, Code.DUPLICATE, f"{result.reply.key!r} is taken", "", now)
+                    self._fail(cell, Code.DUPLICATE, self._taken(cell, result.reply.key or ""), "", now)
                 else:
                     self._accept(cell, now)
             else:
@@ -133,7 +133,7 @@ class Conductor(Tail):
         alone = record.other() < 0
         self._doom(record, "duplicate")
         if alone:
-            self._again(cell, Code.DUPLICATE, f"{name!r} is taken", "", now)
+            self._again(cell, Code.DUPLICATE, self._taken(cell, name), "", now)
 
     def sent(self, call: int, now: int) -> None:
         """A call's bytes leave now, once its admission was durable: limits and times count from here."""

@@ -37,10 +37,19 @@ class Fates(Rows):
 
     def _take(self, cell: Cell, name: str, *, exact: bool) -> bool:
         key: Key = (self._scope(cell), name if exact else normalise(name))
-        if not cell.run.keys.take(key, name, cell.id, cell.key):
+        if not cell.run.keys.take(key, name, cell.id, cell.key, 1.0 if exact else cell.rule.near):
             return False
         cell.key = key
         return True
+
+    def _taken(self, cell: Cell, name: str) -> str:
+        """Why a key was refused just now."""
+        against = cell.run.keys.against
+        return (
+            f"{name!r} is taken"
+            if normalise(against) == normalise(name)
+            else f"{name!r} is too much like {against!r}, which is taken"
+        )
 
     def _release(self, cell: Cell) -> None:
         if cell.key is not None:
@@ -56,7 +65,7 @@ class Fates(Rows):
             code = Code.MALFORMED if reply.check == "schema" else Code.CHECK_FAILED
             self._again(cell, code, reply.finding, reply.check, now)
         elif cell.rule.unique is not None and not self._take(cell, reply.key or "", exact=reply.exact):
-            self._again(cell, Code.DUPLICATE, f"{reply.key!r} is taken", "", now)
+            self._again(cell, Code.DUPLICATE, self._taken(cell, reply.key or ""), "", now)
         elif reply.judge is not None and cell.rule.judge_lane is not None:
             cell.judge_tokens = reply.judge
             cell.phase, cell.hops = JUDGE, 0

@@ -27,7 +27,8 @@ class Rule:
 
     lane, judge_lane: numbers of lanes; then, judge_then: the lanes that follow when the one before can no longer be used.
 
-    unique: positions of the axes inside which keys must differ (() for the whole run), None when keys do not matter.
+    unique: positions of the axes inside which keys must differ (() for the whole run), None when keys do not matter. near: likeness from
+    which two keys count as equal.
     """
 
     index: int
@@ -38,6 +39,7 @@ class Rule:
     judge_then: tuple[int, ...] = ()
     function: bool = False
     unique: tuple[int, ...] | None = None
+    near: float = 1.0
     fallback: bool = False
     required: bool = True
     attempts: int = 5

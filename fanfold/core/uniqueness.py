@@ -7,7 +7,8 @@ R4  `release` only by the owner, and only before commit;
 R5  a cell holds at most one key: taking another gives the first back in the same step.
 
 Why no two accepted cells share a key: both would have been its owner when accepted (R1); `owner[key]` is one place, and a
-committed owner stays (R4), so the second would be the first. It holds for every order of events.
+committed owner stays (R4), so the second would be the first. It holds for every order of events. Near keys likewise: whether one is
+near is looked up in the same step, among all that are owned, reserved or committed.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from __future__ import annotations
 import unicodedata
 from collections import deque
 from collections.abc import Hashable, Iterable
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from fanfold.core.similarity import Near
 
 Key: TypeAlias = tuple[Hashable, str]
 """The scope inside which keys must differ, and the normalised key."""
@@ -51,7 +55,7 @@ def normalise(text: str) -> str:
 class Scope:
     """Keys that must differ from each other. names: as they were written, in the order in which they were taken."""
 
-    __slots__ = ("collisions", "hot", "names", "owner", "recent")
+    __slots__ = ("collisions", "hot", "names", "near", "owner", "recent")
 
     def __init__(self) -> None:
         self.owner: dict[str, int] = {}
@@ -59,6 +63,20 @@ class Scope:
         self.collisions: dict[str, int] = {}
         self.hot: list[str] = []  # the keys that collided most, at most HOT, hottest first
         self.recent: deque[str] = deque(maxlen=RECENT)
+        self.near: Near | None = None  # where keys that are alike count as equal
+
+    def against(self, key: str, cell: int, threshold: float, held: str | None) -> str | None:
+        """The key of another cell that stands against this one: the same, or one that is too much like it."""
+        owner = self.owner.get(key)
+        if owner is not None:
+            return None if owner == cell else key
+        if threshold >= 1:
+            return None
+        if self.near is None:
+            from fanfold.core.similarity import Near
+
+            self.near = Near(threshold)
+        return self.near.find(key, held)
 
     def collide(self, key: str) -> None:
         """Count it, and keep the hottest in order: as far as one place, for counts grow by one."""
@@ -89,20 +107,28 @@ class Reservations:
         self._committed: set[Key] = set()
         self.reserved = 0
         """Keys taken and not committed."""
+        self.against = ""
+        """The name that stood against the last key that was refused."""
         self.hot = False
         """Whether anything has collided yet."""
 
-    def take(self, key: Key, name: str, cell: int, held: Key | None) -> bool:
-        """Reserve `key` for `cell`, giving back the one it `held`. False: somebody else owns it (and `held` stays)."""
+    def take(self, key: Key, name: str, cell: int, held: Key | None, near: float = 1.0) -> bool:
+        """Reserve `key` for `cell`, giving back the one it `held`. False: somebody else owns it, or one that is at least as much like
+        it as `near`; then `against` is that one's name, and `held` stays.
+        """
         scope = self._scopes.get(key[0])
         if scope is None:
             scope = self._scopes[key[0]] = Scope()
-        known = len(scope.owner)
-        if scope.owner.setdefault(key[1], cell) != cell:
-            scope.collide(key[1])
-            self.hot = True
+        own = held[1] if held is not None and held[0] == key[0] else None
+        taken = scope.against(key[1], cell, near, own)
+        if taken is not None:
+            scope.collide(taken)
+            self.hot, self.against = True, scope.names[taken]
             return False
-        if len(scope.owner) > known:
+        if key[1] not in scope.owner:
+            scope.owner[key[1]] = cell
+            if scope.near is not None:
+                scope.near.add(key[1])
             scope.names[key[1]] = name
             scope.recent.append(key[1])
             self.reserved += 1
@@ -120,6 +146,8 @@ class Reservations:
         assert scope.owner.get(key[1]) == cell, "only the owner gives a key back"
         assert key not in self._committed, "an accepted key stays"
         del scope.owner[key[1]], scope.names[key[1]]
+        if scope.near is not None:
+            scope.near.remove(key[1])
         self.reserved -= 1
 
     def avoid(self, scope: Hashable, cell: int) -> tuple[str, ...]:

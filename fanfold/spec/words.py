@@ -78,10 +78,6 @@ def unique_of(step: Step, axes: Mapping[str, CompiledAxis], over: tuple[str, ...
         raise PlanError(f"{path}.within", f'within is "run", "store", or names of axes, not {unique.within!r}')
     if not isinstance(unique.near, int | float) or not 0 < unique.near <= 1:
         raise PlanError(f"{path}.near", f"near is a similarity above 0 and up to 1, not {unique.near!r}")
-    if unique.near < 1:
-        raise PlanError(
-            f"{path}.near", "near-duplicates are not available in this version", "use near=1.0: equal after normalisation"
-        )
     if unique.within == "store":
         raise PlanError(f"{path}.within", 'within="store" is not available in this version', 'use within="run"')
     if unique.within != "run":

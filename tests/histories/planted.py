@@ -101,8 +101,8 @@ FAULTS = (
     Fault("what is prepared for a run that is over is waited for", C + "_stop", "self._give_up(cell, stop[1], stop[2])", "pass"),
     Fault("a late duplicate is accepted", C + "_answered", "not self._take(cell, reply.key or \"\", exact=reply.exact)", "False"),
     Fault(
-        "read, then add: only accepted keys are looked at", U + "take", "if scope.owner.setdefault(key[1], cell) != cell:",
-        "if key in self._committed or scope.owner.update({key[1]: cell}):",
+        "read, then add: only accepted keys are looked at", U + "take", "if taken is not None:",
+        "if taken is not None and (key[0], taken) in self._committed or scope.owner.update({key[1]: cell}):",
     ),
     Fault("a reservation forgotten when its cell fails", C + "_fail", "self._release(cell)", "pass"),
     Fault("a key given back twice", C + "_release", "cell.key = None", "pass"),

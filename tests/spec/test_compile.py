@@ -70,7 +70,6 @@ MISTAKES = {
     "judge names": (Plan("p", [Step("a", "x", judge=Judge("{valu}"))]), "steps.a.judge.prompt", "did you mean 'value'?"),
     "unique field": (Plan("p", [Step("a", "x", output=Outline, unique="name")]), "steps.a.unique.by", "no field 'name'"),
     "unique of a text": (Plan("p", [Step("a", "x", unique="name")]), "steps.a.unique.by", "use Unique(by=None)"),
-    "near": (Plan("p", [Step("a", "x", unique=Unique(near=0.9))]), "steps.a.unique.near", "not available in this version"),
     "near 0": (Plan("p", [Step("a", "x", unique=Unique(near=0))]), "steps.a.unique.near", "above 0"),
     "within": (Plan("p", [Step("a", "x", over="n", unique=Unique(within="m"))], N), "steps.a.unique.within", "not an axis of the step"),
     "at_least of fewer": (Plan("p", [Step("a", "x", over="n"), Step("b", "{a}", at_least=4)], N), "steps.b.at_least", "which has 3"),
