@@ -125,8 +125,8 @@ class World:
         self._told: dict[int, Reply | Fault] = {}
 
     def outcome(self, call: int) -> Reply | Fault:
-        """What a call was told."""
-        return self._told[call]
+        """What a call was told; one that was cut off before it left was told nothing."""
+        return self._told.get(call, Fault(code="cancelled"))
 
     def _draw(self, call: int, purpose: int) -> float:
         return uniform(self.climate.seed, call, purpose)

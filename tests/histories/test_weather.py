@@ -14,7 +14,7 @@ from fanfold.testing.weather import Climate, same_log, shell_history
 COUNT = int(os.environ.get("FANFOLD_HISTORIES", "2000"))
 SEEDS = int(os.environ.get("FANFOLD_SEEDS", "0"))  # of the large two-shell runs; 15 s each for the largest
 PARTS = 20
-REGRESSIONS = (332, 4062, 5946, 6003, 9641)
+REGRESSIONS = (332, 4062, 5946, 6003, 9641, 18172)
 """Seeds that once failed."""
 
 
