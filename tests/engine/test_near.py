@@ -64,7 +64,30 @@ def test_within_an_axis_only():
 
 
 def test_long_texts_are_compared_by_their_shingles():
-    words = "the quick brown fox jumps over the lazy dog and runs away from the barn into the dark green forest at night".split()
+    words = [
+        "the",
+        "quick",
+        "brown",
+        "fox",
+        "jumps",
+        "over",
+        "the",
+        "lazy",
+        "dog",
+        "and",
+        "runs",
+        "away",
+        "from",
+        "the",
+        "barn",
+        "into",
+        "the",
+        "dark",
+        "green",
+        "forest",
+        "at",
+        "night",
+    ]
     texts = [" ".join(words), " ".join([*words, "again"]), " ".join(reversed(words))]
     provider = ScriptedProvider(
         [Says(text) for text in texts]
