@@ -103,7 +103,18 @@ def _bound(state: RunState, limits: Limits) -> Bound:
         tokens=max((lane.tokens for lane in state.lanes.values()), default=0),
         tpm=limits.tpm,
     )
-    return Bound(min(bound.us, state.wall_us), bound.by)
+    return Bound(min(bound.us, state.wall_us), _learned(state, bound) or bound.by)
+
+
+def _learned(state: RunState, bound: Bound) -> str:
+    """The limit that nobody declared and that held the run back, if the known bounds do not explain how long it took.
+
+    How much of it was left at the start is not known, so that it is named, and no time can be put to it.
+    """
+    paced = state.paced
+    if paced is None or paced.source not in ("told", "guessed") or 2 * bound.us > state.wall_us:
+        return ""
+    return f"{paced.by}/min"
 
 
 def _span(step: StepState) -> tuple[int, int] | None:

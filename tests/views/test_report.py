@@ -7,7 +7,7 @@ import json
 import pytest
 
 from fanfold.core.fold import RunState, fold
-from fanfold.spec.events import AnyEvent, Called, CellEnded, RunEnded, RunStarted, Settled, StepFacts
+from fanfold.spec.events import AnyEvent, Called, CellEnded, Paced, RunEnded, RunStarted, Settled, StepFacts
 from fanfold.spec.plan import Limits
 from fanfold.views.report import describe, groups, report
 
@@ -122,3 +122,19 @@ def test_groups_are_steps_that_overlapped() -> None:
         {"steps": ["procurement"], "wall_s": 5.0, "sequential_s": 5.0},
         {"steps": ["annex"], "wall_s": 4.0, "sequential_s": 5.0},
     ]
+
+
+@pytest.mark.parametrize(
+    ("paced", "by"),
+    [
+        (("requests", 1.0, 60, "told"), "requests/min"),
+        (("tokens", 1.0, 60, "guessed"), "tokens/min"),
+        (("requests", 1.0, 60, "declared"), "critical path"),
+        (("concurrency", 0.0, 4, ""), "critical path"),
+    ],
+)
+def test_a_limit_that_nobody_declared_is_named(events, paced, by):
+    """What is declared is in the bound; what was learned has no time of its own, but a name."""
+    state = fold(events)
+    state.paced = Paced(99, 1, 1, *paced)
+    assert report(state, run_id="r")["bound_by"] == by
