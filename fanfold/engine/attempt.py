@@ -144,7 +144,7 @@ class Attempts:
                 messages = (Message("system", fill(step.compiled.system, received)), *messages)
         cell.work = Prompted(received, messages)
         avoid = AVOID_TOKENS if step.compiled.unique is not None else 0
-        return Work(estimate_messages(messages) + avoid, step.size.expected)
+        return Work(step.prompts.corrected(estimate_messages(messages)) + avoid, step.size.expected)
 
     async def _from_function(self, job: Job, step: StepWork, cell: CoreCell, received: Cell) -> Hit | Broken:
         assert step.step.function is not None
@@ -180,6 +180,8 @@ class Attempts:
         if isinstance(answer, Fault):
             return answer
         step.size.saw(answer.usage.tokens_out)
+        if answer.usage.exact:
+            step.prompts.saw(estimate_messages(request.messages), answer.usage.tokens_in)
         landing = job.landings[command.call] = Landing(answer.text)
         if step.step.checks or step.step.judge or (step.compiled.unique and step.compiled.unique.key):
             put(Landed(command.call))  # the call's deadline is not for what the user's code does with its answer
@@ -271,7 +273,7 @@ class Attempts:
 
     async def _size_judge(self, step: StepWork, cell: CoreCell, value: Any) -> tuple[int, int]:
         messages = await self._judge_messages(step, cell, value)
-        return estimate_messages(messages), step.judge_size.expected
+        return step.judge_prompts.corrected(estimate_messages(messages)), step.judge_size.expected
 
     async def _judge_messages(self, step: StepWork, cell: CoreCell, value: Any) -> tuple[Message, ...]:
         return await self._render(step.judge_prompt(), cell.work.cell, {"value": value})
@@ -291,6 +293,8 @@ class Attempts:
         if isinstance(answer, Fault):
             return answer
         step.judge_size.saw(answer.usage.tokens_out)
+        if answer.usage.exact:
+            step.judge_prompts.saw(estimate_messages(messages), answer.usage.tokens_in)
         try:
             verdict, _ = shape.parse(answer.text)
         except Unfit as error:

@@ -11,7 +11,7 @@ from typing import Any
 from fanfold.core.fold import RunState
 from fanfold.core.run import Cell, Run
 from fanfold.engine.shapes import Shape, Verdict, identity_first, list_in, shape_of, text_of
-from fanfold.engine.tokens import AnswerSize
+from fanfold.engine.tokens import AnswerSize, PromptSize
 from fanfold.engine.values import Values
 from fanfold.spec.compiled import CompiledPlan, CompiledStep
 from fanfold.spec.errors import PlanError, StoreError
@@ -48,6 +48,7 @@ class StepWork:
         self.sampling = dict(step.step.sampling)
         self.size = AnswerSize(self.sampling.get("max_tokens"))
         self.judge_size = AnswerSize(200)
+        self.prompts, self.judge_prompts = PromptSize(), PromptSize()
         self.judge_shape: Shape | None = None
         if step.step.judge is not None:
             self.judge_shape = shape_of(step.step.judge.output or Verdict, f"{path}.judge.output")

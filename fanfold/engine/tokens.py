@@ -38,3 +38,24 @@ class AnswerSize:
     @property
     def expected(self) -> int:
         return self._first if self._seen < 5 else round(self._mean) + 1
+
+
+class PromptSize:
+    """What a model's own count is of the prompts of a step, over ours: learned from what providers report."""
+
+    LEAST, MOST = 0.2, 5.0
+
+    def __init__(self) -> None:
+        self.ratio = 1.0
+        self._seen = 0
+
+    def saw(self, estimated: int, told: int) -> None:
+        """told: tokens in, as the provider reports them; 0 when it did not."""
+        if estimated <= 0 or told <= 0:
+            return
+        self._seen += 1
+        found = min(max(told / estimated, self.LEAST), self.MOST)
+        self.ratio += max(0.05, 1 / self._seen) * (found - self.ratio)
+
+    def corrected(self, estimated: int) -> int:
+        return max(1, round(estimated * self.ratio))
