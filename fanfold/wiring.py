@@ -135,6 +135,7 @@ class Wiring:
             kind, name = split_model(model)
             provider = self._provider(kind)
         lane = self._conductor.add_lane(model, self._limiter(kind), self._concurrency(kind))
+        lane.account = kind if kind in CHARGES else ""
         route = self._routes[model] = Route(lane.index, provider, name, free=kind == "sim")
         return route
 

@@ -64,10 +64,13 @@ class Hold:
 
 
 class Lane:
-    """proven: something has been heard from the other side. condemned: nothing more goes through it, and why."""
+    """proven: something has been heard from the other side. condemned: nothing more goes through it, and why. account: lanes of one
+    account share its key; "" for none.
+    """
 
     def __init__(self, index: int, name: str, limiter: Limiter, concurrency: Concurrency) -> None:
         self.index, self.name, self.limiter, self.concurrency = index, name, limiter, concurrency
+        self.account = ""
         self.adapts = not isinstance(concurrency, Fixed)
         self.late = Hedging()
         self.breaker = Breaker()

@@ -14,6 +14,7 @@ from fanfold.spec.events import Called, Paced
 
 TRIAL, SPREAD = 3, 4  # purposes of draws
 ILL = frozenset({Code.TRANSIENT, Code.TIMEOUT})
+WRONG_KEY = 401  # HTTP: the key itself; other refusals may be of one model only
 PACED_EVERY = 5_000_000  # µs between two tellings of what holds a run back
 
 
@@ -96,7 +97,9 @@ class Traffic(Fates):
         lane, run = self.lanes[record.lane], record.cell.run
         hopeless = fault.scope is Scope.LANE or (fault.retry_after_s or 0) > WAIT_MOST_S
         if hopeless or (fault.scope is Scope.ENDPOINT and not lane.proven):
-            self._condemn(lane, fault, now)
+            wrong_key = fault.code == Code.AUTH and fault.status == WRONG_KEY and lane.account
+            for each in [each for each in self.lanes if wrong_key and each.account == lane.account] or [lane]:
+                self._condemn(each, fault, now)
         elif fault.scope is Scope.STEP and run.stop is None:
             self._troubled = True
             run.refused.setdefault((record.cell.rule.index, record.lane), fault)
