@@ -16,6 +16,7 @@ from fanfold.spec.errors import Code
 from fanfold.spec.events import CellEnded, Rested
 
 PACE, WAIT = 1, 2  # purposes of draws
+UNPAID = 4  # doublings more that a retry waits when the lane's budget of retries is spent: nobody is lost for it
 ELSEWHERE = frozenset({Code.TRANSIENT, Code.TIMEOUT, Code.RATE_LIMITED, Code.QUOTA, Code.AUTH})
 """Faults of a provider, which another one may not have."""
 _HINTS = {
@@ -107,8 +108,9 @@ class Fates(Rows):
     def _faulted(self, cell: Cell, fault: Fault, now: int) -> None:
         """The call did not deliver. A judge's fault asks the judge again and keeps the answer and its key."""
         cure = remedy(fault.code)
-        if cure is Remedy.RETRY and cell.retries < cell.rule.retries and self.lanes[cell.lane].retries.take(fault.code):
-            wait = backoff(cell.retries, cell.draw(PACE))
+        if cure is Remedy.RETRY and cell.retries < cell.rule.retries:
+            paid = self.lanes[cell.lane].retries.take(fault.code)
+            wait = backoff(cell.retries if paid else cell.retries + UNPAID, cell.draw(PACE))
             if fault.retry_after_s is not None:
                 wait = max(wait, asked(fault.retry_after_s, cell.draw(WAIT)))
             cell.retries += 1

@@ -171,3 +171,15 @@ def test_one_refused_request_among_ten_costs_one_call():
     provider = ScriptedProvider(lambda request, number: Fails(bad) if request.messages[0].content == "4" else Says("good"))
     result = done(provider, Plan("p", [Step("a", "{n}", over="n")], {"n": range(10)}), "openai/only")
     assert len(provider.calls) == 10 and len(result.values) == 9 and len(result.errors) == 1
+
+
+def test_a_moment_of_trouble_loses_no_cell():
+    """All in the air fail at once: whoever cannot be retried soon, for want of budget, is retried later."""
+
+    def script(request, number):
+        bad = 1.5 <= asyncio.get_running_loop().time() < 1.8
+        return Fails(Fault(code="transient", message="down", status=500)) if bad else Says("good")
+
+    plan = Plan("p", [Step("a", "{n}", over="n")], {"n": range(300)}, concurrent=64)
+    result = done(ScriptedProvider(script), plan, "openai/only", seed=3)
+    assert len(result.values) == 300 and result.exit_code == 0
