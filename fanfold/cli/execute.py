@@ -7,8 +7,8 @@ import gc
 import logging
 import signal
 import sys
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from fanfold.api import Engine, Run
@@ -29,7 +29,7 @@ GC_THRESHOLD = (20_000, 20, 50)  # calls make many objects that end by counting:
 
 @dataclass(frozen=True)
 class Job:
-    """What a command wants done. content, rows, markdown: how its result is shown; defaults show any plan."""
+    """What a command wants done. content, rows, markdown: how its result is shown; documents: its further formats, by name."""
 
     name: str
     plan: Plan
@@ -37,12 +37,13 @@ class Job:
     content: Callable[[Result], dict[str, Any]]
     rows: Callable[[Result, dict[str, Any]], Iterable[dict[str, Any]]]
     markdown: Callable[[Result, dict[str, Any]], str]
+    documents: Mapping[str, Callable[[dict[str, Any]], str]] = field(default_factory=dict)
 
 
 def execute(job: Job, options: Options) -> int:
     """Run it, write what came of it, and say how it went. Raises PlanError before anything is called, StoreError."""
     refuse_later(options)
-    target = Target(options, job.name)
+    target = Target(options, job.name, tuple(job.documents))
     logging.basicConfig(level=logging.INFO if options.verbose else logging.CRITICAL, format="%(levelname)s %(name)s: %(message)s")
     model = options.model
     if model is None and not all(step.model or job.plan.model or step.function for step in job.plan.steps):
@@ -56,7 +57,10 @@ def execute(job: Job, options: Options) -> int:
     written = True
     if not options.stream or target.path is not None:
         try:
-            target.write(data, job.rows(result, data), job.markdown(result, data))
+            if target.format in job.documents:
+                target.write_text(job.documents[target.format](data))
+            else:
+                target.write(data, job.rows(result, data), job.markdown(result, data))
         except OSError as error:
             written = False
             _say(

@@ -13,7 +13,7 @@ import typer
 
 from fanfold import __version__
 from fanfold.cli import foresee
-from fanfold.cli.options import RUN_OPTIONS, Option, command, options_of
+from fanfold.cli.options import RUN_OPTIONS, Option, command, options_of, run_options
 
 if TYPE_CHECKING:
     from fanfold.config import Options
@@ -63,7 +63,9 @@ def _add_app(point: EntryPoint) -> None:
     clash = [option.name for option in shown if option.name in COMMON_NAMES]
     if clash:
         raise RuntimeError(f"application {point.name!r} redefines common options: {', '.join(clash)}")
-    app.command(point.name, help=application.summary)(command(run, [*shown, *RUN_OPTIONS], application.summary))
+    app.command(point.name, help=application.summary)(
+        command(run, [*shown, *run_options(application.documents)], application.summary)
+    )
     foresee.add_app(application, lambda given: _asked(application, given)[1:])
 
 
@@ -101,6 +103,7 @@ def _run_app(application: App, given: dict[str, Any]) -> None:
                 content=lambda result: application.content(params, result),
                 rows=lambda result, data: application.rows(data),
                 markdown=lambda result, data: application.markdown(data),
+                documents=application.documents,
             ),
             options,
         )

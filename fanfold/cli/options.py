@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -61,6 +61,15 @@ RUN_OPTIONS = (
     _common("quiet", bool, "No progress and no report.", "--quiet", "-q"),
     _common("verbose", bool, "Log what happens.", "--verbose", "-v"),
 )
+
+
+def run_options(documents: Iterable[str] = ()) -> tuple[Option, ...]:
+    """The common options of a command that writes these documents too."""
+    more = "".join(f", {name}" for name in documents)
+    return tuple(
+        replace(option, help=option.help.replace("csv or md", f"csv, md{more}")) if more and option.name == "format" else option
+        for option in RUN_OPTIONS
+    )
 
 
 def options_of(params: type[Any]) -> list[Option]:

@@ -13,14 +13,21 @@ from fanfold.spec.errors import PlanError
 from fanfold.views import exports
 
 FORMATS = ("json", "jsonl", "csv", "md")
-ENDINGS = {".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".md": "md", ".markdown": "md"}
+ENDINGS = {
+    ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".md": "md", ".markdown": "md",
+    ".html": "html", ".htm": "html", ".ics": "ics", ".parquet": "parquet",
+}  # fmt: skip
+"""Ending of a file -> the format that it means, whether or not this version or the application writes that."""
 
 
 class Target:
-    """A file, a file in a folder, or stdout. Checked before anything is called. Raises PlanError."""
+    """A file, a file in a folder, or stdout. Checked before anything is called. Raises PlanError.
 
-    def __init__(self, options: Options, name: str) -> None:
-        self.format = self._format(options)
+    documents: formats that the application writes itself, beside those that any result has.
+    """
+
+    def __init__(self, options: Options, name: str, documents: Sequence[str] = ()) -> None:
+        self.format = self._format(options, name, documents)
         self.path: Path | None = None
         if options.out is not None and options.out != "-":
             self.path = Path(options.out)
@@ -32,16 +39,21 @@ class Target:
                 "--stream", f"writes JSON lines, not {options.format}", "leave --format out, or write the result with --out"
             )
 
-    def _format(self, options: Options) -> str:
-        if options.format is not None:
-            if options.format == "parquet":
-                raise PlanError("--format", "parquet is not available in this version", f"one of {', '.join(FORMATS)}")
-            if options.format not in FORMATS:
-                raise PlanError("--format", f"there is no format {options.format!r}", f"one of {', '.join(FORMATS)}")
-            return options.format
-        if options.out is not None and options.out != "-":
-            return ENDINGS.get(Path(options.out).suffix.lower(), "json")
-        return "md" if sys.stdout.isatty() else "json"
+    def _format(self, options: Options, name: str, documents: Sequence[str]) -> str:
+        """As asked for, or by the file's ending (one that means nothing here is JSON), or by who reads."""
+        option, asked = "--format", options.format
+        if asked is None and options.out not in (None, "-"):
+            ending = Path(str(options.out)).suffix.lower()
+            own = ending[1:] if ending[1:] in documents else "json"
+            option, asked = "--out", ENDINGS.get(ending, own)
+        if asked is None:
+            return "md" if sys.stdout.isatty() else "json"
+        choices = (*FORMATS, *documents)
+        if asked == "parquet" and asked not in documents:
+            raise PlanError(option, "parquet is not available in this version", f"one of {', '.join(choices)}")
+        if asked not in choices:
+            raise PlanError(option, f"{asked} is not a format of {name}; choose from {', '.join(choices)}")
+        return asked
 
     def _check(self, path: Path) -> None:
         folder = path.parent
@@ -61,6 +73,13 @@ class Target:
             chunks = exports.to_json(data)
         else:
             chunks = exports.to_csv(list(rows)) if self.format == "csv" else exports.to_jsonl(rows)
+        self._put(chunks)
+
+    def write_text(self, text: str) -> None:
+        """A document as it is."""
+        self._put([exports.plain(text)])
+
+    def _put(self, chunks: Iterable[str]) -> None:
         if self.path is not None:
             exports.write(self.path, chunks)
         else:

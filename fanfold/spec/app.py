@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from fanfold.spec.plan import Plan
@@ -19,6 +19,8 @@ class App:
     plan: parameters -> Plan; a wrong parameter raises PlanError whose path is the parameter's name.
     content: (parameters, result) -> the application's own part of the result JSON (errors and report are added by the door).
     markdown: the whole result JSON -> text for people. rows: the whole result JSON -> one flat row per item, for CSV and JSONL.
+    documents: further formats, by name, which is the ending of their files too: the whole result JSON -> the file's text.
+    bench: the sizes that `fanfold bench` measures, each as parameters that are not the defaults; none: the defaults alone.
     """
 
     name: str
@@ -28,3 +30,5 @@ class App:
     content: Callable[[Any, Any], Json]
     markdown: Callable[[Json], str]
     rows: Callable[[Json], list[Json]]
+    documents: Mapping[str, Callable[[Json], str]] = field(default_factory=dict)
+    bench: Sequence[Json] = ()

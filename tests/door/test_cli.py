@@ -101,7 +101,7 @@ WRONG = {
     "no key": (["mealplan", "--model", "openai/gpt-4o"], "OPENAI_API_KEY is not set"),
     "base url": (["mealplan", "--model", "openai/x", "--base-url", "localhost:1"], "http"),
     "clash": (["mealplan", "--sequential", "--max-concurrent", "3"], "--sequential: clashes with --max-concurrent"),
-    "format": (["mealplan", "--format", "xml"], "there is no format 'xml' (one of json, jsonl, csv, md)"),
+    "format": (["mealplan", "--format", "xml"], "xml is not a format of mealplan; choose from json, jsonl, csv, md"),
     "parquet": (["mealplan", "--format", "parquet"], "not available in this version"),
     "budget": (["mealplan", "--budget-usd", "1"], "prices"),
     "out": (["mealplan", "--out", "/dev/null/x.json"], "--out"),

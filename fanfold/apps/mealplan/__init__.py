@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from fanfold import App, Axis, Plan, PlanError, Step
+from fanfold.apps.mealplan.calendar import calendar
 from fanfold.apps.mealplan.checks import checks_for
 from fanfold.apps.mealplan.exports import content, markdown, rows
+from fanfold.apps.mealplan.html import html
 from fanfold.apps.mealplan.params import Params
 from fanfold.apps.mealplan.prompts import PROMPT, SYSTEM, rules
 from fanfold.apps.mealplan.shopping import shopping_list
@@ -51,4 +53,6 @@ APP = App(
     content=content,
     markdown=markdown,
     rows=rows,
+    documents={"html": html, "ics": calendar},
+    bench=[{"days": days} for days in (1, 3, 5, 7)],
 )

@@ -16,7 +16,7 @@ Json = dict[str, Any]
 def content(params: Params, result: Result) -> Json:
     """`{"plan": [{"day", "meals": [{"type", "source", "recipe"}]}], "shopping_list": […]}`, always in day and meal order.
 
-    A meal whose recipe failed is left out; its day stays.
+    A meal whose recipe failed is left out; its day stays. A start that was asked for comes first: `{"start": "2026-11-23", "plan": …}`.
     """
     days: list[Json] = []
     meals_of: dict[str, str] = {}
@@ -31,6 +31,7 @@ def content(params: Params, result: Result) -> Json:
     lists = result["shopping"].values
     items = [item.model_dump(mode="json", by_alias=True) for item in lists[0]] if lists else []
     return {
+        **({"start": params.start.isoformat()} if params.start is not None else {}),
         "plan": days,
         "shopping_list": [{**item, "for": [meals_of.get(name, name) for name in item["for"]]} for item in items],
     }

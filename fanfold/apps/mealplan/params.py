@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, get_args
 
@@ -43,6 +44,19 @@ def _per_meal(value: Any) -> Any:
     return {meal.strip(): int(number) for meal, _, number in pairs}
 
 
+def _date(value: Any) -> Any:
+    """A date as text. (Left alone, numbers would be taken for seconds since 1970.)"""
+    if not isinstance(value, str):
+        return value
+    try:
+        day = date.fromisoformat(value.strip())
+    except ValueError as error:
+        raise ValueError(f"{value!r} is not a date: write 2026-11-23") from error
+    if not 1900 <= day.year <= 2199:
+        raise ValueError(f"a date from 1900 to 2199, not {value}")
+    return day
+
+
 Texts = Annotated[list[str], BeforeValidator(_listed)]
 
 
@@ -68,6 +82,10 @@ class Params(BaseModel):
     )
     ratio: float | None = Field(default=None, description="Part of the recipes that come from the corpus, 0 to 1, for hybrid.")
     corpus: str | None = Field(default=None, description="A file of recipes (JSONL or CSV), for rag and hybrid.")
+    start: Annotated[date | None, BeforeValidator(_date)] = Field(
+        default=None,
+        description="Date of day 1 in what is exported, e.g. 2026-11-23; a calendar begins next Monday if not given.",
+    )
 
     @field_validator("days", "servings")
     @classmethod
