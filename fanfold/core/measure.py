@@ -22,19 +22,28 @@ class Measure:
     def __init__(self) -> None:
         self.calls, self.time, self.lost = 0.0, 0, 0.0
 
-    def add(self, calls: float, time: int, lost: float) -> None:
-        """Go on measuring, unless this contradicts what was: then the limit has changed."""
+    def add(self, calls: float, time: int, lost: float) -> bool:
+        """Go on measuring, unless this contradicts what was: then the limit has changed. Returns whether it agrees with a measure
+        that was there.
+        """
+        agrees = self.time > 0
         foreseen = self.calls * time / self.time if self.time else calls
         if abs(calls - foreseen) > max(3.0, CHANGED * foreseen):
+            agrees = False
             self.calls, self.time, self.lost = 0.0, 0, 0.0
         if self.time > MEMORY:
             self.calls, self.time, self.lost = self.calls / 2, self.time // 2, self.lost / 2
         self.calls, self.time, self.lost = self.calls + calls, self.time + time, self.lost + lost
+        return agrees
 
     def rate(self) -> float:
         """Calls a second."""
         lost = min(self.lost, 1 + self.calls / 16)
-        return round_between(self.calls * MINUTE / self.time, (self.calls + lost + 0.5) * MINUTE / self.time) * SECOND / MINUTE
+        return (
+            round_between(self.calls * MINUTE / max(1, self.time), (self.calls + lost + 0.5) * MINUTE / max(1, self.time))
+            * SECOND
+            / MINUTE
+        )
 
 
 def round_between(low: float, high: float) -> float:

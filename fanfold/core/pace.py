@@ -1,6 +1,6 @@
 """The pace of requests where the limit is not known, or not what it is said to be.
 
-Four laws, one tank that refills by them:
+Six laws, one tank that refills by them:
 
 | law    | when                                | capacity              | rate                                                       |
 |--------|-------------------------------------|-----------------------|------------------------------------------------------------|
@@ -8,9 +8,16 @@ Four laws, one tank that refills by them:
 | KNOWN  | limits were declared or told        | 1: calls keep apart   | some hundreds a second, doubled in each quarter of a second |
 | PROBE  | refused once; the rate is not known | what passed at first  | as much in each wait as passed at first, then doubled      |
 | STEADY | the rate is measured, or known      | the measured burst    | the upper edge of the measure; after a while gently more   |
+| TEST   | refused while steady, now and then  | the measured burst    | the measure, soon doubled and doubled again                |
+| AGAIN  | nothing passed between two refusals | 2                     | one call, then two, then four (slow start; Jacobson 1988)  |
 
 The measure (`measure`): when a call is refused, the provider's bucket is (nearly) empty. What was accepted between two such moments,
 over the time between them, is its rate, within one call. While a gate is closed the bucket refills: that is taken when it opens.
+
+Not every refusal is an empty bucket: a provider in trouble refuses everything for a while, a gateway some calls at random. Then every
+pace is refused as often as any other, and the measure finds whatever was tried. So it is put to the TEST: an empty bucket refuses a
+doubled pace at once (a test that fails is made half as often), what is no bucket lets it pass. And a few calls that happened
+to pass between refusals measure nothing, until a second measure agrees with the first.
 """
 
 from __future__ import annotations
@@ -31,7 +38,12 @@ HOLD_LEAST, HOLD_MOST = 10 * SECOND, MINUTE
 CALM = 5 * MINUTE
 BACKOFF, BACKOFF_MOST = SECOND // 2, 20 * SECOND
 MARGIN = 0.5  # of a call, for what the network shifts
-SURE = 8  # calls beyond the burst that say something of the rate
+SURE = 8  # calls that say something of the rate
+QUICK_LEAST, QUICK_MOST = SECOND // 8, SECOND  # in which a pace that is tried out doubles: some refusals would be back by then
+TESTS = 2  # doublings of the refusals between two tests
+DOUBTS = 3  # measures that are few calls each, and then believed
+FEW = 3  # calls in the first burst that say nothing
+PASSES = 1.25  # times the rate that was tested: then it was no bucket that refused
 
 
 class Law(Enum):
@@ -39,6 +51,8 @@ class Law(Enum):
     KNOWN = "known"
     PROBE = "probe"
     STEADY = "steady"
+    TEST = "test"
+    AGAIN = "again"
 
 
 class Pace:
@@ -65,6 +79,10 @@ class Pace:
         self._credit = 1.0  # of what a tank gains while a gate is closed: less when waits turn out to be penalties
         self._expected = 0.0
         self._backoffs = 0
+        self._late = 0  # the slowest refusal: until then nothing says that a call was accepted
+        self._burst = 1.0  # of the tank, while the law is AGAIN
+        self._tests, self._untested = 0, 0  # tests that failed; refusals since the last one
+        self._doubts, self._doubted = Measure(), 0
 
     # ================================================================ starts
 
@@ -98,7 +116,12 @@ class Pace:
 
     def _doubled(self) -> float:
         """How often the pace has doubled. Where a limit is known, a burst that is not refused is soon let go."""
+        if self.law in (Law.TEST, Law.AGAIN):
+            return self._needed / self._quick()
         return self._needed / (SECOND / 4 if self.law is Law.KNOWN else SECOND)
+
+    def _quick(self) -> int:
+        return min(QUICK_MOST, max(QUICK_LEAST, 4 * self._late))
 
     def _fill(self, now: int) -> None:
         """Refill up to now, and let the pace grow by the time in which it was needed."""
@@ -128,7 +151,8 @@ class Pace:
         if self.law is Law.PROBE:  # perhaps as much comes back in each wait as passed at first: that is tried out first
             return self._base * (1 + min(needed, 1.0) / 4) * 2 ** min(max(0.0, needed - 1), GROWTH_MOST)
         if self.law is not Law.STEADY:
-            return float(self._base * 2 ** min(self._doubled(), GROWTH_MOST))
+            rate = float(self._base * 2 ** min(self._doubled(), GROWTH_MOST))
+            return rate if self.known is None or self.law is Law.KNOWN else min(rate, self.known)
         more = max(0.0, (self._needed - self._hold) / SECOND)
         rate = self._base * (1 + more / 20 + more * more / 50)
         return rate if self.known is None else min(rate, self.known)
@@ -158,6 +182,7 @@ class Pace:
         """
         self._fill(now)
         self._accepted -= 1
+        self._late = max(self._late, now - sent)
         after = self._starts_after(sent)
         if sent <= self._cut_at:
             self._mark -= sent < self._mark_at
@@ -167,15 +192,20 @@ class Pace:
             self._from = max(self._from, now + _jittered(wait, jitter))
             self._have_one(now)
             return self._from
-        self._judge_credit(after)
-        waits = self._own_wait(jitter) if wait is None else _jittered(wait, jitter)
-        if not explained:
-            self._measure(sent, after, waits, now)
+        passed, took = max(0, self._accepted - after - self._mark), max(1, sent - self._mark_at)
+        waits = self._own_wait(passed, jitter) if wait is None else _jittered(wait, jitter)
+        closed = not passed and self._cut_at >= 0
+        if not closed:
+            self._judge_credit(passed)
+        if closed:
+            self._try_again()
+        elif not explained:
+            self._measure(passed, took, sent, after, waits, now)
         self._cut_at, self._from, self._needed = now, now + waits, 0
         self._mark, self._mark_at, self._was_full = self._accepted - after, sent, False
         self._grown_at = now
         self._empty(waits, now - sent, after, now)
-        if wait is not None:
+        if wait is not None or closed:
             self._have_one(now)
         return self._from
 
@@ -200,7 +230,7 @@ class Pace:
         tank = self.tank
         tank.rate, tank.at = self._rate(), now
         self._expected = 0.0
-        if self.law in (Law.STEADY, Law.PROBE):
+        if self.law in (Law.STEADY, Law.PROBE, Law.TEST):
             gained = min(tank.capacity, waits * tank.rate / SECOND)
             self._opens_full = waits * tank.rate / SECOND > tank.capacity - 1
             tank.level = self._refilled(ago) - after - (1 - self._credit) * gained
@@ -208,36 +238,87 @@ class Pace:
         else:
             tank.level = min(tank.level, 0.0)
 
-    def _judge_credit(self, after: int) -> None:
+    def _judge_credit(self, passed: int) -> None:
         """Did the provider's bucket fill while the gate was closed, as was thought?"""
-        passed = self._accepted - after - self._mark
         if self._expected >= 3 and not self._was_full:
             self._credit = self._credit / 2 if passed < self._expected / 4 else min(1.0, 2 * self._credit)
         elif self._credit < 1 and passed >= 8:
             self._credit += 0.25
 
-    def _own_wait(self, jitter: float) -> int:
-        """The server named no wait: equal jitter, longer as long as nothing is accepted."""
-        self._backoffs = self._backoffs + 1 if self._accepted <= self._mark and not self._was_full else 0
+    def _own_wait(self, passed: int, jitter: float) -> int:
+        """The server named no wait: equal jitter, longer as long as nothing is accepted. What is steady only lets a call or two come back."""
+        if not passed and not self._was_full:
+            self._backoffs += 1
+        else:
+            self._backoffs = max(0, self._backoffs - 2) if passed < SURE else 0
         d = min(BACKOFF << min(self._backoffs, 16), BACKOFF_MOST)
+        if passed >= SURE and self.law in (Law.STEADY, Law.TEST):
+            d = min(d, int(4 * SECOND / self._base))
         return d // 2 + int(jitter * (d // 2))
 
-    def _measure(self, sent: int, after: int, waits: int, now: int) -> None:
+    def _measure(self, passed: int, took: int, sent: int, after: int, waits: int, now: int) -> None:
         """What was accepted since the level was last known says how fast the bucket fills, and how much it holds."""
-        m, took = self._accepted - after - self._mark, max(1, sent - self._mark_at)
         if self.law in (Law.START, Law.KNOWN) or (self.law is Law.PROBE and self._was_full):
-            self._first_cut(m, took, waits)
+            self._first_cut(passed, took, waits)
             return
         if self._was_full:
-            self.tank.capacity = max(1.0, min(self.tank.capacity, m - self._base * took / SECOND))
+            self.tank.capacity = max(1.0, min(self.tank.capacity, passed - self._base * took / SECOND))
+            self._steady(self._base)
+        elif passed < SURE and self._contradicts(passed, took):
+            self._doubt(passed, took)
+        else:
+            self._believe(passed, took, sent, after, now)
+
+    def _contradicts(self, passed: int, took: int) -> bool:
+        """Whether much less has passed than was thought of: the limit has fallen, or this was no limit."""
+        return self.law is Law.AGAIN or (self.law is not Law.PROBE and 2 * passed + 3 < self._base * took / SECOND)
+
+    def _doubt(self, passed: int, took: int) -> None:
+        """A few calls between two refusals: some of these together are a measure."""
+        self._doubts.add(passed, took, 0.5)
+        self._doubted += 1
+        if self._doubts.calls >= SURE or self._doubted >= DOUBTS:
+            self._measured, self._tests = self._doubts, 0
+            self._settle()
+        else:
+            self._try_again()
+
+    def _believe(self, passed: int, took: int, sent: int, after: int, now: int) -> None:
+        beyond = (passed - 1) * SECOND > PASSES * self._base * took
+        if self.law is Law.TEST and not beyond:  # too short to be a measure
+            self._tests = min(self._tests + 1, TESTS)
+            self._steady(self._base)
             return
-        calls, time = self._best(m, took, sent, after, now)
+        if self.law is Law.PROBE and not beyond:
+            self._tests = 1  # as much came back as had been thought: it is a bucket, probably
+        if self.law in (Law.AGAIN, Law.TEST):
+            self._measured, self._tests = Measure(), 0
+        calls, time = self._best(passed, took, sent, after, now)
         self._measured.add(calls, time, 1.0 if self._opens_full else 0.5)
+        self._settle()
+
+    def _settle(self) -> None:
         edge = self._measured.rate()
-        self.law = Law.STEADY
-        self._base = edge if self.known is None else min(edge, self.known)
+        self._doubts, self._doubted = Measure(), 0
+        if self.law is Law.AGAIN:
+            self.tank.capacity = max(self.tank.capacity, self._burst)
+        self._steady(edge if self.known is None else min(edge, self.known))
         self._hold = min(HOLD_MOST, max(HOLD_LEAST, self._measured.time))
         self._apart = min(APART_MOST, max(APART_LEAST, int(SECOND / self._base / 16)))
+
+    def _steady(self, base: float) -> None:
+        """From now on, unless it is time for a test whether it was a bucket that refused."""
+        self._base, self._untested = base, self._untested + 1
+        self.law = Law.STEADY
+        if self._untested >= 1 << self._tests:
+            self.law, self._untested = Law.TEST, 0
+
+    def _try_again(self) -> None:
+        """What is there now is not what was: begin with one call."""
+        if self.law is not Law.AGAIN:
+            self._burst = self.tank.capacity
+        self.law, self._apart = Law.AGAIN, min(SECOND // 2, max(PROBE_APART, 2 * self._late))
+        self._restart(2.0, SECOND / self._quick())
 
     def _first_cut(self, m: int, took: int, waits: int) -> None:
         if self.known is not None and (self._was_full or m * SECOND >= self.known * took):
@@ -248,9 +329,11 @@ class Pace:
             self.law, self._hold = Law.STEADY, max(HOLD_LEAST, took // 2)
             self._measured.add(m, took, 0.5)
             self._restart(max(1.0, self.known), min(self.known, (m + 1) * SECOND / took))
+        elif m < FEW:
+            self._try_again()
         else:
-            self.law, self._apart = Law.PROBE, PROBE_APART
-            self._restart(max(1.0, float(m)), max(1.0, m) * SECOND / max(waits, SECOND // 10))
+            self.law, self._apart = Law.PROBE, min(SECOND // 2, max(PROBE_APART, 2 * self._late))
+            self._restart(max(1.0, float(m)), max(1.0, m) * SECOND / max(waits, took, SECOND // 10))
 
     def _best(self, m: int, took: int, sent: int, after: int, now: int) -> tuple[float, int]:
         """The best of several lower bounds. If the bucket was full when the gate opened, or later because the pace was too slow,
@@ -272,7 +355,7 @@ class Pace:
     @property
     def limit(self) -> int:
         """Requests a minute, as far as it was measured."""
-        return round(self._base * 60) if self.law in (Law.STEADY, Law.PROBE) else 0
+        return round(self._base * 60) if self.law in (Law.STEADY, Law.PROBE, Law.TEST) else 0
 
     def share(self) -> float:
         return min(1.0, max(0.0, 1 - self.tank.level / self.tank.capacity))

@@ -14,6 +14,7 @@ from fanfold.core.limiter import SECOND, Limiter
 from fanfold.spec.calls import Told
 
 NONE: tuple[Told, ...] = ()
+NO_BUCKET = "no bucket"
 
 
 class Tub:
@@ -114,6 +115,58 @@ class Service:
 
     def told(self, now: float) -> tuple[Told, ...]:
         return tuple(tub.told(kind, now) for kind, tub in self.tubs.items()) if self.headers else NONE
+
+
+@dataclass(kw_only=True)
+class Odd(Service):
+    """Refusals that no bucket explains. why: "outage" (all between two moments), "random" (one in so many), "window" (so many in each
+    `every_s`, however they come), "busy" (so many at once), "first" (the first so many). named: the wait that is asked for, in
+    seconds, or "end" of the window; None for none.
+    """
+
+    why: str = "outage"
+    between: tuple[float, float] = (0.0, 8.0)
+    so_many: int = 100
+    every_s: float = 10.0
+    named: float | str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.asked, self.active, self.of_window = 0, list[float](), dict[int, int]()
+
+    def ask(self, now: float) -> str:
+        self.asked += 1
+        return NO_BUCKET if getattr(self, f"_{self.why}")(now) else super().ask(now)
+
+    def _outage(self, now: float) -> bool:
+        return self.between[0] <= now < self.between[1]
+
+    def _random(self, now: float) -> bool:
+        return self.rng.random() < 1 / self.so_many
+
+    def _first(self, now: float) -> bool:
+        return self.asked <= self.so_many
+
+    def _window(self, now: float) -> bool:
+        window = int(now / self.every_s)
+        self.of_window[window] = self.of_window.get(window, 0) + 1
+        full = self.of_window[window] > self.so_many
+        self.of_window[window] -= full
+        return full
+
+    def _busy(self, now: float) -> bool:
+        self.active = [end for end in self.active if end > now]
+        if len(self.active) >= self.so_many:
+            return True
+        self.active.append(now + self.latency_s[0])
+        return False
+
+    def wait_us(self, kind: str, now: float) -> int | None:
+        if kind != NO_BUCKET:
+            return super().wait_us(kind, now)
+        if self.named == "end":
+            return int((self.every_s * (int(now / self.every_s) + 1) - now) * SECOND) + 1
+        return None if self.named is None else int(float(self.named) * SECOND)
 
 
 @dataclass

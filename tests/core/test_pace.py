@@ -12,7 +12,7 @@ import pytest
 from fanfold.core.limiter import REQUESTS, SECOND, TOTAL, Limiter, Window
 from fanfold.core.measure import round_between
 from fanfold.core.pace import Law, Pace
-from tests.core.limited import Outcome, Service, drive
+from tests.core.limited import Odd, Outcome, Service, drive
 
 SEEDS = range(5)
 
@@ -110,6 +110,42 @@ def test_a_limit_that_falls_is_found(mode):
 def test_a_limit_that_rises_is_found(mode):
     out = run(mode, 1200, rpm=300, change=(60, 600), latency_s=(1, 3), seed=0)
     assert out.makespan <= 1.1 * 153 and out.refusals <= 20, str(out)
+
+
+@pytest.mark.parametrize(
+    ("why", "calls", "world", "makespan", "refusals"),
+    [
+        ("outage", 300, {}, 14, 12),
+        ("outage", 300, {"named": 1}, 11, 12),
+        ("outage", 300, {"between": (0, 30)}, 48, 12),
+        ("outage", 2000, {"between": (3, 9)}, 22, 40),
+        ("random", 300, {"so_many": 20}, 40, 40),
+        ("random", 2000, {"so_many": 100}, 25, 40),
+        ("window", 500, {}, 50, 60),
+        ("window", 500, {"named": "end"}, 43, 12),
+        ("window", 500, {"so_many": 20, "every_s": 1}, 35, 120),
+        ("window", 1500, {"so_many": 500, "every_s": 60}, 140, 80),
+        ("busy", 500, {"so_many": 8}, 60, 60),
+        ("first", 300, {"so_many": 1}, 2.5, 1),
+        ("first", 21, {"so_many": 1}, 1.7, 1),
+        ("first", 300, {"so_many": 5}, 14, 5),
+        ("first", 300, {"so_many": 1, "rpm": 600}, 32, 12),
+    ],
+)
+def test_refusals_that_are_no_bucket(why, calls, world, makespan, refusals):
+    """A pause, a whim, another kind of limit: neither a storm nor a crawl comes of it."""
+    for seed in SEEDS:
+        out = drive(limiter("unknown", None, charge="max"), Odd(why=why, seed=seed, **world), calls, cap=512)
+        assert len(out.accepted) == calls
+        assert out.early == 0
+        assert out.makespan <= makespan and out.refusals <= refusals, (seed, str(out))
+
+
+def test_one_refusal_does_not_hold_back_what_was_declared():
+    for at in (0.0, 5.0):
+        service = Odd(why="outage", between=(at, at + 0.01))
+        out = drive(limiter("declared", 3000), service, 1000, cap=64)
+        assert out.makespan <= 23, str(out)
 
 
 @pytest.mark.parametrize("mode", ["unknown", "told", "declared"])
