@@ -39,7 +39,33 @@ SUMS = [
     (("0 pinch salt", "0 x salt"), (0, "to taste")),
     (("0 pinch salt", "1 pinch salt"), (1, "pinch")),
     (("1 whole lemon", "2 piece lemons"), (3, "piece")),
+    (("1 cup rice", "0.5 cups rice"), (1.5, "cup")),
+    (("1 cup milk", "2 tbsp milk", "1 tsp milk"), (275, "ml")),
+    (("1 kgs flour", "250 gms flour", "1 lb flour"), (1.7, "kg")),
+    (("1 T oil", "3 t oil"), (2, "tbsp")),
+    (("250 cc milk", "1 dl milk"), (350, "ml")),
+    (("1 boxes eggs", "1 box eggs"), (2, "box")),
+    (("1 pieces garlic cloves", "2 clove garlic", "1 piece cloves of garlic"), (4, "clove")),
+    (("1 large egg", "2 medium eggs", "1 piece egg"), (4, "piece")),
+    (("0 tbsp oil", "2 tbsp oil"), (2, "tbsp")),
 ]
+
+
+def test_units_that_say_more_than_a_unit_add_up():
+    def item(amount, unit, name):
+        return {"name": name, "amount": amount, "unit": unit}
+
+    two = recipe(
+        ingredients=[
+            item(2, "400 g cans", "chickpeas"), item(1, "can (200 g)", "chickpeas"), item(100, "g", "chickpeas"), item(1, "heaped tbsp", "honey"),
+            item(1, "tbsp (15 ml)", "honey"), item(2, "large cloves", "garlic"), item(1, "to taste", "salt and freshly ground black pepper"),
+            item(0, "", "pepper"), item(1, "as needed", "olive oil"), item(3, "piece", "whole cloves"),
+        ]
+    )  # fmt: skip
+    assert {i.name: (i.amount, i.unit) for i in shopping_list([two])} == {
+        "chickpeas": (1.1, "kg"), "honey": (2, "tbsp"), "garlic": (2, "clove"), "salt": (0, "to taste"), "black pepper": (0, "to taste"),
+        "olive oil": (0, "to taste"), "whole cloves": (3, "piece"),
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(("lines", "expected"), SUMS)
@@ -131,7 +157,7 @@ def test_amounts_read_well():
     assert measured(1.35, "kg", "carrots") == "1.35 kg carrots"
     assert measured(2, "clove", "garlic") == "2 cloves garlic"
     assert measured(3, "piece", "tomato") == "3 tomatoes"
-    assert measured(0.5, "piece", "lemon") == "0.5 lemon"
+    assert measured(0.5, "piece", "lemon") == "½ lemon"
     assert measured(0, "to taste", "salt") == "salt"
     assert [plural(word) for word in ("cherry", "leaf", "radish", "onions", "kiwi")] == [
         "cherries",
@@ -140,3 +166,34 @@ def test_amounts_read_well():
         "onions",
         "kiwis",
     ]
+
+
+@pytest.mark.parametrize(
+    ("amount", "unit", "name", "text"),
+    [
+        (2, "piece", "onion, finely chopped", "2 onions, finely chopped"),
+        (2, "", "egg (beaten)", "2 eggs (beaten)"),
+        (2, "piece", "leg of lamb", "2 legs of lamb"),
+        (2, "large", "egg", "2 large eggs"),
+        (1, "cloves", "garlic", "1 clove garlic"),
+        (2, "large cloves", "garlic", "2 large cloves garlic"),
+        (3, "Tablespoons", "oil", "3 tbsp oil"),
+        (1.5, "tsp", "salt", "1½ tsp salt"),
+        (0.333, "cup", "milk", "⅓ cup milk"),
+        (0.5, "kg", "flour", "0.5 kg flour"),
+        (2, "400 g can", "tomatoes", "2 × 400 g can tomatoes"),
+        (1, "as needed", "oil", "oil"),
+        (0.001, "g", "saffron", "0.001 g saffron"),
+        (2, "piece", "bay leaf", "2 bay leaves"),
+        (2, "piece", "fish", "2 fish"),
+        (6, "fl. oz.", "milk", "6 fl oz milk"),
+    ],
+)
+def test_a_line_of_a_recipe_reads_well(amount, unit, name, text):
+    assert measured(amount, unit, name) == text
+
+
+def test_text_without_end_is_read_in_time():
+    """Quadratic patterns would take minutes for these."""
+    for text in ("(" * 100_000, " " * 100_000, "1" * 100_000, ", " * 50_000, "clove " * 20_000):
+        assert isinstance(measured(2, text, text), str) and isinstance(bought("x" + text), str) and in_base(1, text)[0] >= 0

@@ -33,7 +33,7 @@ def html(data: Json) -> str:
 
 
 def _e(tag: str, *children: Element | str, **attributes: str) -> Element:
-    """An element with text and elements in it. `cls` is its class, `for_` what a label is for."""
+    """An element with text and elements in it. cls: its class."""
     element = Element(tag, {{"cls": "class"}.get(name, name): value for name, value in attributes.items()})
     last: Element | None = None
     for child in children:
@@ -138,7 +138,7 @@ def _cell(day: int, meal: str, recipe: Json | None, *, lost: bool) -> Element:
     if recipe is None:
         children = [_e("a", "no recipe", href=f"#{_anchor(day, meal)}")] if lost else []
         return _e("td", *children, cls="lost" if lost else "none", **label)
-    children = [_e("a", recipe["name"], href=f"#{_anchor(day, meal)}"), _e("small", f"{recipe['minutes']} min")]
+    children = [_e("a", recipe["name"], href=f"#{_anchor(day, meal)}"), _e("small", f"{recipe['minutes']} min", cls="time")]
     if recipe["allergens"]:
         children.append(_e("small", ", ".join(recipe["allergens"]), cls="allergens"))
     return _e("td", *children, **label)
