@@ -97,6 +97,12 @@ def test_nothing_accepted_is_an_empty_plan():
     assert "# Day 2" in markdown(data) and "Shopping" not in markdown(data) and rows(data) == []
 
 
+def test_a_start_is_told_only_where_it_was_asked_for():
+    assert list(two_days()) == ["plan", "shopping_list"]
+    dated = content(Params(days=1, start="2026-11-23"), result({}, []))
+    assert list(dated) == ["start", "plan", "shopping_list"] and dated["start"] == "2026-11-23"
+
+
 def test_the_text_for_people():
     failed = {
         "stage": "recipe",
@@ -127,4 +133,5 @@ def test_the_plan_compiles():
 
 
 def test_the_application_says_who_it_is():
+    assert list(APP.documents) == ["html", "ics"] and [size["days"] for size in APP.bench] == [1, 3, 5, 7]
     assert (APP.name, APP.params, APP.plan) == ("mealplan", Params, plan) and APP.summary.endswith(".")
