@@ -38,6 +38,14 @@ class Breaker:
     def hopeless(self) -> bool:
         return self.opened > LAST
 
+    def before(self, other: Breaker) -> bool:
+        """Whether this one, of two that are open, is tried first."""
+        return (self.until or 0) < (other.until or 0)
+
+    def rest(self, until: int) -> None:
+        """Leave it alone until then, although nothing failed: there is somewhere else to go."""
+        self.until, self.trial, self.wanted = until, False, False
+
     def allows(self, now: int) -> bool:
         """Whether a call may go out now: any while it is closed, one when a pause is over."""
         return self.until is None or (now >= self.until and not self.trial)

@@ -194,6 +194,7 @@ class Conductor(Tail):
         """What an answer teaches of its lane, whether or not it still counts."""
         tokens_out = reply.usage.tokens_out
         lane.proven = True
+        lane.refused_since = None
         if reply.told:
             lane.limiter.heard(reply.told, now, sent_at=record.started)
             lane.is_limited()

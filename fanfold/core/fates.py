@@ -117,7 +117,7 @@ class Fates(Rows):
             self._pause(cell, "retry", fault, now + wait, now)
         elif cure is Remedy.WAIT and cell.waits < WAITS:
             cell.waits += 1
-            gate = max(now, self.lanes[cell.lane].limiter.gate)
+            gate = now if self._elsewhere(cell) else max(now, self.lanes[cell.lane].limiter.gate)
             self._pause(cell, "wait", fault, gate + int((gate - now) * cell.draw(WAIT) / 10), now)
         elif cure is Remedy.REGENERATE and cell.phase == ANSWER:
             self._again(cell, Code(fault.code), fault.message, "", now, fault.hint)
@@ -212,6 +212,9 @@ class Fates(Rows):
                 self._fail(cell, fault.code, fault.message, fault.hint, now)
             elif cell.state is State.READY:
                 self._queue(cell, urgent=cell.tried)
+            elif self._elsewhere(cell):
+                self._resting -= 1
+                self._ready(cell, urgent=True)
         for bundle in bundles:
             fault = self._refusal(run, run.rules[bundle.step])
             if fault is None or run.rules[bundle.step].fallback:
@@ -222,6 +225,11 @@ class Fates(Rows):
                 self._wake(run, self._end_bundle(run, bundle, now), now)
         run.open -= 1
         self._close_if_done(run, now)
+
+    def _elsewhere(self, cell: Cell) -> bool:
+        """Whether there is no need to go back to the lane where it was last."""
+        lane = self._usable(cell.run, cell.rule, cell.chain)
+        return lane is not None and lane.index != cell.lane and lane.breaker.closed
 
     def _hop(self, cell: Cell, fault: Fault, now: int) -> bool:
         """Leave a lane that does not deliver for the next one of the chain. Retries that are used up stay used up."""

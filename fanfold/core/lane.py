@@ -83,6 +83,7 @@ class Lane:
         self.proven = False
         self.condemned: Fault | None = None
         self.until: int | None = None  # condemned only so long
+        self.refused_since: int | None = None  # 429s, and not one answer since
         self.told_at = -(1 << 62)  # when it was last told what holds it back
 
         def has_fresh(run: Run) -> bool:
@@ -103,6 +104,12 @@ class Lane:
         """It has limits of its own: then they are what counts, not the knee of its throughput."""
         if isinstance(self.concurrency, Knee):
             self.concurrency = Hosted(HOSTED)
+
+    def refused(self, now: int) -> int:
+        """A 429 came. Returns for how long it has been of no use, and will be, in microseconds."""
+        if self.refused_since is None:
+            self.refused_since = now
+        return max(now, self.limiter.gate) - self.refused_since
 
     def open_at(self, tokens_in: int, tokens_out: int, now: int) -> int:
         """The earliest moment at which a call of this size may go out, slots apart."""

@@ -130,14 +130,14 @@ class Rows(Floor):
     # ================================================================ lanes
 
     def _usable(self, run: Run, rule: Rule, chain: Sequence[int]) -> Lane | None:
-        """The first lane of a chain that takes calls of this step; one that is left alone for a while only if it is the only one."""
-        waiting = None
+        """The first lane of a chain that takes calls of this step; if all are left alone for a while, the one that is tried next."""
+        waiting: Lane | None = None
         for index in chain:
             lane = self.lanes[index]
             if lane.condemned is None and (rule.index, index) not in run.refused:
                 if lane.breaker.closed:
                     return lane
-                waiting = waiting or lane
+                waiting = lane if waiting is None or lane.breaker.before(waiting.breaker) else waiting
         return waiting
 
     def _route(self, cell: Cell) -> None:

@@ -15,6 +15,7 @@ from fanfold.spec.events import Called, Paced
 TRIAL, SPREAD = 3, 4  # purposes of draws
 ILL = frozenset({Code.TRANSIENT, Code.TIMEOUT})
 WRONG_KEY = 401  # HTTP: the key itself; other refusals may be of one model only
+PATIENCE = 10_000_000  # µs of nothing but 429s, waits to come included, after which what can go elsewhere does
 PACED_EVERY = 5_000_000  # µs between two tellings of what holds a run back
 
 
@@ -113,7 +114,13 @@ class Traffic(Fates):
         lane.proven = lane.proven or fault.status > 0
         if fault.overload:
             lane.concurrency.overloaded(record.started, now)
-        if fault.code in ILL and not record.doom:
+        if fault.code == Code.RATE_LIMITED and lane.refused(now) >= PATIENCE and self._spared(lane):
+            self._troubled = True
+            lane.breaker.rest(max(now, lane.limiter.gate))
+            assert lane.breaker.until is not None
+            self._timers.set(lane.breaker.until, lane)
+            self._lanes_changed(lane, now)
+        elif fault.code in ILL and not record.doom:
             self._ill(lane, record, fault, now)
         elif not record.doom and fault.status > 0:
             self._well(lane, now)  # somebody is there
@@ -133,14 +140,18 @@ class Traffic(Fates):
             self._lanes_changed(lane, now)
 
     def _needed(self, lane: Lane) -> bool:
-        """Whether somebody has nowhere else to go."""
-        runs = [run for run in self.runs.values() if run.stop is None]
-        return any(
-            self._usable(run, rule, chain) is lane
-            for run in runs
-            for rule in run.rules
-            for chain in (rule.chain, rule.judge_chain)
-        )
+        """Whether somebody has nowhere else to go that is well."""
+        return not self._spared(lane)
+
+    def _spared(self, lane: Lane) -> bool:
+        """Whether all that could go through it has another lane to go to now."""
+        for run in self.runs.values():
+            for rule in run.rules if run.stop is None else ():
+                for chain in (rule.chain, rule.judge_chain):
+                    other = self._usable(run, rule, [index for index in chain if index != lane.index])
+                    if lane.index in chain and (other is None or not other.breaker.closed):
+                        return False
+        return True
 
     def _well(self, lane: Lane, now: int) -> None:
         if lane.breaker.succeeded():

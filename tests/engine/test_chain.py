@@ -183,3 +183,31 @@ def test_a_moment_of_trouble_loses_no_cell():
     plan = Plan("p", [Step("a", "{n}", over="n")], {"n": range(300)}, concurrent=64)
     result = done(ScriptedProvider(script), plan, "openai/only", seed=3)
     assert len(result.values) == 300 and result.exit_code == 0
+
+
+@pytest.mark.parametrize(("wait", "soon"), [(30, 3), (6, 13), (None, 15)])
+def test_a_model_that_only_says_429_is_left_for_the_next(wait, soon):
+    limited = Fails(Fault(code="rate_limited", status=429, retry_after_s=wait))
+    provider = by_model(first=limited, second=Says("good"))
+    result = done(provider, Plan("p", [Step("a", "{n}", over="n")], {"n": range(40)}))
+    assert result.values == ["good"] * 40 and result.report["wall_s"] < soon
+    assert asked(provider, "second") == 40
+
+
+def test_it_comes_back_to_a_model_that_was_limited():
+    def script(request, number):
+        limited = request.model == "first" and asyncio.get_running_loop().time() < 20
+        return Fails(Fault(code="rate_limited", status=429, retry_after_s=15)) if limited else Says("good", latency_s=1)
+
+    provider = ScriptedProvider(script)
+    result = done(provider, Plan("p", [Step("a", "{n}", over="n")], {"n": range(400)}, concurrent=8), seed=1)
+    times = [t for r, t in zip(provider.calls, provider.started, strict=True) if r.model == "first"]
+    assert len(result.values) == 400
+    assert sum(t < 30 for t in times) <= 10 and sum(t > 31 for t in times) > 50
+
+
+def test_a_chain_that_is_down_ends_about_as_soon_as_one_server():
+    down = Fails(Fault(code="transient", message="down", status=500))
+    plan = Plan("p", [Step("a", "{n}", over="n")], {"n": range(40)})
+    result = done(by_model(first=down, second=down), plan)
+    assert len(result.errors) == 40 and result.report["wall_s"] < 60
