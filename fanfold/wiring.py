@@ -27,21 +27,30 @@ from fanfold.spec.words import PRIORITIES
 
 if TYPE_CHECKING:
     from fanfold.engine.job import Route, StepWork
+    from fanfold.providers.profile import Profile
     from fanfold.providers.wire import Wire
 
 DEFAULT_CONCURRENT = 64  # calls in the air of a model in this process
-CHARGES = {"openai": "max"}
-"""What a provider's own limits count at admission; only such lanes learn limits."""
+CHARGES = {"openai": "max", "anthropic": "actual", "google": "estimate"}
+"""What a provider's own limits count at admission; only such lanes learn limits.
+
+OpenAI takes `max_tokens` of its tokens a minute beforehand; Anthropic counts an answer's tokens as they come; Google counts
+what goes in.
+"""
 SIMULATED = "sim/default"
-PROVIDERS = ("openai", "sim")
-LATER = ("anthropic", "google")
-KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GOOGLE_API_KEY", "GEMINI_API_KEY")
+PROVIDERS = (*CHARGES, "sim")
+KEYS = {
+    "OPENAI_API_KEY": "openai/gpt-4o-mini", "ANTHROPIC_API_KEY": "anthropic/claude-haiku-4-5",
+    "GOOGLE_API_KEY": "google/gemini-2.5-flash", "GEMINI_API_KEY": "google/gemini-2.5-flash",
+}  # fmt: skip
+"""Each variable that holds a key, and a model that it might be for."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """How an engine reaches its models. provider: used for every model, in tests. seed: of the simulated provider.
 
+    base_url, api_key: of the hosted provider that is named first; others take theirs from the environment.
     dry: nothing is ever called; lanes are as they would be with the providers that the models name.
     """
 
@@ -63,7 +72,7 @@ def default_model(environ: Mapping[str, str] | None = None) -> str:
         raise PlanError(
             "--model",
             f"no model is named, and {keys[0]} is set",
-            "name one, e.g. --model openai/gpt-4o-mini, or --model sim/default for the simulated provider",
+            f"name one, e.g. --model {KEYS[keys[0]]}, or --model sim/default for the simulated provider",
         )
     return SIMULATED
 
@@ -76,8 +85,6 @@ def split_model(model: str) -> tuple[str, str]:
         raise PlanError(
             "model", f"{model!r} is not provider/name", f"write e.g. openai/{model.strip() or 'gpt-4o-mini'}; one of {choices}"
         )
-    if provider in LATER:
-        raise PlanError("model", f"the provider {provider!r} is not available in this version", f"one of {choices}")
     if provider not in PROVIDERS:
         raise PlanError("model", f"unknown provider {provider!r}", f"one of {choices}")
     return provider, name
@@ -116,6 +123,8 @@ class Wiring:
         self._routes: dict[str, Route] = {}
         self._providers: dict[str, Provider] = {}
         self._wire: Wire | None = None
+        self._first = ""
+        """The hosted provider that the base URL and the key are for."""
 
     def chain(self, model: str) -> tuple[Route, ...]:
         """Where the calls for "a | b" go: to a, and to b when a can no longer be used. Raises PlanError."""
@@ -130,14 +139,20 @@ class Wiring:
         kind = ""
         if self.settings.provider is not None:
             provider, name = self.settings.provider, model.partition("/")[2] or model
-            kind = split_model(model)[0] if self.settings.dry else ""
+            kind = self._kind(model)[0] if self.settings.dry else ""
         else:
-            kind, name = split_model(model)
+            kind, name = self._kind(model)
             provider = self._provider(kind)
         lane = self._conductor.add_lane(model, self._limiter(kind), self._concurrency(kind))
         lane.account = kind if kind in CHARGES else ""
         route = self._routes[model] = Route(lane.index, provider, name, free=kind == "sim")
         return route
+
+    def _kind(self, model: str) -> tuple[str, str]:
+        kind, name = split_model(model)
+        if kind in CHARGES:
+            self._first = self._first or kind
+        return kind, name
 
     def _limiter(self, kind: str) -> Limiter:
         """Declared limits, and what is not declared is learned; the simulated model in this process has none."""
@@ -151,16 +166,16 @@ class Wiring:
             return Fixed(limits.concurrent)
         if kind not in CHARGES:
             return Fixed(DEFAULT_CONCURRENT)
-        return Hosted(HOSTED) if any(_declared(limits)) or not _own_server(self._base_url()) else Knee()
+        return Hosted(HOSTED) if any(_declared(limits)) or not _own_server(self._base_url(kind)) else Knee()
 
-    def _base_url(self) -> str:
-        from fanfold.providers.openai import PROFILE
-
-        return self.settings.base_url or config.variable((PROFILE.base_url_env,)) or PROFILE.base_url
+    def _base_url(self, kind: str) -> str:
+        profile = _profile(kind)
+        given = self.settings.base_url if kind == self._first else None
+        return given or config.variable((profile.base_url_env,)) or profile.base_url
 
     def _provider(self, kind: str) -> Provider:
         if kind not in self._providers:
-            self._providers[kind] = self._openai() if kind == "openai" else self._simulated()
+            self._providers[kind] = self._hosted(kind) if kind in CHARGES else self._simulated()
         return self._providers[kind]
 
     def _simulated(self) -> Provider:
@@ -169,24 +184,45 @@ class Wiring:
 
         return SimProvider(World(seed=self.settings.seed))
 
-    def _openai(self) -> Provider:
-        from fanfold.providers.openai import PROFILE, OpenAI
+    def _hosted(self, kind: str) -> Provider:
         from fanfold.providers.wire import Wire
 
-        base_url = self._base_url()
-        key = self.settings.api_key or config.variable(PROFILE.key_env)
-        if key is None and base_url == PROFILE.base_url:
-            raise PlanError("model", f"{PROFILE.key_env[0]} is not set", "set it, or use --base-url for a server of your own")
+        profile, base_url = _profile(kind), self._base_url(kind)
+        given = self.settings.api_key if kind == self._first else None
+        key = given or config.variable(profile.key_env)
+        if key is None and base_url == profile.base_url:
+            raise PlanError("model", f"{profile.key_env[0]} is not set", "set it, or use --base-url for a server of your own")
         if self._wire is None:
             self._wire = Wire()
             self._wire.load()
-        return OpenAI(self._wire, base_url, key)
+        return _adapter(kind)(self._wire, base_url, key)
 
     async def close(self) -> None:
         for provider in self._providers.values():
             await provider.close()
         if self._wire is not None:
             await self._wire.close()
+
+
+def _profile(kind: str) -> Profile:
+    from importlib import import_module
+
+    profile: Profile = import_module(f"fanfold.providers.{kind}").PROFILE
+    return profile
+
+
+def _adapter(kind: str) -> Callable[[Wire, str, str | None], Provider]:
+    if kind == "anthropic":
+        from fanfold.providers.anthropic import Anthropic
+
+        return Anthropic
+    if kind == "google":
+        from fanfold.providers.google import Google
+
+        return Google
+    from fanfold.providers.openai import OpenAI
+
+    return OpenAI
 
 
 def _declared(limits: Limits) -> list[int | None]:

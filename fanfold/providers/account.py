@@ -27,6 +27,10 @@ class Account:
         """The address of an endpoint: `path` below the base URL; a query of the base URL stays at the end."""
         return self.origin + self._path + path + (f"?{self._query}" if self._query else "")
 
+    def ends_with(self, *versions: str) -> bool:
+        """Whether the base URL names the API's version already."""
+        return self._path.endswith(versions)
+
     def bearer(self) -> dict[str, str]:
         """The header that shows the key; nothing without a key."""
         return {"Authorization": f"Bearer {self._key}"} if self._key else {}

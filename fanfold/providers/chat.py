@@ -1,16 +1,13 @@
 """Reading chat completions: a whole response, or a stream of pieces. Pure, and total on arbitrary bytes.
 
-An answer is accepted only when the model is said to have ended it. How the endings are read:
+How their endings are read beyond what `ending` says of all dialects:
 
 | ending                                              | becomes                                   |
 |-----------------------------------------------------|-------------------------------------------|
-| finish reason "stop" (or a server's word for it)    | Answer, with or without `[DONE]`          |
-| "length"                                            | truncated (too_long if nothing was written) |
-| "content_filter", or a refusal                      | filtered                                  |
-| an error document, "error"                          | what the error says, else malformed       |
+| a finish reason, with or without `[DONE]`           | what it says                              |
+| an error document                                   | what the error says, else malformed       |
 | no finish reason (`[DONE]` or a clean end, or "")   | truncated                                 |
 | the connection breaks before a finish reason        | what the network says: transient, timeout |
-| nothing but white space                             | malformed                                 |
 """
 
 from __future__ import annotations
@@ -20,29 +17,12 @@ from typing import Any
 
 import msgspec
 
-from fanfold.providers.limits import told
+from fanfold.providers.ending import Completion, fault, judge, not_json, used
 from fanfold.providers.reading import Unreadable, content, field, parse, quoted, text
-from fanfold.providers.taxonomy import classify, classify_inner, limit_headers
-from fanfold.providers.usage import reported
+from fanfold.providers.taxonomy import classify, classify_inner
 from fanfold.providers.wire import Heed
 from fanfold.spec.calls import Answer, Fault, Request, Usage
 from fanfold.spec.errors import Code
-
-_ENDED = frozenset({"stop", "end_turn", "stop_sequence", "eos", "eos_token", "complete", "completed"})
-_CUT = frozenset({"length", "max_tokens", "model_length", "max_output_tokens"})
-_FILTERED = frozenset({"content_filter", "safety", "refusal", "recitation", "blocklist", "prohibited_content", "sensitive"})
-_BROKEN = frozenset({"error", "abort", "network_error", "insufficient_system_resource", "cancelled"})
-_ROOM_HINT = "raise max_tokens in the step's sampling"
-
-
-class Completion(msgspec.Struct):
-    """What a response said, however it came."""
-
-    text: str = ""
-    finish: str = ""
-    refusal: str = ""
-    request_id: str = ""
-    usage: Any = None
 
 
 def decode(status: int, headers: Mapping[str, str], body: bytes, request: Request) -> Answer | Fault:
@@ -51,12 +31,12 @@ def decode(status: int, headers: Mapping[str, str], body: bytes, request: Reques
         return classify(status, headers, body)
     found = parse(body)
     if found is Unreadable:
-        return _fault(Code.MALFORMED, _not_json(headers, body), Usage(), headers)
+        return fault(Code.MALFORMED, not_json(headers, body), Usage(), headers)
     choice = field(found, "choices", 0)
     if field(found, "error") or field(choice, "error"):
         return classify_inner(headers, body if field(found, "error") else msgspec.json.encode(choice))
     if not isinstance(choice, dict):
-        return _fault(Code.MALFORMED, f"no choices: {quoted(body)}", _usage(field(found, "usage"), request, ""), headers)
+        return fault(Code.MALFORMED, f"no choices: {quoted(body)}", used(field(found, "usage"), request, ""), headers)
     message = choice.get("message")
     return judge(
         Completion(
@@ -68,30 +48,6 @@ def decode(status: int, headers: Mapping[str, str], body: bytes, request: Reques
         ),
         headers,
         request,
-    )
-
-
-def judge(said: Completion, headers: Mapping[str, str], request: Request) -> Answer | Fault:
-    """The one place that decides whether an answer has ended well."""
-    usage = _usage(said.usage, request, said.text + said.refusal)
-    finish = said.finish.strip().lower()
-    if said.refusal or finish in _FILTERED:
-        return _fault(Code.FILTERED, f"the model refused: {quoted(said.refusal or said.finish)}", usage, headers)
-    if finish in _CUT:
-        if not said.text and field(said.usage, "completion_tokens") == 0:
-            return _fault(Code.TOO_LONG, "the prompt left no room for an answer", usage, headers)
-        return _fault(Code.TRUNCATED, f"the answer was cut off ({finish})", usage, headers, _ROOM_HINT)
-    if finish in _BROKEN:
-        return _fault(Code.TRANSIENT, f"the server broke the answer off ({finish})", usage, headers)
-    if not finish:
-        return _fault(Code.TRUNCATED, "the answer ended without saying that it was complete", usage, headers)
-    if finish not in _ENDED:
-        return _fault(Code.MALFORMED, f"the answer ended with {quoted(said.finish, 40)!r}", usage, headers)
-    if not said.text.strip():
-        return _fault(Code.MALFORMED, "empty answer", usage, headers)
-    request_id = quoted(headers.get("x-request-id", "") or said.request_id, 128)
-    return Answer(
-        text=said.text, usage=usage, finish="stop", request_id=request_id, headers=limit_headers(headers), told=told(headers)
     )
 
 
@@ -169,31 +125,13 @@ class ChatStream:
         """The outcome. broken: how the network ended the stream, if it did. hide: takes the key out of a server's words."""
         said = self._said
         said.text = self.text
-        usage = _usage(said.usage, request, said.text + said.refusal)
+        usage = used(said.usage, request, said.text + said.refusal)
         if self._error:
             return msgspec.structs.replace(classify_inner(headers, hide(self._error)), usage=usage)
         if self._bad:
-            return _fault(Code.MALFORMED, f"an event that is no JSON: {quoted(hide(self._bad))}", usage, headers)
+            return fault(Code.MALFORMED, f"an event that is no JSON: {quoted(hide(self._bad))}", usage, headers)
         if broken is not None and not said.finish:
             return broken
         if broken is None and not self._done and not said.finish and not said.text:
-            return _fault(Code.TRANSIENT, "the stream ended before it brought anything", usage, headers)
+            return fault(Code.TRANSIENT, "the stream ended before it brought anything", usage, headers)
         return judge(said, headers, request)
-
-
-def _usage(found: Any, request: Request, written: str) -> Usage:
-    return reported(
-        field(found, "prompt_tokens"), field(found, "completion_tokens"), field(found, "total_tokens"),
-        field(found, "prompt_tokens_details", "cached_tokens"), request, written,
-    )  # fmt: skip
-
-
-def _fault(code: Code, message: str, usage: Usage, headers: Mapping[str, str], hint: str = "") -> Fault:
-    return Fault(
-        code=code, message=message, hint=hint, usage=usage, headers=limit_headers(headers), told=told(headers), status=200
-    )
-
-
-def _not_json(headers: Mapping[str, str], body: bytes) -> str:
-    kind = quoted(headers.get("content-type", ""), 60) or "no content type"
-    return f"not JSON ({kind}): {quoted(body) or 'an empty body'}"

@@ -9,15 +9,15 @@ validated against the original schema anyway, after `without_added_nulls`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 Schema = dict[str, Any]
 
 _KEPT = frozenset({"type", "enum", "const", "description"})
-_TOLD = {
+TOLD = {
     "minLength": "at least {} characters", "maxLength": "at most {} characters", "pattern": "matches the pattern {}",
     "format": "format {}", "minimum": "at least {}", "maximum": "at most {}", "exclusiveMinimum": "more than {}",
     "exclusiveMaximum": "less than {}", "multipleOf": "a multiple of {}", "minItems": "at least {} items",
@@ -28,7 +28,9 @@ _UNSAID = frozenset({
     "unevaluatedProperties",
 })  # fmt: skip
 """Constraints that neither the subset nor a few words can carry."""
-_DEEPEST = 64
+DEEPEST = 64
+MOST_KNOWN = 256  # schemas that are remembered; a run has a few
+T = TypeVar("T")
 
 
 class Strict(msgspec.Struct, frozen=True):
@@ -42,10 +44,13 @@ class Strict(msgspec.Struct, frozen=True):
     nulls: bool
 
 
-def strict_subset(schema: Mapping[str, Any]) -> Strict:
-    """Convert. Never raises for odd schemas: what it does not understand is left out, and the whole is not strict."""
-    writer = _Writer(schema)
-    root = _target(schema, schema["$ref"]) if "$ref" in schema else schema
+def strict_subset(schema: Mapping[str, Any], *, optional: bool = False) -> Strict:
+    """Convert. Never raises for odd schemas: what it does not understand is left out, and the whole is not strict.
+
+    optional: properties may stay optional, as other providers allow, instead of becoming required and null.
+    """
+    writer = _Writer(schema, optional=optional)
+    root = target(schema, schema["$ref"]) if "$ref" in schema else schema
     converted = writer.convert(root, 0)
     for name in ("$defs", "definitions"):
         if isinstance(schema.get(name), Mapping):
@@ -59,7 +64,7 @@ def strict_subset(schema: Mapping[str, Any]) -> Strict:
 def without_added_nulls(value: Any, schema: Any, root: Mapping[str, Any] | None = None, depth: int = 0) -> Any:
     """An answer with nulls taken out where its original schema has an optional property that may not be null."""
     root = schema if root is None else root
-    if depth > _DEEPEST or not isinstance(value, dict | list):
+    if depth > DEEPEST or not isinstance(value, dict | list):
         return value
     for form in _forms(schema, root, depth):
         if isinstance(value, dict) and isinstance(form.get("properties"), Mapping):
@@ -74,14 +79,32 @@ def response_name(name: str) -> str:
     return re.sub(r"[^a-zA-Z0-9_-]+", "_", name).strip("_")[:64] or "answer"
 
 
+class Once(Generic[T]):
+    """Converts each schema once: the cells of a step share it. The schema is kept too, so that its id stays its own."""
+
+    __slots__ = ("_convert", "_known")
+
+    def __init__(self, convert: Callable[[Schema], T]) -> None:
+        self._convert = convert
+        self._known: dict[int, tuple[Schema, T]] = {}
+
+    def __call__(self, schema: Schema) -> T:
+        known = self._known.get(id(schema))
+        if known is None:
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
+            known = self._known[id(schema)] = (schema, self._convert(schema))
+        return known[1]
+
+
 class _Writer:
-    def __init__(self, root: Mapping[str, Any]) -> None:
-        self._root = root
+    def __init__(self, root: Mapping[str, Any], *, optional: bool) -> None:
+        self._root, self._optionals = root, optional
         self.strict = True
         self.nulls = False
 
     def convert(self, schema: Any, depth: int) -> Schema:
-        if not isinstance(schema, Mapping) or not schema or depth > _DEEPEST:
+        if not isinstance(schema, Mapping) or not schema or depth > DEEPEST:
             self.strict = False  # "anything", or a shape that is no schema
             return {}
         out: Schema = {key: value for key, value in schema.items() if key in _KEPT}
@@ -99,7 +122,7 @@ class _Writer:
         return out
 
     def _reference(self, reference: Any, out: Schema) -> None:
-        if _target(self._root, reference) is None:
+        if target(self._root, reference) is None:
             self.strict = False  # elsewhere: nothing is ever fetched
         elif out:
             out["anyOf"] = [{"$ref": reference}]  # a reference stands alone, so what is said about it goes around it
@@ -128,7 +151,7 @@ class _Writer:
             name: self._required(value, depth) if name in required else self._optional(value, depth)
             for name, value in properties.items()
         }
-        out["required"] = list(properties)
+        out["required"] = [name for name in properties if name in required] if self._optionals else list(properties)
         out["additionalProperties"] = free
         if free:
             self.strict = False
@@ -140,18 +163,23 @@ class _Writer:
 
     def _optional(self, schema: Any, depth: int) -> Schema:
         converted = self.convert(schema, depth + 1)
-        if _nullable(schema, self._root):
+        if self._optionals or _nullable(schema, self._root):
             return converted
         self.nulls = True
         return _or_null(converted)
 
     def _tell(self, schema: Mapping[str, Any], out: Schema) -> None:
-        words = [phrase.format(_shown(schema[key])) for key, phrase in _TOLD.items() if schema.get(key) is not None]
-        if schema.get("uniqueItems") is True:
-            words.append("no item twice")
-        if words:
-            said, told = schema.get("description"), "; ".join(words)
-            out["description"] = f"{said} ({told})" if isinstance(said, str) and said else told[0].upper() + told[1:]
+        tell_in_words(schema, out, TOLD)
+
+
+def tell_in_words(schema: Mapping[str, Any], out: Schema, bounds: Iterable[str]) -> None:
+    """Add to the description what cannot be enforced: those of `bounds` that the schema has."""
+    words = [TOLD[name].format(_shown(schema[name])) for name in bounds if schema.get(name) is not None]
+    if schema.get("uniqueItems") is True:
+        words.append("no item twice")
+    if words:
+        said, told = schema.get("description"), "; ".join(words)
+        out["description"] = f"{said} ({told})" if isinstance(said, str) and said else told[0].upper() + told[1:]
 
 
 def _or_null(schema: Schema) -> Schema:
@@ -169,14 +197,14 @@ def _or_null(schema: Schema) -> Schema:
 
 def _forms(schema: Any, root: Mapping[str, Any], depth: int) -> Iterator[Mapping[str, Any]]:
     """A schema, what it refers to, and the members of its unions."""
-    if not isinstance(schema, Mapping) or depth > _DEEPEST:
+    if not isinstance(schema, Mapping) or depth > DEEPEST:
         return
     yield schema
     for word in ("anyOf", "oneOf", "allOf"):
         for option in schema[word] if isinstance(schema.get(word), list) else ():
             yield from _forms(option, root, depth + 1)
     if "$ref" in schema:
-        yield from _forms(_target(root, schema["$ref"]), root, depth + 1)
+        yield from _forms(target(root, schema["$ref"]), root, depth + 1)
 
 
 def _nullable(schema: Any, root: Mapping[str, Any]) -> bool:
@@ -196,7 +224,7 @@ def _pruned(value: dict[str, Any], form: Mapping[str, Any], root: Mapping[str, A
     }
 
 
-def _target(root: Mapping[str, Any], reference: Any) -> Any:
+def target(root: Mapping[str, Any], reference: Any) -> Any:
     """What a local reference points at; None for any other."""
     if not isinstance(reference, str) or not reference.startswith("#"):
         return None

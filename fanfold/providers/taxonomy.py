@@ -97,13 +97,16 @@ TABLE = (
         "the model does not take this output schema or parameter: change the step's output or sampling",
         names=r"unsupported_(parameter|value)|unknown_parameter|invalid_json_schema",
         wording=r"response_format|json_schema|structured output|unsupported (parameter|value)|unknown (parameter|name|field)"
-        r"|unrecognized (request )?argument|extra (inputs|fields)|guided|grammar",
+        r"|unrecognized (request )?argument|extra (inputs|fields)|guided|grammar|output_config|tool_choice|input_schema"
+        r"|generation_?config|response_?(json_?)?schema|(a|specified|provided) schema\b|response_?mime_?type|json mode"
+        r"|\b(temperature|top_?[pk]|max_?(output_?)?tokens|stop_?sequences|thinking|effort)\b.{0,60}?"
+        r"(deprecated|not supported|unsupported|cannot|may not|maximum|must be|out of range|less than|greater than)",
         params=r"^(?!(messages|prompt|input|contents|user|model)\b).",
     ),
     Row(
         (400, 403, 404, 410, 422), Code.BAD_REQUEST, Scope.LANE, MODEL_HINT,
         names=r"model_not_(found|available|exist)|model_decommissioned|(invalid|unknown)_model|deploymentnotfound|not_found_error",
-        wording=r"model\b.{0,120}?\b(not (exist|found|available|supported|a valid)|does(n't| not) exist|deprecated|decommissioned"
+        wording=r"models?\b.{0,120}?\b(not (exist|found|available|supported|a valid)|does(n't| not) exist|deprecated|decommissioned"
         r"|retired|shut down|no longer)|(unknown|invalid|no such|unable to access) model|not a valid model|no endpoints found",
         params=r"^model\b",
     ),

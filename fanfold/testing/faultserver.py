@@ -6,7 +6,7 @@
         assert server.hits["rst"] == 1
 
 `hits` counts the requests that arrived, which is the truth about retries. The answers speak OpenAI's chat completions;
-`FaultServer({**MODES, "mine": reply(200, b"…")})` adds modes, or replaces those that speak another dialect.
+`FaultServer({**MODES, "mine": reply(200, b"…")})` adds modes; `dialects` has those that speak another dialect.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class Exchange:
     body: bytes
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+    path: str = ""
     keep: bool = True
 
     async def send(self, data: bytes) -> None:
@@ -132,7 +133,7 @@ def by_request(plain: Mode, streamed: Mode) -> Mode:
     """The one or the other, as the request asks."""
 
     async def mode(exchange: Exchange) -> None:
-        wanted = b'"stream":true' in exchange.body.replace(b" ", b"")
+        wanted = b'"stream":true' in exchange.body.replace(b" ", b"") or ":streamGenerateContent" in exchange.path
         await (streamed if wanted else plain)(exchange)
 
     return mode
@@ -201,6 +202,7 @@ _QUOTA = error("You exceeded your current quota, please check your plan.", "insu
 _TOO_LONG = error("This model's maximum context length is 4096 tokens.", code="context_length_exceeded")
 _SCHEMA = error("Invalid schema for response_format 'answer'", code="invalid_json_schema", param="response_format")
 _LIMIT = error("Rate limit reached for m on requests per min (RPM): Limit 3, Used 3.", "requests", "rate_limit_exceeded")
+_OVERLOADED = error("Overloaded", "overloaded_error", "overloaded")
 
 STREAM_MODES: dict[str, Mode] = {
     "cut": stream(_FIRST, _SECOND, _THIRD[:20], then="close"),
@@ -212,6 +214,7 @@ STREAM_MODES: dict[str, Mode] = {
     "empty_finish_only": stream(_FIRST, _SECOND, _THIRD, event({}, ""), _DONE),
     "usage_last": stream(_FIRST, _SECOND, _THIRD, _FINISH, _USAGE),
     "error_event": stream(_FIRST, _SECOND, b"data: " + json.dumps(_LIMIT).encode() + b"\n\n", _DONE),
+    "overloaded_event": stream(_FIRST, _SECOND, b"data: " + json.dumps(_OVERLOADED).encode() + b"\n\n", _DONE),
     "byte_split": stream(*_GOOD, split=1),
     "crlf": stream(*(piece.replace(b"\n", b"\r\n") for piece in _GOOD)),
     "cr": stream(*(piece.replace(b"\n", b"\r") for piece in _GOOD)),
@@ -364,8 +367,9 @@ class FaultServer:
         line, *rest = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         headers = {name.lower(): value.strip() for name, _, value in (header.partition(":") for header in rest if header)}
         body = await reader.readexactly(int(headers.get("content-length", 0)))
-        mode = (line.split(" ")[1].split("/") + [""] * 3)[2]
-        exchange = Exchange(mode, f"http://127.0.0.1:{self.port}", headers, body, reader, writer)
+        path = line.split(" ")[1]
+        mode = (path.split("/") + [""] * 3)[2]
+        exchange = Exchange(mode, f"http://127.0.0.1:{self.port}", headers, body, reader, writer, path)
         self.hits[mode] += 1
         self.requests[mode] = exchange
         self._arrival.set()

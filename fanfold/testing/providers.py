@@ -7,7 +7,7 @@
             yield MyAdapter(wire, base_url, KEY)
             await wire.close()
 
-An adapter for another dialect replaces `modes` (and, where its server says other things, `plain` and `streamed`).
+An adapter for another dialect replaces `modes`, `streamed` (and, where its server says other things, `plain`).
 """
 
 from __future__ import annotations
@@ -69,12 +69,18 @@ STREAMED: dict[str, Expected] = {
     "good": GOOD, "not_streamed": GOOD, "mislabelled": GOOD, "finish_without_done": GOOD, "usage_last": GOOD,
     "empty_finish": GOOD, "byte_split": GOOD, "crlf": GOOD, "cr": GOOD, "pings": GOOD, "silent_after_done": GOOD,
     "cut": BROKEN, "rst_stream": BROKEN, "empty_stream": BROKEN, "cut_clean": CUT, "no_finish": CUT, "done_without_finish": CUT,
-    "empty_finish_only": CUT, "length_stream": CUT, "filtered_stream": FILTERED, "error_event": LIMITED, "stopped_empty": BAD,
+    "empty_finish_only": CUT, "length_stream": CUT, "filtered_stream": FILTERED, "error_event": LIMITED, "overloaded_event": BROKEN, "stopped_empty": BAD,
     "no_json_event": BAD, "bad_utf8_event": BAD, "endless_event": BAD, "pings_only": LATE, "silent_stream": LATE,
     "endless_stream": BAD, "rst": BROKEN, "hang": LATE, "429_wait": LIMITED._replace(wait_s=1.0), "html200": BAD, "500": BROKEN,
     "401": AUTH,
 }  # fmt: skip
 """What becomes of each mode when the answer is asked for in pieces."""
+
+_OF_CHAT = ("usage_last", "empty_finish", "empty_finish_only")
+STREAMED_ELSEWHERE = {name: expected for name, expected in STREAMED.items() if name not in _OF_CHAT} | {
+    "finish_without_done": CUT
+}
+"""The same for other dialects, which know no empty reason, and whose last event must come."""
 
 
 def request(*, timeout_s: float = LONG_S, idle_s: float = LONG_S, **more: Any) -> Request:

@@ -64,14 +64,14 @@ def test_no_silent_spending():
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ("gpt-4o", "write e.g. openai/gpt-4o"), ("foo/bar", "unknown provider 'foo' .*openai/…, sim/…"), ("openai/", "is not provider/name"),
-        ("anthropic/claude", "not available in this version"),
+        ("gpt-4o", "write e.g. openai/gpt-4o"), ("foo/bar", "unknown provider 'foo' .*openai/…, anthropic/…, google/…, sim/…"), ("openai/", "is not provider/name"),
     ],
 )  # fmt: skip
 def test_model_names(model, message):
     with pytest.raises(PlanError, match=message):
         split_model(model)
     assert split_model("openai/org/name") == ("openai", "org/name")
+    assert split_model("anthropic/claude") == ("anthropic", "claude") and split_model("google/models/g") == ("google", "models/g")
 
 
 def test_where_runs_are_kept(tmp_path):

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 
 from fanfold.providers.chat import decode
 from fanfold.providers.limits import refused, told, told_in
-from fanfold.providers.openai import OpenAI
+from fanfold.providers.openai import limited_by_the_day
 from fanfold.providers.reading import parse
-from fanfold.providers.wire import Wire
 from fanfold.spec.calls import Message, Request, Told
 
 DATE = "Wed, 21 Oct 2026 07:28:00 GMT"
@@ -71,11 +70,10 @@ def test_groq_limits_requests_by_the_day():
     assert told(headers, requests_per="day") == by_day
     body = b'{"choices": [{"message": {"content": "x"}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 1, "completion_tokens": 1}}'
     request = Request(model="m", messages=(Message(role="user", content="x"),))
-    groq = OpenAI(Wire(), "https://api.groq.com/openai/v1", "k" * 20)
-    assert groq._decoded(200, headers, body, request).told == by_day
+    assert limited_by_the_day(decode(200, headers, body, request)).told == by_day
     assert decode(200, headers, body, request).told == (said(R, 14400, 14370, 179.56),)
     words = b'{"error": {"message": "Rate limit reached on tokens per minute (TPM): Limit 6000, Used 5990, Requested 60."}}'
-    assert groq._decoded(429, headers, words, request).told == (*by_day, said(T, 6000))
+    assert limited_by_the_day(decode(429, headers, words, request)).told == (*by_day, said(T, 6000))
 
 
 def test_answers_and_faults_tell():
