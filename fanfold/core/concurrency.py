@@ -14,8 +14,8 @@ class Concurrency(Protocol):
         """So many tokens of output have just come, streamed or all at the end of an answer. Each is told once."""
         ...
 
-    def finished(self, in_air: int, now: int) -> None:
-        """A call has ended well; so many were in the air with it."""
+    def finished(self, in_air: int, now: int, *, took: int = 0, tokens: int = 0) -> None:
+        """A call has ended well, after `took` microseconds, with so many tokens of output; so many were in the air with it."""
         ...
 
     def overloaded(self, sent: int, now: int) -> None:
@@ -32,7 +32,7 @@ class Fixed:
     def progressed(self, tokens: int, now: int, *, streamed: bool) -> None:
         """Nothing changes it."""
 
-    def finished(self, in_air: int, now: int) -> None:
+    def finished(self, in_air: int, now: int, *, took: int = 0, tokens: int = 0) -> None:
         """Nothing changes it."""
 
     def overloaded(self, sent: int, now: int) -> None:
@@ -58,7 +58,7 @@ class Hosted:
     def progressed(self, tokens: int, now: int, *, streamed: bool) -> None:
         """Its speed is the provider's own affair."""
 
-    def finished(self, in_air: int, now: int) -> None:
+    def finished(self, in_air: int, now: int, *, took: int = 0, tokens: int = 0) -> None:
         if self.cap < self.most:
             self._round += 1
             if self._round >= self.cap:  # a round: as many successes as may be in the air

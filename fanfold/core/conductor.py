@@ -200,7 +200,7 @@ class Conductor(Tail):
             lane.is_limited()
         if lane.adapts:
             lane.concurrency.progressed(max(0, tokens_out - record.heard), now, streamed=record.first is not None)
-            lane.concurrency.finished(lane.in_air + 1, now)
+            lane.concurrency.finished(lane.in_air + 1, now, took=took, tokens=tokens_out)
         lane.retries.succeeded()
         lane.late.answered(took, None if record.first is None else record.started + took - record.first, tokens_out)
         if lane.breaker.troubled:

@@ -11,8 +11,10 @@ from __future__ import annotations
 from enum import Enum
 from math import log, sqrt
 
+from fanfold.core.slots import Slots
+
 SECOND = 1_000_000
-START, LEAST, MOST = 64, 1, 1024
+START, SURE, LEAST, MOST = 32, 64, 1, 1024  # SURE: as many at once, when a first round of answers has not waited
 SATURATED = 0.8  # of the cap in the air: with fewer, the window says nothing about the server
 LONGEST = 4 * SECOND  # a window lasts at least so long, or 3 generations
 CLIMB, HOLD = 0.35, 0.15  # elasticity above which more are sent, below which fewer
@@ -42,6 +44,8 @@ class Knee:
         self._before: tuple[int, float] = (start, 0.0)  # the cap that is compared with, and its tokens per µs
         self._rested = 0
         self._cut_at = -1
+        self._slots: Slots | None = Slots()
+        self._answers = 0
         self._open(0)
 
     # ---------------------------------------------------------------- what it is told
@@ -50,8 +54,10 @@ class Knee:
         self._tokens += tokens
         self._streamed += tokens * streamed
 
-    def finished(self, in_air: int, now: int) -> None:
+    def finished(self, in_air: int, now: int, *, took: int = 0, tokens: int = 0) -> None:
         """A call has ended well; so many were in the air with it."""
+        if self._slots is not None and self._doing is Doing.BEGINNING:
+            self._look(self._slots, in_air, now, took, tokens)
         self._ended += 1
         self._full += in_air >= SATURATED * self.cap
         if self._settling:
@@ -76,6 +82,17 @@ class Knee:
             self._cut_at = now
             self._move(self.cap * CUT, now)
             self._rest(0.0)
+
+    def _look(self, slots: Slots, in_air: int, now: int, took: int, tokens: int) -> None:
+        """Before anything can be compared: is the server drowned already, or is it at ease?"""
+        found = slots.answered(took, tokens, now)
+        self._answers += 1
+        if found is not None and 2 * found < self.cap:
+            self._slots = None
+            self._move(2 * found, now)
+        elif self._answers >= self.cap and self.cap < min(SURE, self.most) and slots.swift and in_air >= SATURATED * self.cap:
+            self._answers = 0
+            self._move(min(2 * self.cap, SURE), now)
 
     # ---------------------------------------------------------------- what follows
 

@@ -76,7 +76,7 @@ def test_where_more_calls_bring_nothing_few_are_sent():
 def test_too_little_to_do_changes_nothing():
     knee = Knee()
     served(knee, CURVES["30B on a B200"], 300, 1, waiting=20)
-    assert knee.cap == 64
+    assert knee.cap == 32
 
 
 def test_an_overload_cuts_once():
