@@ -49,9 +49,8 @@ def execute(job: Job, options: Options) -> int:
     if model is None and not all(step.model or job.plan.model or step.function for step in job.plan.steps):
         model = default_model()
         if not options.quiet:
-            _say(f"No model is named and no provider's key is set: answers are simulated ({SIMULATED}).")
-    gc.freeze()  # what is loaded by now stays: the collector need not look at it again
-    gc.set_threshold(*GC_THRESHOLD)
+            say(f"No model is named and no provider's key is set: answers are simulated ({SIMULATED}).")
+    collect_less()
     result = asyncio.run(_run(job, options, model))
     data = {**job.content(result), **result.trailer()}
     written = True
@@ -63,13 +62,19 @@ def execute(job: Job, options: Options) -> int:
                 target.write(data, job.rows(result, data), job.markdown(result, data))
         except OSError as error:
             written = False
-            _say(
+            say(
                 f"fanfold: the result cannot be written to {target.path or 'stdout'}: {error.strerror or error}; run {result.run_id} is kept"
             )
     if options.stream:
         write_out(line({"report": result.report}))
     _tell(result, options, target)
     return result.exit_code if written else UNWRITTEN
+
+
+def collect_less() -> None:
+    """What is loaded by now stays: the collector need not look at it again, nor often at what comes."""
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLD)
 
 
 def refuse_later(options: Options) -> None:
@@ -93,7 +98,7 @@ async def _run(job: Job, options: Options, model: str | None) -> Result:
         with progress:
             run = engine.start(job.plan, deadline_s=options.deadline, foresee=True, sinks=[progress], about=job.about)
             holder.append(run)
-            _listen_for_signals(run)
+            listen_for_signals(run.cancel)
             if options.stream:
                 await _stream(run)
             return await run.result()
@@ -109,12 +114,12 @@ async def _stream(run: Run) -> None:
         write_out(line({**shown, "elapsed_s": cell.elapsed_s}))
 
 
-def _listen_for_signals(run: Run) -> None:
-    """The first Ctrl-C stops the run and keeps what is there; a second one ends the program at once."""
+def listen_for_signals(cancel: Callable[[], None]) -> None:
+    """The first Ctrl-C cancels and keeps what is there; a second one ends the program at once."""
     loop = asyncio.get_running_loop()
 
     def stop(number: int) -> None:
-        run.cancel()
+        cancel()
         for each in (signal.SIGINT, signal.SIGTERM):  # the next one ends the program, wherever it is
             loop.remove_signal_handler(each)
             signal.signal(each, signal.SIG_DFL)
@@ -128,19 +133,20 @@ def _listen_for_signals(run: Run) -> None:
 
 def _tell(result: Result, options: Options, target: Target) -> None:
     if not options.quiet:
-        _say("\n" + describe(result.report))
+        say("\n" + describe(result.report))
     errors = result.errors
     for error in errors[:ERRORS_SHOWN] if not options.quiet or result.exit_code else []:
         where = ", ".join(f"{k} {v}" for k, v in error.cell.items())
         hint = f" ({error.hint})" if error.hint else ""
-        _say(f"{error.stage}{f' [{where}]' if where else ''}: {error.code}: {error.message}{hint}")
+        say(f"{error.stage}{f' [{where}]' if where else ''}: {error.code}: {error.message}{hint}")
     if len(errors) > ERRORS_SHOWN:
-        _say(f"… and {len(errors) - ERRORS_SHOWN} more without a value of their own")
+        say(f"… and {len(errors) - ERRORS_SHOWN} more without a value of their own")
     if target.path is not None and target.path.exists() and not options.quiet:
-        _say(f"Written to {target.path}")
+        say(f"Written to {target.path}")
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """A line to stderr."""
     try:
         sys.stderr.write(text + "\n")
         sys.stderr.flush()

@@ -5,14 +5,16 @@ from __future__ import annotations
 import inspect
 import os
 import sys
+from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fanfold import __version__
-from fanfold.cli import foresee
+from fanfold.cli import bench, foresee
 from fanfold.cli.options import RUN_OPTIONS, Option, command, options_of, run_options
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from fanfold.spec.app import App
     from fanfold.spec.plan import Plan
 
-COMMON_NAMES = frozenset(option.name for option in RUN_OPTIONS)
+COMMON_NAMES = frozenset(option.name for option in (*RUN_OPTIONS, bench.LATENCY))
 
 app = typer.Typer(
     name="fanfold",
@@ -67,6 +69,7 @@ def _add_app(point: EntryPoint) -> None:
         command(run, [*shown, *run_options(application.documents)], application.summary)
     )
     foresee.add_app(application, lambda given: _asked(application, given)[1:])
+    bench.add_app(application, lambda given, size: _asked(application, given, size))
 
 
 def _add_broken(name: str, why: str) -> None:
@@ -78,14 +81,17 @@ def _add_broken(name: str, why: str) -> None:
     app.command(name, help=f"({why})")(call)
 
 
-def _asked(application: App, given: dict[str, Any]) -> tuple[Any, Plan, Options]:
-    """What was given, as the application's parameters, its plan, and how to run it. Raises PlanError."""
+def _asked(application: App, given: dict[str, Any], size: Mapping[str, Any] = MappingProxyType({})) -> tuple[Any, Plan, Options]:
+    """What was given, as the application's parameters, its plan, and how to run it. Raises PlanError.
+
+    size: parameters instead of the defaults, where nothing was given.
+    """
     from fanfold import config
 
     options, more = config.options(
         given, given.get("config"), also=tuple(application.params.model_fields), section=application.name
     )
-    params = _params(application, more)
+    params = _params(application, {**size, **more})
     return params, _plan_of(application, params), options
 
 
@@ -205,6 +211,7 @@ def _add_run() -> None:
     )
     foresee.add_file(_plan_file, settings)
     app.add_typer(foresee.app, name="plan")
+    app.add_typer(bench.app, name="bench")
 
 
 # -------------------------------------------------------------------- the simulated provider
