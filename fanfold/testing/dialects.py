@@ -230,8 +230,7 @@ def google_last(finish: str | None) -> tuple[bytes, ...]:
 
 
 def google_error(status: int, kind: str, message: str) -> dict[str, Any]:
-    details = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "0s"}]
-    return {"error": {"code": status, "message": message, "status": _GOOGLE_KINDS[kind], "details": details}}
+    return {"error": {"code": status, "message": message, "status": _GOOGLE_KINDS[kind]}}
 
 
 GOOGLE = Dialect(

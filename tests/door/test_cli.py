@@ -96,7 +96,7 @@ WRONG = {
     "days text": (["mealplan", "--days", "seven"], "valid int"),
     "diet": (["mealplan", "--diet", "vegetarain"], "vegetarian"),
     "strategy": (["mealplan", "--strategy", "rag"], "llm"),
-    "unknown provider": (["mealplan", "--model", "foo/bar"], "unknown provider 'foo' (one of openai/…, sim/…)"),
+    "unknown provider": (["mealplan", "--model", "foo/bar"], "unknown provider 'foo' (one of openai/…, anthropic/…, google/…, sim/…)"),
     "no provider": (["mealplan", "--model", "gpt-4o"], "write e.g. openai/gpt-4o"),
     "no key": (["mealplan", "--model", "openai/gpt-4o"], "OPENAI_API_KEY is not set"),
     "base url": (["mealplan", "--model", "openai/x", "--base-url", "localhost:1"], "http"),
