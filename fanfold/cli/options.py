@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from types import NoneType, UnionType
@@ -26,7 +27,8 @@ class Option:
 
     def parameter(self) -> inspect.Parameter:
         names = self.flags or (f"--{self.name.replace('_', '-')}",)
-        info = typer.Option(*names, help=self.help, rich_help_panel=self.panel, show_default=False)
+        text = re.sub(r"\[(?=[a-z#/@])", r"\\[", self.help)  # else help takes it for markup and leaves it out
+        info = typer.Option(*names, help=text, rich_help_panel=self.panel, show_default=False)
         annotation = Annotated[Union[self.kind, None], info]  # type: ignore[name-defined]  # noqa: UP007
         return inspect.Parameter(self.name, inspect.Parameter.KEYWORD_ONLY, default=self.default, annotation=annotation)
 
@@ -65,9 +67,10 @@ RUN_OPTIONS = (
 
 def run_options(documents: Iterable[str] = ()) -> tuple[Option, ...]:
     """The common options of a command that writes these documents too."""
-    more = "".join(f", {name}" for name in documents)
+    *first, last = "json", "jsonl", "csv", "md", *documents
+    formats = f"{', '.join(first)} or {last}"
     return tuple(
-        replace(option, help=option.help.replace("csv or md", f"csv, md{more}")) if more and option.name == "format" else option
+        replace(option, help=option.help.replace("json, jsonl, csv or md", formats)) if option.name == "format" else option
         for option in RUN_OPTIONS
     )
 

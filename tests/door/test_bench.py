@@ -67,7 +67,7 @@ def test_what_failed_has_no_speed_up(fanfold, serve):
     (size,) = json.loads(nowhere.stdout)["sizes"]
     assert size["speedup"] is None and size["parallel"]["calls"] is None and "127.0.0.1:9" in nowhere.stderr
     server = serve("--latency", "0.01", "--faults", "filter=0.4")
-    args = ("--days", "3", "--model", "openai/x", "--base-url", server.url, "--attempts", "1", "--format", "md", "-q")
+    args = ("--days", "3", "--model", "openai/sim", "--base-url", server.url, "--attempts", "1", "--format", "md", "-q")
     done = fanfold("bench", *args, code=3)
     assert "partial" in done.stdout and "×" not in done.stdout
 
