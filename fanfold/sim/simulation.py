@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from random import Random
+from typing import NamedTuple
 
 from fanfold.sim.bucket import Bucket
 from fanfold.sim.content import Contents
@@ -30,6 +31,15 @@ class Refusal:
     used: int
     requested: int
     wait_s: float | None
+
+
+class Level(NamedTuple):
+    """One limit. kind: "requests" or "tokens", a minute. full_in_s: until all of it is there again."""
+
+    kind: str
+    limit: int
+    remaining: int
+    full_in_s: float
 
 
 @dataclass(frozen=True)
@@ -87,26 +97,38 @@ class Simulation:
         capacity = self.world.capacity
         return 1.0 if capacity is None else max(1.0, self.stats.in_flight / capacity)
 
+    def limits(self, now: float) -> list[Level]:
+        """Where the buckets stand; nothing in a world that does not tell."""
+        both = (("requests", self._requests), ("tokens", self._tokens))
+        return [
+            Level(kind, int(bucket.per_minute), max(0, math.floor(bucket.level(now) + 1e-9)), bucket.full_in_s(now))
+            for kind, bucket in both
+            if bucket is not None and self.world.headers
+        ]
+
     def limit_headers(self, now: float) -> dict[str, str]:
         """As OpenAI sends them; nothing without limits, or in a world that does not tell."""
         found: dict[str, str] = {}
-        for kind, bucket in (("requests", self._requests), ("tokens", self._tokens)):
-            if bucket is not None and self.world.headers:
-                found[f"x-ratelimit-limit-{kind}"] = str(int(bucket.per_minute))
-                found[f"x-ratelimit-remaining-{kind}"] = str(max(0, math.floor(bucket.level(now) + 1e-9)))
-                found[f"x-ratelimit-reset-{kind}"] = go_duration(bucket.full_in_s(now))
+        for level in self.limits(now):
+            found[f"x-ratelimit-limit-{level.kind}"] = str(level.limit)
+            found[f"x-ratelimit-remaining-{level.kind}"] = str(level.remaining)
+            found[f"x-ratelimit-reset-{level.kind}"] = go_duration(level.full_in_s)
         return found
 
     def refusal_headers(self, now: float, wait_s: float | None) -> dict[str, str]:
         """Those of the limits, and how long to wait: whole seconds and milliseconds, both rounded up."""
         headers = self.limit_headers(now)
-        hint = self.world.hint or ("ms" if self.world.headers else "none")
-        if wait_s is not None and hint != "none":
+        if wait_s is not None and self.hint != "none":
             ms = max(1, math.ceil(wait_s * 1000 - 1e-6))
             headers["retry-after"] = str(-(-ms // 1000))
-            if hint == "ms":
+            if self.hint == "ms":
                 headers["retry-after-ms"] = str(ms)
         return headers
+
+    @property
+    def hint(self) -> str:
+        """How a refusal says when to come back."""
+        return self.world.hint or ("ms" if self.world.headers else "none")
 
     def _refusal(self, sampling: dict[str, object], tokens_in: int, now: float) -> Refusal | None:
         cost = max(max_tokens(sampling) or 0, tokens_in) if self.world.charge == "reserve" else tokens_in

@@ -1,4 +1,4 @@
-"""The simulated provider as an OpenAI-compatible HTTP server: real sockets, real headers, real faults."""
+"""The simulated provider as an HTTP server that speaks as OpenAI, Anthropic and Google do: real sockets, real headers, real faults."""
 
 from fanfold.sim.server.listen import Running, serve_forever, start
 

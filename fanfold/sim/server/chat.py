@@ -6,11 +6,12 @@ import re
 from typing import Any, Literal
 
 import msgspec
+from aiohttp import web
 
-from fanfold.sim.simulation import Refusal, Script, refusal_text
+from fanfold.sim.server.closed import not_strict
+from fanfold.sim.server.voice import Refused, encode, event
+from fanfold.sim.simulation import Refusal, Script, Simulation, go_duration, refusal_text
 from fanfold.spec.calls import Message, Request
-
-encode = msgspec.json.Encoder().encode
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _PATH = re.compile(r"`\$\.?([^`]*)`")
@@ -25,6 +26,14 @@ _ANY_OBJECT = {
     "required": ["title", "summary", "items"],
 }
 CREATED = 1_700_000_000  # seconds since the epoch: answers do not depend on when they are asked for
+
+_REASONS = {
+    "500": ("The server had an error while processing your request. Sorry about that!", "server_error", None),
+    "502": ("Bad gateway.", "server_error", None),
+    "503": ("The engine is currently overloaded, please try again later", "server_error", "service_unavailable"),
+    "529": ("Overloaded", "overloaded_error", "overloaded"),
+}
+_QUOTA = "You exceeded your current quota, please check your plan and billing details."
 
 
 class Part(msgspec.Struct):
@@ -79,18 +88,14 @@ _SAMPLING = ("max_tokens", "max_completion_tokens", "temperature", "top_p", "see
 _decode = msgspec.json.Decoder(Body).decode
 
 
-class Refused(Exception):
-    """A request that is answered with an error document."""
-
-    def __init__(
-        self, status: int, message: str, *, kind: str = "invalid_request_error", param: str | None = None, code: str | None = None
-    ) -> None:
-        super().__init__(message)
-        self.status, self.body = status, error_body(message, kind, param=param, code=code)
+def refused(
+    status: int, message: str, *, kind: str = "invalid_request_error", param: str | None = None, code: str | None = None
+) -> Refused:
+    return Refused(status, error_body(message, kind, param=param, code=code))
 
 
 def _wrong(param: str, message: str, code: str) -> Refused:
-    return Refused(400, message, param=param, code=code)
+    return refused(400, message, param=param, code=code)
 
 
 def _missing(param: str) -> Refused:
@@ -104,7 +109,7 @@ def read(raw: bytes) -> Body:
     except msgspec.ValidationError as error:
         raise _invalid(str(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Refused(400, f"We could not parse the JSON body of your request. ({error})") from error
+        raise refused(400, f"We could not parse the JSON body of your request. ({error})") from error
     _check(body)
     return body
 
@@ -114,7 +119,7 @@ def _invalid(error: str) -> Refused:
     where = path.group(1) if path else ""
     if missing is not None:
         return _missing(f"{where}.{missing.group(1)}".lstrip("."))
-    return Refused(400, f"Invalid type or value: {error}", param=where or None, code="invalid_value")
+    return refused(400, f"Invalid type or value: {error}", param=where or None, code="invalid_value")
 
 
 def _check(body: Body) -> None:
@@ -143,25 +148,6 @@ def _check_shape(shape: Shape) -> None:
         raise _wrong("response_format", f"Invalid schema for response_format '{shape.name}': {fault}", "invalid_json_schema")
 
 
-def not_strict(schema: Any, context: tuple[str, ...]) -> str | None:
-    """What OpenAI has against a schema that claims to be strict: each object closed, and all its properties required."""
-    if not isinstance(schema, dict):
-        return None
-    properties = schema.get("properties", {})
-    if schema.get("type") == "object" or properties:
-        if schema.get("additionalProperties") is not False:
-            return f"In context={context}, 'additionalProperties' is required to be supplied and to be false."
-        for name in properties:
-            if name not in schema.get("required", ()):
-                return f"In context={context}, 'required' is required to be supplied and to include '{name}'."
-    inner: list[tuple[tuple[str, ...], Any]] = [(("properties", name), value) for name, value in properties.items()]
-    inner += [(("$defs", name), value) for name, value in schema.get("$defs", {}).items()]
-    inner += [(("anyOf", str(i)), value) for i, value in enumerate(schema.get("anyOf", ()))]
-    inner += [(("items",), schema["items"])] if "items" in schema else []
-    found = (not_strict(value, (*context, *step)) for step, value in inner)
-    return next((fault for fault in found if fault is not None), None)
-
-
 def as_request(body: Body) -> Request:
     form = body.response_format
     schema, name = None, "answer"
@@ -176,42 +162,79 @@ def as_request(body: Body) -> Request:
     )
 
 
-def completion(script: Script, model: str) -> bytes:
-    choices: list[Any] = []
-    if script.fault != "empty":
-        message: dict[str, Any] = {"role": "assistant", "content": script.text, "refusal": None, "annotations": []}
-        choices = [{"index": 0, "message": message, "logprobs": None, "finish_reason": script.finish}]
-    return encode({**_envelope(script, model, "chat.completion"), "choices": choices, "usage": usage(script)})
+class Chat:
+    """The voice of chat completions."""
 
+    def __init__(self, body: Body) -> None:
+        self._model = body.model
+        self._counts = body.stream_options is not None and body.stream_options.include_usage
+        self.request = as_request(body)
 
-class Stream:
-    """The events of one streamed answer."""
+    def whole(self, script: Script) -> bytes:
+        choices: list[Any] = []
+        if script.fault != "empty":
+            message: dict[str, Any] = {"role": "assistant", "content": script.text, "refusal": None, "annotations": []}
+            choices = [{"index": 0, "message": message, "logprobs": None, "finish_reason": script.finish}]
+        return encode({**self._envelope(script, "chat.completion"), "choices": choices, "usage": usage(script)})
 
-    def __init__(self, script: Script, model: str, *, usage: bool) -> None:
-        self._envelope = _envelope(script, model, "chat.completion.chunk")
-        self._script, self._usage = script, usage
+    def first(self, script: Script) -> bytes:
+        return self._chunk(script, {"role": "assistant", "content": "", "refusal": None})
 
-    def start(self) -> bytes:
-        return self._chunk({"role": "assistant", "content": "", "refusal": None})
+    def piece(self, script: Script, text: str) -> bytes:
+        return self._chunk(script, {"content": text})
 
-    def piece(self, text: str) -> bytes:
-        return self._chunk({"content": text})
+    def last(self, script: Script) -> bytes:
+        end = self._chunk(script, {}, script.finish)
+        if self._counts:
+            end += event({**self._envelope(script, "chat.completion.chunk"), "choices": [], "usage": usage(script)})
+        return end + b"data: [DONE]\n\n"
 
-    def end(self) -> bytes:
-        """Finish reason, usage if it was asked for, and the terminal signal."""
-        last = self._chunk({}, self._script.finish)
-        if self._usage:
-            last += event({**self._envelope, "choices": [], "usage": usage(self._script)})
-        return last + b"data: [DONE]\n\n"
+    def failure(self, fault: str, script: Script, *, hint: bool) -> tuple[int, bytes]:
+        if fault == "429":
+            message = f"Rate limit reached for {self._model}. Please try again in {go_duration(script.wait_s)}."
+            return 429, error_body(message, "requests", code="rate_limit_exceeded")
+        if fault == "quota":
+            return 429, error_body(_QUOTA, "insufficient_quota", code="insufficient_quota")
+        message, kind, code = _REASONS[fault]
+        return int(fault), error_body(message, kind, code=code)
 
-    def _chunk(self, delta: dict[str, Any], finish: str | None = None) -> bytes:
+    def refusal(self, refusal: Refusal, *, hint: bool) -> tuple[int, bytes]:
+        return 429, error_body(refusal_text(refusal, self._model), refusal.kind, code="rate_limit_exceeded")
+
+    def headers(self, simulation: Simulation, now: float, wait_s: float | None, script: Script | None) -> dict[str, str]:
+        limits = simulation.refusal_headers(now, wait_s)
+        return limits if script is None else {"x-request-id": script.request_id, "openai-processing-ms": "0", **limits}
+
+    def _chunk(self, script: Script, delta: dict[str, Any], finish: str | None = None) -> bytes:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
-        chunk = {**self._envelope, "choices": [choice]}
-        return event({**chunk, "usage": None} if self._usage else chunk)
+        chunk = {**self._envelope(script, "chat.completion.chunk"), "choices": [choice]}
+        return event({**chunk, "usage": None} if self._counts else chunk)
+
+    def _envelope(self, script: Script, kind: str) -> dict[str, Any]:
+        return {
+            "id": f"chatcmpl-{script.number:012x}", "object": kind, "created": CREATED, "model": self._model,
+            "service_tier": "default", "system_fingerprint": "fp_simulated",
+        }  # fmt: skip
 
 
-def event(data: Any) -> bytes:
-    return b"data: " + encode(data) + b"\n\n"
+class ChatDoor:
+    """Lets chat completions in."""
+
+    def authorize(self, request: web.Request, key: str) -> None:
+        said = request.headers.get("Authorization", "")
+        if said != f"Bearer {key}":
+            message = "Incorrect API key provided." if said else "You didn't provide an API key."
+            raise refused(401, message, code="invalid_api_key")
+
+    def read(self, request: web.Request, raw: bytes) -> Chat:
+        return Chat(read(raw))
+
+    def no_model(self, name: str) -> Refused:
+        message = f"The model `{name}` does not exist or you do not have access to it."
+        return refused(404, message, param="model", code="model_not_found")
+
+    def failed(self, message: str) -> Refused:
+        return refused(500, message, kind="server_error")
 
 
 def usage(script: Script) -> dict[str, Any]:
@@ -228,16 +251,5 @@ def error_body(message: str, kind: str, *, param: str | None = None, code: str |
     return encode({"error": {"message": message, "type": kind, "param": param, "code": code}})
 
 
-def refusal_body(refusal: Refusal, model: str) -> bytes:
-    return error_body(refusal_text(refusal, model), refusal.kind, code="rate_limit_exceeded")
-
-
 def model_document(name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": CREATED, "owned_by": "fanfold"}
-
-
-def _envelope(script: Script, model: str, kind: str) -> dict[str, Any]:
-    return {
-        "id": f"chatcmpl-{script.number:012x}", "object": kind, "created": CREATED, "model": model,
-        "service_tier": "default", "system_fingerprint": "fp_simulated",
-    }  # fmt: skip

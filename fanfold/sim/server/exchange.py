@@ -10,27 +10,20 @@ from typing import Any
 from aiohttp import web
 
 from fanfold.sim.playback import Playback
-from fanfold.sim.server import chat
-from fanfold.sim.simulation import Script, Simulation, go_duration
+from fanfold.sim.server.voice import Voice
+from fanfold.sim.simulation import Script, Simulation
 from fanfold.sim.world import STATUSES
 
 _JSON = "application/json"
-_REASONS = {
-    "500": ("The server had an error while processing your request. Sorry about that!", "server_error", None),
-    "502": ("Bad gateway.", "server_error", None),
-    "503": ("The engine is currently overloaded, please try again later", "server_error", "service_unavailable"),
-    "529": ("Overloaded", "overloaded_error", "overloaded"),
-}
-_QUOTA = "You exceeded your current quota, please check your plan and billing details."
 _PAGE = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body><h1>Sign in to continue</h1></body></html>"
 _UNWRITTEN = frozenset({*STATUSES, "quota", "html", "hang"})
 
 
 class Exchange:
-    def __init__(self, simulation: Simulation, script: Script, body: chat.Body, request: web.Request) -> None:
+    def __init__(self, simulation: Simulation, script: Script, voice: Voice, request: web.Request) -> None:
         self._simulation, self._stats, self._script = simulation, simulation.stats, script
-        self._body, self._request = body, request
-        self._playback = Playback(simulation, script, asyncio.sleep, whole=not body.stream)
+        self._voice, self._request = voice, request
+        self._playback = Playback(simulation, script, asyncio.sleep, whole=not voice.request.stream)
 
     async def answer(self) -> web.StreamResponse:
         script = self._script
@@ -48,7 +41,7 @@ class Exchange:
         fault = self._script.fault
         if fault in _UNWRITTEN:
             return await self._unwritten(fault)
-        if self._body.stream:
+        if self._voice.request.stream:
             return await self._streamed(fault)
         if fault == "reset":
             await self._playback.pause(self._script.timing.first_s / 2)
@@ -58,7 +51,7 @@ class Exchange:
         await self._playback.finish()
         if fault == "no_terminal":
             return await self._short(stay=False)
-        return document(chat.completion(self._script, self._body.model), 200, self._headers())
+        return document(self._voice.whole(self._script), 200, self._headers())
 
     async def _unwritten(self, fault: str) -> web.StreamResponse:
         if fault == "hang":
@@ -66,37 +59,29 @@ class Exchange:
         await self._playback.pause(self._simulation.world.refusal_s)
         if fault == "html":
             return web.Response(body=_PAGE, content_type="text/html", headers=self._headers())
-        if fault == "429":
-            message = f"Rate limit reached for {self._body.model}. Please try again in {go_duration(self._script.wait_s)}."
-            body = chat.error_body(message, "requests", code="rate_limit_exceeded")
-            return document(body, 429, self._headers(self._script.wait_s))
-        if fault == "quota":
-            return document(chat.error_body(_QUOTA, "insufficient_quota", code="insufficient_quota"), 429, self._headers())
-        message, kind, code = _REASONS[fault]
-        return document(chat.error_body(message, kind, code=code), int(fault), self._headers())
+        status, body = self._voice.failure(fault, self._script, hint=self._simulation.hint != "none")
+        return document(body, status, self._headers(self._script.wait_s if fault == "429" else None))
 
     async def _streamed(self, fault: str) -> web.StreamResponse:
-        options = self._body.stream_options
-        stream = chat.Stream(self._script, self._body.model, usage=options is not None and options.include_usage)
         response = self._response("text/event-stream; charset=utf-8")
         total = len(self._playback.pieces)
         for number in range(total // 2 if fault in ("reset", "stall") else total):
             text = await self._playback.reach()
             if number == 0:
                 await response.prepare(self._request)
-            await response.write((b"" if number else stream.start()) + stream.piece(text))
+            await response.write((b"" if number else self._voice.first(self._script)) + self._voice.piece(self._script, text))
         if fault == "stall":
             await self._playback.silence()
         if fault == "reset":
             return self._broken()
         if fault != "no_terminal":
-            await response.write(stream.end())
+            await response.write(self._voice.last(self._script))
         await response.write_eof()
         return response
 
     async def _short(self, *, stay: bool) -> web.StreamResponse:
         """Headers that promise more than comes: half of the body, then silence or the end of the connection."""
-        body = chat.completion(self._script, self._body.model)
+        body = self._voice.whole(self._script)
         response = self._response(_JSON, {"Content-Length": str(len(body))})
         await response.prepare(self._request)
         await response.write(body[: len(body) // 2])
@@ -118,8 +103,7 @@ class Exchange:
         return web.StreamResponse(headers={**self._headers(), "Content-Type": content_type, **(more or {})})
 
     def _headers(self, wait_s: float | None = None) -> dict[str, str]:
-        limits = self._simulation.refusal_headers(now(), wait_s)
-        return {"x-request-id": self._script.request_id, "openai-processing-ms": "0", **limits}
+        return self._voice.headers(self._simulation, now(), wait_s, self._script)
 
 
 def reset_on_close(connection: socket.socket | None) -> None:

@@ -27,6 +27,11 @@ class Running:
     _runner: web.AppRunner
 
     @property
+    def root(self) -> str:
+        """The base URL without a version, as Anthropic's and Google's clients want it."""
+        return self.url.removesuffix("/v1")
+
+    @property
     def url(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}/v1"
