@@ -1,5 +1,7 @@
 """The conformance suite of the Provider port: what every adapter does, whatever happens on the other side.
 
+The other side is a server that fails on purpose, and the simulated provider, which speaks every dialect: answers, limits, errors.
+
     class TestMine(ProviderConformance):
         @asynccontextmanager
         async def provider(self, base_url):
@@ -15,12 +17,14 @@ from __future__ import annotations
 import asyncio
 import socket
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, NamedTuple
 
 import msgspec
 
+from fanfold.sim.server import Running, start
+from fanfold.sim.world import World
 from fanfold.spec.calls import Answer, Chunk, Fault, Message, Request, Scope
 from fanfold.spec.errors import Code
 from fanfold.spec.ports import Provider
@@ -81,6 +85,23 @@ STREAMED_ELSEWHERE = {name: expected for name, expected in STREAMED.items() if n
     "finish_without_done": CUT
 }
 """The same for other dialects, which know no empty reason, and whose last event must come."""
+
+
+SHAPE = {
+    "title": "Dish",
+    "type": "object",
+    "properties": {
+        "name": {"type": "string", "maxLength": 60},
+        "course": {"enum": ["starter", "main"]},
+        "minutes": {"type": "integer", "minimum": 1, "maximum": 600},
+        "steps": {"type": "array", "items": {"$ref": "#/$defs/Step"}, "minItems": 1},
+        "note": {"type": "string"},
+    },
+    "required": ["name", "course", "minutes", "steps"],
+    "$defs": {"Step": {"type": "object", "properties": {"do": {"type": "string"}}, "required": ["do"]}},
+}
+"""Bounds, choices, references, lists and an optional property: each dialect says them in its own way."""
+QUICK_S = 0.01
 
 
 def request(*, timeout_s: float = LONG_S, idle_s: float = LONG_S, **more: Any) -> Request:
@@ -202,6 +223,107 @@ class ProviderConformance(ABC):
     async def test_its_repr_keeps_the_key(self) -> None:
         async with self.provider("http://127.0.0.1:1/v1") as provider:
             assert KEY not in repr(provider)
+
+    # ---------------------------------------------------------------- the simulated provider
+
+    @asynccontextmanager
+    async def _served(self, **world: Any) -> AsyncIterator[tuple[Provider, Running]]:
+        running = await start(World(**{"fixed_s": QUICK_S, **world}), api_key=KEY)
+        try:
+            async with self.provider(running.url) as provider:
+                yield provider, running
+        finally:
+            await running.stop()
+
+    async def _outcome(self, asked: Request, **world: Any) -> Answer | Fault:
+        async with self._served(**world) as (provider, _):
+            return await provider.call(asked, _unheard)
+
+    async def test_answers_and_what_they_cost(self) -> None:
+        heard: list[str] = []
+        async with self._served() as (provider, running):
+            whole = await provider.call(request(), _unheard)
+            counted = running.stats.as_dict()
+        async with self._served() as (provider, _):
+            pieces = await provider.call(request(stream=True), lambda chunk: heard.append(chunk.text))
+        assert isinstance(whole, Answer) and isinstance(pieces, Answer), (whole, pieces)
+        assert whole.text == pieces.text == "".join(heard) and len(heard) > 1
+        assert whole.usage == pieces.usage and whole.usage.exact
+        assert (whole.usage.tokens_in, whole.usage.tokens_out) == (counted["tokens_in"], counted["tokens_out"])
+        assert whole.request_id or not self.tells_limits, "who tells of limits names requests too"
+
+    async def test_answers_with_a_shape(self) -> None:
+        for stream in (False, True):
+            heard: list[Chunk] = []
+            async with self._served() as (provider, _):
+                asked = request(schema=SHAPE, schema_name="Dish", stream=stream)
+                outcome = await provider.call(asked, heard.append)
+            assert isinstance(outcome, Answer), outcome
+            dish = msgspec.json.decode(outcome.text)
+            assert set(SHAPE["required"]) <= set(dish) <= set(SHAPE["properties"]) and dish["course"] in ("starter", "main")
+            assert dish["steps"] and all(isinstance(step["do"], str) for step in dish["steps"])
+            assert dish.get("note", "") is not None, "an optional property is left out, never null"
+            assert stream is bool(heard)
+
+    async def test_answers_that_are_cut_off_or_filtered(self) -> None:
+        cut = await self._outcome(request(sampling={"max_tokens": 5}))
+        assert isinstance(cut, Fault) and (cut.code, cut.usage.tokens_out) == (Code.TRUNCATED, 5), cut
+        filtered = await self._outcome(request(), faults={"filter": 1.0})
+        assert isinstance(filtered, Fault) and filtered.code == Code.FILTERED, filtered
+
+    async def test_what_is_refused(self) -> None:
+        async with self._served() as (provider, running):
+            wrong = await provider.call(request(sampling={"temperature": "hot"}), _unheard)
+            unknown = await provider.call(msgspec.structs.replace(request(), model="missing-model"), _unheard)
+            assert running.stats.answered == 0
+        running = await start(World(), api_key="another")
+        async with self.provider(running.url) as provider:
+            denied = await provider.call(request(), _unheard)
+        await running.stop()
+        assert isinstance(wrong, Fault) and wrong.code == Code.BAD_REQUEST and wrong.scope is not Scope.LANE, wrong
+        assert isinstance(unknown, Fault) and (unknown.code, unknown.scope) == (Code.BAD_REQUEST, Scope.LANE), unknown
+        assert "model" in unknown.hint and "base URL" not in unknown.hint
+        assert isinstance(denied, Fault) and (denied.code, denied.scope) == (Code.AUTH, Scope.LANE), denied
+
+    async def test_a_server_in_trouble(self) -> None:
+        for fault, overload in (("500", False), ("502", False), ("503", True), ("529", True)):
+            outcome = await self._outcome(request(), faults={fault: 1.0})
+            assert isinstance(outcome, Fault), outcome
+            assert (outcome.code, outcome.scope, outcome.overload) == (Code.TRANSIENT, Scope.CELL, overload), outcome
+        spent = await self._outcome(request(), faults={"quota": 1.0})
+        assert isinstance(spent, Fault) and (spent.code, spent.scope) == (Code.QUOTA, Scope.LANE), spent
+        async with FaultServer(self.modes) as server, self.provider(server.url("overloaded_event")) as provider:
+            heard: list[str] = []
+            outcome = await provider.call(request(stream=True), lambda chunk: heard.append(chunk.text))
+        assert isinstance(outcome, Fault) and outcome.code == Code.TRANSIENT and outcome.overload and heard, outcome
+        assert outcome.usage.tokens_in > 0, "what was written may be charged"
+
+    async def test_limits_are_learned(self) -> None:
+        async with self._served(rpm=1, tpm=60_000, refused_cost=0) as (provider, _):
+            answer = await provider.call(request(), _unheard)
+            refused = await provider.call(request(), _unheard)
+        assert isinstance(answer, Answer) and isinstance(refused, Fault), (answer, refused)
+        assert (refused.code, refused.refused, refused.scope) == (Code.RATE_LIMITED, "requests", Scope.CELL), refused
+        assert refused.retry_after_s is not None and 50 < refused.retry_after_s <= 60, refused
+        assert any((limit.counts, limit.span_s, limit.limit) == ("requests", 60, 1) for limit in refused.told), refused
+        told = {limit.counts: limit for limit in answer.told}
+        assert ("requests" in told and "tokens" in told) is self.tells_limits, answer
+        if self.tells_limits:
+            assert (told["requests"].limit, told["requests"].remaining) == (1, 0) and told["tokens"].limit == 60_000
+            assert told["requests"].reset_s is not None and 50 < told["requests"].reset_s <= 61
+
+    async def test_cancelled_calls_leave_the_server(self) -> None:
+        async with self._served(fixed_s=30.0) as (provider, running):
+            calls = [asyncio.create_task(provider.call(request(stream=stream), _unheard)) for stream in (False, True)]
+            async with asyncio.timeout(LONG_S):
+                while running.stats.in_flight < 2:  # noqa: ASYNC110 - counters have no event
+                    await asyncio.sleep(0.005)
+                for call in calls:
+                    call.cancel()
+                await asyncio.gather(*calls, return_exceptions=True)
+                while running.stats.in_flight:  # noqa: ASYNC110
+                    await asyncio.sleep(0.005)
+            assert running.stats.cancelled == 2 and all(call.cancelled() for call in calls)
 
 
 def _unheard(chunk: Chunk) -> None:
