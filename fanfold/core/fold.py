@@ -66,8 +66,8 @@ class RunState:
 
     state: queued, running, complete, partial, failed or cancelled; why: the code that stopped it early. lives: 1, and 1 more
     for each resume. wall_us: time of the last event, without the time between two lives. path_us: the longest chain of answers.
-    exact: whether all tokens were told by the providers. paced: what last held the run back, at paced_at. errors: the first `ERRORS_KEPT` cells without a value of their own
-    (cells filled by their fallback too); fallbacks: those of them that were filled.
+    exact: whether all tokens were told by the providers. paced: what last held the run back, at paced_at; held_us: how long each
+    (kind, source) did. errors: the first `ERRORS_KEPT` cells without a value of their own (cells filled by their fallback too); fallbacks: those of them that were filled.
     """
 
     plan: str = ""
@@ -87,6 +87,7 @@ class RunState:
     fallbacks: list[Failure] = field(default_factory=list)
     paced: Paced | None = None
     paced_at: int = 0
+    held_us: dict[tuple[str, str], int] = field(default_factory=dict)
     _air: dict[int, tuple[int, int]] = field(default_factory=dict)  # call -> (step, lane)
     _shift: int = 0  # from the time of this life to the time of the run
 
@@ -125,11 +126,19 @@ class RunState:
             case StepSwept():
                 self._swept(event)
             case Paced():
-                self.paced, self.paced_at = event, now
+                self._paced(event, now)
             case RunEnded():
+                self._paced(None, now)
                 self.state, self.why = event.state, event.why
             case _:
                 assert_never(event)
+
+    def _paced(self, event: Paced | None, now: int) -> None:
+        before = self.paced
+        if before is not None and before.by:
+            key = before.by, before.source
+            self.held_us[key] = self.held_us.get(key, 0) + now - self.paced_at
+        self.paced, self.paced_at = event, now
 
     def _started(self, event: RunStarted) -> None:
         self.plan, self.seed, self.state, self.why = event.plan, event.seed, "running", ""

@@ -62,6 +62,10 @@ class Hold:
     limit: int = 0
     source: str = ""
 
+    def alike(self, other: Hold) -> bool:
+        """Whether telling it again would be no news."""
+        return (self.by, self.limit, self.source) == (other.by, other.limit, other.source) and abs(self.share - other.share) < 0.1
+
 
 class Lane:
     """proven: something has been heard from the other side. condemned: nothing more goes through it, and why. account: lanes of one
@@ -84,7 +88,7 @@ class Lane:
         self.condemned: Fault | None = None
         self.until: int | None = None  # condemned only so long
         self.refused_since: int | None = None  # 429s, and not one answer since
-        self.told_at = -(1 << 62)  # when it was last told what holds it back
+        self.told, self.told_at = Hold(""), -(1 << 62)  # what holds it back, as it was last told, and when
 
         def has_fresh(run: Run) -> bool:
             return (queue := run.queues.get(index)) is not None and queue.fresh_mask != 0

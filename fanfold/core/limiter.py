@@ -33,6 +33,7 @@ __all__ = [
 ]  # fmt: skip
 
 KINDS = (REQUESTS, INPUT, OUTPUT, TOTAL)
+TRYING = SECOND // 50  # so long a distance between two calls is worth telling
 CHARGES = ("max", "sum", "estimate", "actual")
 
 
@@ -155,7 +156,10 @@ class Limiter:
     # ================================================================ what is told of it
 
     def binding(self, now: int, tokens_in: int = 1, tokens_out: int = 0) -> tuple[str, float, int, str]:
-        """What keeps a call of this size from starting: (what is counted, used share of its limit, the limit per minute, who said so)."""
+        """What keeps a call of this size from starting: (what is counted, used share of its limit, the limit per minute, who said so).
+
+        "start" while no limit is known and its pace is tried out; "" when only the distance between calls does, or nothing.
+        """
         found = [
             (d.open_at(_used(kind, tokens_in, tokens_out), now), d.share(now), kind, d.per_minute, "declared")
             for kind, d in self.dimensions
@@ -168,8 +172,11 @@ class Limiter:
         pace = self._pace
         if pace is not None and pace.law in (Law.PROBE, Law.STEADY):
             found.append((pace.open_at(now), pace.share(), REQUESTS, pace.limit, "guessed"))
-        _, share, kind, limit, source = max(found, default=(now, 0.0, "start", 0, ""))
-        return (kind, share, limit, source) if share else ("start", 0.0, 0, "")
+        at, share, kind, limit, source = max(found, default=(now, 0.0, "", 0, ""))
+        if at > now:
+            return kind, share, limit, source
+        trying = pace is not None and pace.law in (Law.START, Law.AGAIN) and pace.open_at(now) - now >= TRYING
+        return ("start" if trying else "", 0.0, 0, "")
 
     def __repr__(self) -> str:
         held = [f"{kind} {dimension!r}" for kind, dimension in self.dimensions]

@@ -16,7 +16,7 @@ TRIAL, SPREAD = 3, 4  # purposes of draws
 ILL = frozenset({Code.TRANSIENT, Code.TIMEOUT})
 WRONG_KEY = 401  # HTTP: the key itself; other refusals may be of one model only
 PATIENCE = 10_000_000  # µs of nothing but 429s, waits to come included, after which what can go elsewhere does
-PACED_EVERY = 5_000_000  # µs between two tellings of what holds a run back
+TOLD_AGAIN, TOLD_ANEW = 5_000_000, 500_000  # µs between two tellings of what holds a run back: the same, and something else
 
 
 class Traffic(Fates):
@@ -30,7 +30,8 @@ class Traffic(Fates):
             cell = queue.head()
             tokens_in, tokens_out = self._size(cell)
             if lane.open_at(tokens_in, tokens_out, now) > now:
-                self._hold_back(run, lane, now)
+                if now >= lane.told_at + TOLD_ANEW:
+                    self._tell_hold(self._hold(run, lane, now), lane, now)
                 return
             queue.pop()
             lane.ready -= 1
@@ -38,24 +39,35 @@ class Traffic(Fates):
             lane.late.begun()
             cell.move(State.CALLING)
             cell.call = self._send(cell, lane, now).id
-        if lane.in_air >= cap and now >= lane.told_at + PACED_EVERY and (run := lane.to_send.first()) is not None:
-            self._tell_pace(run, Hold("concurrency", limit=cap), lane, now)
+        if now >= lane.told_at + TOLD_ANEW:
+            self._tell_hold(self._full(lane), lane, now)
 
-    def _hold_back(self, run: Run, lane: Lane, now: int) -> None:
-        """A limit keeps the next call from starting: the views are told which, now and then."""
-        if now >= lane.told_at + PACED_EVERY:
-            self._tell_pace(run, self._hold(run, lane, now), lane, now)
-
-    def _hold(self, run: Run, lane: Lane, now: int) -> Hold:
-        if not lane.breaker.closed or lane.limiter.gate > now:
+    def _hold(self, run: Run, lane: Lane, now: int) -> Hold | None:
+        """The limit that keeps the next call from starting."""
+        if not lane.breaker.closed and lane.limiter.gate <= now:
+            return Hold("trouble")
+        if lane.limiter.gate > now:
             return Hold("wait")
-        return Hold(*lane.limiter.binding(now, *self._size(run.queues[lane.index].head())))
+        found = Hold(*lane.limiter.binding(now, *self._size(run.queues[lane.index].head())))
+        return found if found.by else None
 
-    def _tell_pace(self, first: Run, hold: Hold, lane: Lane, now: int) -> None:
-        """Every run that waits here is told."""
-        lane.told_at = now
+    def _full(self, lane: Lane) -> Hold | None:
+        """Nothing may start although no limit says so: all slots are taken, of the lane, of all lanes, or of its runs."""
+        if lane.to_send.first() is not None:
+            return Hold("concurrency", limit=min(lane.cap, self.cap))
+        caps = [run.cap for run in self.runs.values() if (q := run.queues.get(lane.index)) is not None and q.waiting]
+        return Hold("concurrency", limit=min(caps)) if caps else None
+
+    def _tell_hold(self, hold: Hold | None, lane: Lane, now: int) -> None:
+        """Every run that waits here is told; and when nothing holds it back any more."""
+        if hold is None:
+            hold = Hold("")
+        if hold.alike(lane.told) and (not hold.by or now < lane.told_at + TOLD_AGAIN):
+            return
+        before, lane.told, lane.told_at = lane.told, hold, now
         for run in self.runs.values():
-            if run is first or (lane.index in run.queues and run.queues[lane.index].has_ready):
+            queue = run.queues.get(lane.index)
+            if queue is not None and (queue.waiting or (not hold.by and before.by)):
                 self._emit(run, Paced, now, lane.index, hold.by, hold.share, hold.limit, hold.source)
 
     def _send(self, cell: Cell, lane: Lane, now: int) -> CallRecord:

@@ -131,8 +131,9 @@ class StepSwept(Event, frozen=True, gc=False, array_like=True, tag=True):
 
 
 class Paced(Event, frozen=True, gc=False, array_like=True, tag=True):
-    """What keeps the next call of a lane from starting. by: "concurrency", "wait" (the server asked for it), "start" (nothing is
-    known yet), or what a limit counts: "requests", "tokens", "input tokens", "output tokens".
+    """What keeps the next call of a lane from starting. by: "concurrency", "wait" (the server asked for it), "trouble" (the server
+    fails, and is left alone for a moment), "start" (nothing is known yet), what a limit counts ("requests", "tokens", "input tokens",
+    "output tokens"), or "" (nothing, any more).
 
     share: how much of that limit is used, 0 … 1. limit: per minute, 0 when there is none. source: "declared", "told" or "guessed".
     """

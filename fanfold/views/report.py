@@ -111,10 +111,11 @@ def _learned(state: RunState, bound: Bound) -> str:
 
     How much of it was left at the start is not known, so that it is named, and no time can be put to it.
     """
-    paced = state.paced
-    if paced is None or paced.source not in ("told", "guessed") or 2 * bound.us > state.wall_us:
+    learned = {by: held for (by, source), held in state.held_us.items() if source in ("told", "guessed")}
+    if not learned or 2 * bound.us > state.wall_us:
         return ""
-    return f"{paced.by}/min"
+    by = max(learned, key=learned.__getitem__)
+    return f"{by}/min" if 4 * learned[by] > state.wall_us else ""
 
 
 def _span(step: StepState) -> tuple[int, int] | None:

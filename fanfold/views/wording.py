@@ -80,10 +80,26 @@ def _again(event: Rested) -> str:
 
 
 def eta_s(state: RunState) -> float | None:
-    """Seconds left if it goes on as so far; None while too little has ended to say. A running cell is not half done here."""
+    """Seconds left if it goes on as so far, and no sooner than the limit that binds lets it; None while too little has ended to say.
+
+    A running cell is not half done here.
+    """
     whole = sum(step.weight for step in state.steps)
     done = sum(step.weight * step.ended / step.cells for step in state.steps if step.cells) / (whole or 1)
-    return state.wall_us / 1e6 * (1 - done) / done if 0.05 <= done < 1 else None
+    so_far = state.wall_us / 1e6 * (1 - done) / done if 0.05 <= done < 1 else None
+    limited = _limited_s(state)
+    return so_far if limited is None or done >= 1 else max(limited, so_far or 0.0)
+
+
+def _limited_s(state: RunState) -> float | None:
+    """Seconds that the calls still to be made take at the limit that holds the run back; as many a cell as so far."""
+    paced, total = state.paced, state.total
+    if paced is None or not paced.limit or paced.by not in _BOUND_BY or not total.ended:
+        return None
+    calls = sum(step.calls for step in state.steps) / total.ended * (total.cells - total.ended) - state.in_flight
+    tokens = {"requests": 1.0, "input tokens": total.tokens_in, "output tokens": total.tokens_out}
+    used = tokens.get(paced.by, total.tokens_in + total.tokens_out) / (1 if paced.by == "requests" else total.calls or 1)
+    return max(0.0, calls) * used * 60 / paced.limit
 
 
 def step_details(step: StepState) -> list[str]:
@@ -120,6 +136,11 @@ def status_line(state: RunState, elapsed_s: float) -> str:
 
 
 RECENT_US = 12_000_000  # so long what held the run back is worth telling
+_HELD_BY = {
+    "wait": "the server asked to wait",
+    "trouble": "the server fails: it is tried again soon",
+    "start": "finding the limit",
+}
 _BOUND_BY = {"requests": "request", "tokens": "token", "input tokens": "input-token", "output tokens": "output-token"}
 
 
@@ -130,10 +151,8 @@ def held_back(state: RunState) -> str:
         return ""
     if paced.by == "concurrency":
         return f"slot-bound: {paced.limit:,} at once" if paced.limit else "slot-bound"
-    if paced.by == "wait":
-        return "the server asked to wait"
     if paced.by not in _BOUND_BY:
-        return "finding the limit"
+        return _HELD_BY.get(paced.by, "")
     if not paced.limit:
         return f"{_BOUND_BY[paced.by]}-bound"
     guessed = "about " if paced.source == "guessed" else ""

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from fanfold.core.fold import RunState, fold
-from fanfold.spec.events import AnyEvent, Called, CellEnded, Paced, RunEnded, RunStarted, Settled, StepFacts
+from fanfold.spec.events import AnyEvent, Called, CellEnded, RunEnded, RunStarted, Settled, StepFacts
 from fanfold.spec.plan import Limits
 from fanfold.views.report import describe, groups, report
 
@@ -136,5 +136,6 @@ def test_groups_are_steps_that_overlapped() -> None:
 def test_a_limit_that_nobody_declared_is_named(events, paced, by):
     """What is declared is in the bound; what was learned has no time of its own, but a name."""
     state = fold(events)
-    state.paced = Paced(99, 1, 1, *paced)
+    by_and_source = paced[0], paced[3]
+    state.held_us = {("wait", ""): 1, by_and_source: state.wall_us // 2}
     assert report(state, run_id="r")["bound_by"] == by

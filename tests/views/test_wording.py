@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fanfold.core.fold import fold
-from fanfold.spec.events import AnyEvent, BundleEnded, CellEnded, Paced, Rested, RunStarted, StepFacts
+from fanfold.spec.events import AnyEvent, BundleEnded, Called, CellEnded, Paced, Rested, RunStarted, Settled, StepFacts
 from fanfold.views.wording import LONGEST, announcement, clean, eta_s, held_back, number_labels, seconds, status_line
 
 
@@ -94,6 +94,8 @@ def test_time_left_is_of_what_has_ended() -> None:
 @pytest.mark.parametrize(
     ("paced", "said"),
     [
+        (("trouble", 0.0, 0, ""), "the server fails: it is tried again soon"),
+        (("", 0.0, 0, ""), ""),
         (("tokens", 0.96, 200_000, "declared"), "token-bound: 96 % of 200k/min"),
         (("requests", 1.0, 500, "told"), "request-bound: 100 % of 500/min"),
         (("requests", 0.8, 300, "guessed"), "request-bound: 80 % of about 300/min"),
@@ -109,3 +111,17 @@ def test_what_holds_a_run_back(paced, said):
     assert held_back(state) == said and said in status_line(state, 1.0)
     state.wall_us += 60_000_000
     assert held_back(state) == "", "that was long ago"
+
+
+def test_the_time_left_knows_the_limit_that_binds():
+    """100 cells, 20 called at once, at 20 a minute: four minutes, however fast the first ones were."""
+    started = RunStarted(0, 0, "p", 1, (StepFacts("a", ("n",), 100),), 64)
+    events: list[AnyEvent] = [started]
+    events += [Called(1 + n, 0, 0, (n,), n, 1, 0, 1, 100) for n in range(20)]
+    events += [Settled(21 + n, 1_000_000, 0, (n,), n, 0, "ok", 1_000_000, 50, 50, True) for n in range(20)]
+    events += [CellEnded(41 + n, 1_000_000, 0, (n,), "accepted", "", "", "", 1, None, None, 0) for n in range(20)]
+    assert eta_s(fold(events)) == pytest.approx(4.0)
+    events.append(Paced(61, 1_000_000, 1, "requests", 1.0, 20, "declared"))
+    assert eta_s(fold(events)) == pytest.approx(240.0)
+    events[-1] = Paced(61, 1_000_000, 1, "tokens", 1.0, 4000, "declared")
+    assert eta_s(fold(events)) == pytest.approx(120.0)
