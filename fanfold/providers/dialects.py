@@ -75,7 +75,7 @@ def _gemini(schema: Any, depth: int) -> Schema:
         inner, outer = _gemini(parts[0], depth + 1), _gemini({k: v for k, v in schema.items() if k != "allOf"}, depth + 1)
         return inner if "$ref" in inner else {**inner, **outer}
     out: Schema = {name: schema[name] for name in _READ if name in schema}
-    if schema.get("format") in _FORMATS:
+    if isinstance(schema.get("format"), str) and schema["format"] in _FORMATS:
         out["format"] = schema["format"]
     _gemini_choices(schema, out, depth)
     _gemini_object(schema, out, depth)
