@@ -53,7 +53,7 @@ def decode(status: int, headers: Mapping[str, str], body: bytes, request: Reques
 class MessageStream:
     """Folds the events of one stream. `feed` each event's data, then ask `end`."""
 
-    __slots__ = ("_bad", "_block", "_done", "_error", "_holds", "_input", "_said", "_texts", "_tool", "_usage")
+    __slots__ = ("_bad", "_block", "_counted", "_done", "_error", "_holds", "_input", "_said", "_texts", "_tool", "_usage")
 
     def __init__(self, *, tool: bool = False) -> None:
         """tool: the answer is asked for as a tool's input, so that text beside it is not told."""
@@ -64,6 +64,7 @@ class MessageStream:
         self._block: Any = None  # the index of the tool's block
         self._said = Completion()
         self._usage: dict[str, Any] = {}
+        self._counted = False  # the tokens of the whole answer, not only of its beginning
         self._error = b""  # an error document, as it came
         self._bad = b""  # an event that was no JSON object
         self._done = False
@@ -102,6 +103,7 @@ class MessageStream:
             self._said.finish = text(field(found, "delta", "stop_reason")) or self._said.finish
             self._said.refusal = _refusal(found.get("delta")) or self._said.refusal
             self._count(found.get("usage"))
+            self._counted = True
         elif kind == "message_stop":
             self._done = True
             return Heed.END, ""
@@ -139,7 +141,8 @@ class MessageStream:
     ) -> Answer | Fault:
         """The outcome. broken: how the network ended the stream, if it did. hide: takes the key out of a server's words."""
         said = self._said
-        said.text, said.usage = self.text, tokens(self._usage)
+        counts = self._usage if self._counted else {**self._usage, "output_tokens": None}
+        said.text, said.usage = self.text, tokens(counts)
         usage = used(said.usage, request, said.text)
         if self._error:
             return msgspec.structs.replace(classify_inner(headers, hide(self._error)), usage=usage)

@@ -42,8 +42,8 @@ def asked_in(text: str) -> float | None:
     """Seconds that an error's text asks for ("Please try again in 41.724s", `"retryDelay": "45.8s"`)."""
     text = text[:_LONGEST_BODY]
     for pattern in (_RETRY_INFO, _ASKED):
-        if (found := pattern.search(text)) is not None:
-            return duration_s(found.group(1))
+        if (found := pattern.search(text)) is not None and (wait := duration_s(found.group(1))) is not None:
+            return wait
     return None
 
 

@@ -307,6 +307,7 @@ def test_overload_in_mid_stream():
     outcome = folded(ANTHROPIC_FIRST, anthropic_text("Some of it"), anthropic_event("error", **error))
     assert (outcome.code, outcome.overload, outcome.status) == (Code.TRANSIENT, True, 529)
     assert outcome.usage.tokens_in == 11, "what was said of usage before is kept"
+    assert outcome.usage.tokens_out > 1 and not outcome.usage.exact, "but for the count of an answer that had only begun"
 
 
 def test_thinking_is_no_silence_and_no_answer():

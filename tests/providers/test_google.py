@@ -309,6 +309,9 @@ def test_quotas_by_the_minute_and_by_the_day():
     by_minute = decode(429, {}, google_said("RESOURCE_EXHAUSTED", 429, EXCEEDED, quota(BY_MINUTE), RETRY), request())
     assert (by_minute.code, by_minute.retry_after_s, by_minute.refused) == (Code.RATE_LIMITED, 45.837906927, "requests")
     assert by_minute.told == (Told(counts="requests", span_s=60, limit=50),)
+    no_wait = {**RETRY, "retryDelay": "0s"}
+    worded = decode(429, {}, google_said("RESOURCE_EXHAUSTED", 429, "Please retry in 7.5s.", no_wait), request())
+    assert worded.retry_after_s == 7.5, "a delay of nothing says nothing"
     tokens = quota("GenerateContentInputTokensPerModelPerMinute-FreeTier", value="250000")
     by_tokens = decode(429, {}, google_said("RESOURCE_EXHAUSTED", 429, EXCEEDED, tokens, RETRY), request())
     assert by_tokens.told == (Told(counts="input tokens", span_s=60, limit=250_000),) and by_tokens.refused == "input tokens"
