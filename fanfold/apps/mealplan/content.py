@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from fanfold.apps.mealplan.asked import USUAL_SERVINGS, Asked, read
+from fanfold.apps.mealplan.asked import Asked, read
 from fanfold.apps.mealplan.fitting import fitted
-from fanfold.apps.mealplan.menu import Choice, menu
+from fanfold.apps.mealplan.menu import TWIST_SERVINGS, Choice, menu
 
 Json = dict[str, Any]
 
@@ -42,7 +42,7 @@ def _written(name: str, choice: Choice, asked: Asked) -> Json:
     dish, twist = choice.dish, choice.twist or {"calories": 0, "minutes": 0, "ingredients": []}
     calories = dish["calories"] + twist["calories"]
     portion = _portion(calories, asked)
-    scale = portion * asked.servings / USUAL_SERVINGS
+    dish_scale, twist_scale = (portion * asked.servings / servings for servings in (dish["servings"], TWIST_SERVINGS))
     return {
         "name": name,
         "meal": asked.meal,
@@ -54,7 +54,8 @@ def _written(name: str, choice: Choice, asked: Asked) -> Json:
         "allergens": list(dish["allergens"]),
         "ingredients": [
             {**item, "amount": rounded(item["amount"] * scale, item["unit"])}
-            for item in (*dish["ingredients"], *twist["ingredients"])
+            for part, scale in ((dish, dish_scale), (twist, twist_scale))
+            for item in part["ingredients"]
         ],
         "steps": [*dish["steps"], *([twist["step"]] if choice.twist else [])],
     }

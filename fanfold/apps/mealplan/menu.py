@@ -1,6 +1,6 @@
 """The dishes that the simulated model knows, and which of them answer what is asked, under which names.
 
-`dishes.jsonl`: one dish a line, for two, the favourites first. `twists.json`: additions that make a variation of a dish, all of
+`corpus.jsonl`: one dish a line, the favourites first. `twists.json`: additions for two that make a variation of a dish, all of
 them vegan and free of allergens, so that a variation suits whatever its dish suits.
 """
 
@@ -21,6 +21,7 @@ from fanfold.apps.mealplan.words import plain
 Json = dict[str, Any]
 
 LEAST_SCALE, MOST_SCALE = 0.6, 1.6  # how far a portion can be changed and still be that dish
+TWIST_SERVINGS = 2  # what the amounts of a twist are for
 ENOUGH_NAMES = 60  # a model with fewer ideas than this thinks further afield
 STANDS_IN = {
     "brunch": ("breakfast", "lunch"), "snack": ("breakfast",), "dessert": ("breakfast",), "lunch": ("dinner",), "dinner": ("lunch",),
@@ -40,8 +41,8 @@ class Choice:
 
 @cache
 def dishes() -> tuple[Json, ...]:
-    """name, cuisine, meals, diets, allergens, minutes, calories per serving, twists, ingredients, steps."""
-    return tuple(json.loads(line) for line in _text("dishes.jsonl").splitlines())
+    """name, cuisine, meals, diets, allergens, minutes, servings, calories per serving, twists, ingredients, steps."""
+    return tuple(json.loads(line) for line in _text("corpus.jsonl").splitlines())
 
 
 @cache
