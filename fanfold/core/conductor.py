@@ -192,7 +192,8 @@ class Conductor(Tail):
 
     def _delivered(self, record: CallRecord, lane: Lane, took: int, reply: Reply, now: int) -> None:
         """What an answer teaches of its lane, whether or not it still counts."""
-        tokens_out = reply.usage.tokens_out
+        tokens_out, of = reply.usage.tokens_out, record.cell
+        (of.run.verdicts if record.phase == JUDGE else of.run.answers)[of.rule.index].saw(tokens_out)
         lane.proven = True
         lane.refused_since = None
         if reply.told:

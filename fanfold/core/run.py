@@ -12,6 +12,7 @@ from fanfold.core.commands import ANSWER, FALLBACK, JUDGE
 from fanfold.core.draw import fold, uniform
 from fanfold.core.grid import Grid, upward_ranks
 from fanfold.core.limiter import Booking
+from fanfold.core.sizes import AnswerSize
 from fanfold.core.states import NEXT, State
 from fanfold.core.uniqueness import Key, Reservations
 from fanfold.spec.calls import Fault
@@ -306,6 +307,8 @@ class Run:
         self.queues: dict[int, Queue] = {}  # by lane
         ranks = upward_ranks(grid, [rule.estimate for rule in self.rules])
         order = sorted(self.rules, key=lambda rule: (rule.priority, -ranks[rule.index], rule.index))
+        self.answers = [AnswerSize() for _ in self.rules]
+        self.verdicts = [AnswerSize() for _ in self.rules]
         self.place = [0] * len(self.rules)
         for place, rule in enumerate(order):
             self.place[rule.index] = place

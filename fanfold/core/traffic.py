@@ -95,7 +95,12 @@ class Traffic(Fates):
         self._timers.set(record.check, record)
 
     def _size(self, cell: Cell) -> tuple[int, int]:
-        return cell.judge_tokens if cell.phase == JUDGE else cell.tokens
+        """Tokens in and out of its next call, the latter as the answers of its step have been."""
+        if cell.phase == JUDGE:
+            tokens_in, guess = cell.judge_tokens
+            return tokens_in, cell.run.verdicts[cell.rule.index].expected(guess)
+        tokens_in, guess = cell.tokens
+        return tokens_in, cell.run.answers[cell.rule.index].expected(guess)
 
     def _call(self, cell: Cell, record: CallRecord) -> Call:
         if cell.phase == JUDGE:

@@ -72,7 +72,7 @@ def test_limits_and_concurrency_hold():
     assert trial_of(fan(50), cap=4).most_at_once == 4
     assert 240e6 < trial_of(fan(45), limits=Limits(rpm=10)).wall_us < 270e6
     tokens = trial_of(fan(60), limits=Limits(tpm=2000))
-    assert tokens.bound.by == "tokens/min" and tokens.wall_us > 600e6
+    assert tokens.bound.by == "tokens/min" and tokens.wall_us >= tokens.bound.us
 
 
 def test_a_bound_is_never_above_what_was_reached_and_grows_closer_on_small_graphs():
