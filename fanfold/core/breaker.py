@@ -9,6 +9,7 @@ SECOND = 1_000_000
 IN_A_ROW = 8  # faults without one success between
 SPAN = 1 * SECOND  # and at least so long apart: one bad moment of many calls in the air is not an outage
 MANY = 40  # but so many are one, however quickly they came
+ALIENS = 3
 PAUSE, LONGEST = 2 * SECOND, 15 * SECOND
 LAST = 4  # pauses in a row without a success: it will not come back in time for anybody
 
@@ -65,8 +66,10 @@ class Breaker:
         self._faults, self.opened, self.until, self.trial, self.wanted = 0, 0, None, False, False
         return closed
 
-    def failed(self, sent: int, now: int, draw: float) -> bool:
-        """A call that was sent at `sent` failed. draw: of the jitter, in [0, 1). Returns whether that opened it."""
+    def failed(self, sent: int, now: int, draw: float, *, alien: bool = False) -> bool:
+        """A call that was sent at `sent` failed. draw: of the jitter, in [0, 1). alien: what answered is no model's server, which a few
+        answers prove. Returns whether that opened it.
+        """
         if self.until is not None:
             if not self.trial or sent < self.until:
                 return False  # from before the pause
@@ -76,7 +79,8 @@ class Breaker:
         if self._faults == 0:
             self._first = now
         self._faults += 1
-        if self._faults < MANY and (self._faults < IN_A_ROW or now - self._first < SPAN):
+        enough = alien and self._faults >= ALIENS
+        if not enough and self._faults < MANY and (self._faults < IN_A_ROW or now - self._first < SPAN):
             return False
         self._open(now, draw)
         return True

@@ -119,6 +119,8 @@ class Fates(Rows):
             cell.waits += 1
             gate = now if self._elsewhere(cell) else max(now, self.lanes[cell.lane].limiter.gate)
             self._pause(cell, "wait", fault, gate + int((gate - now) * cell.draw(WAIT) / 10), now)
+        elif cure is Remedy.REGENERATE and fault.scope is Scope.ENDPOINT and self._hop(cell, fault, now):
+            pass  # what answered there is no model
         elif cure is Remedy.REGENERATE and cell.phase == ANSWER:
             self._again(cell, Code(fault.code), fault.message, "", now, fault.hint)
         elif cure is Remedy.REGENERATE and cell.retries < cell.rule.retries:

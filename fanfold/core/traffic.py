@@ -114,7 +114,8 @@ class Traffic(Fates):
         """What a fault says beyond its own call. It is acted upon here, whether or not that call still counts."""
         lane, run = self.lanes[record.lane], record.cell.run
         hopeless = fault.scope is Scope.LANE or (fault.retry_after_s or 0) > WAIT_MOST_S
-        if hopeless or (fault.scope is Scope.ENDPOINT and not lane.proven):
+        alien = fault.scope is Scope.ENDPOINT and fault.code == Code.MALFORMED
+        if hopeless or (fault.scope is Scope.ENDPOINT and not alien and not lane.proven):
             wrong_key = fault.code == Code.AUTH and fault.status == WRONG_KEY and lane.account
             for each in [each for each in self.lanes if wrong_key and each.account == lane.account] or [lane]:
                 self._condemn(each, fault, now)
@@ -137,7 +138,7 @@ class Traffic(Fates):
             assert lane.breaker.until is not None
             self._timers.set(lane.breaker.until, lane)
             self._lanes_changed(lane, now)
-        elif fault.code in ILL and not record.doom:
+        elif (alien or fault.code in ILL) and not record.doom:
             self._ill(lane, record, fault, now)
         elif not record.doom and fault.status > 0:
             self._well(lane, now)  # somebody is there
@@ -145,7 +146,8 @@ class Traffic(Fates):
     def _ill(self, lane: Lane, record: CallRecord, fault: Fault, now: int) -> None:
         """A call was not answered as a server does that is well: perhaps it is better left alone."""
         lane.late.failed()
-        if not lane.breaker.failed(record.started, now, record.cell.draw(TRIAL)):
+        alien = fault.code not in ILL
+        if not lane.breaker.failed(record.started, now, record.cell.draw(TRIAL), alien=alien):
             return
         self._troubled = True
         if lane.breaker.hopeless and self._needed(lane):

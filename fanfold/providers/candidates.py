@@ -23,7 +23,7 @@ from fanfold.providers.ending import Completion, fault, judge, not_json, used
 from fanfold.providers.reading import Unreadable, field, parse, quoted, text
 from fanfold.providers.taxonomy import classify, classify_inner
 from fanfold.providers.wire import Heed
-from fanfold.spec.calls import Answer, Fault, Request, Usage
+from fanfold.spec.calls import Answer, Fault, Request
 from fanfold.spec.errors import Code
 
 
@@ -33,7 +33,7 @@ def decode(status: int, headers: Mapping[str, str], body: bytes, request: Reques
         return classify(status, headers, body)
     found = parse(body)
     if found is Unreadable:
-        return fault(Code.MALFORMED, not_json(headers, body), Usage(), headers)
+        return not_json(headers, body)
     if isinstance(found, list) and found and field(found[0], "error"):
         found = found[0]  # how a stream that was not asked for begins to fail
     if field(found, "error"):

@@ -21,7 +21,7 @@ from fanfold.providers.ending import Completion, fault, judge, not_json, used
 from fanfold.providers.reading import Unreadable, content, field, parse, quoted, text
 from fanfold.providers.taxonomy import classify, classify_inner
 from fanfold.providers.wire import Heed
-from fanfold.spec.calls import Answer, Fault, Request, Usage
+from fanfold.spec.calls import Answer, Fault, Request
 from fanfold.spec.errors import Code
 
 
@@ -31,7 +31,7 @@ def decode(status: int, headers: Mapping[str, str], body: bytes, request: Reques
         return classify(status, headers, body)
     found = parse(body)
     if found is Unreadable:
-        return fault(Code.MALFORMED, not_json(headers, body), Usage(), headers)
+        return not_json(headers, body)
     choice = field(found, "choices", 0)
     if field(found, "error") or field(choice, "error"):
         return classify_inner(headers, body if field(found, "error") else msgspec.json.encode(choice))

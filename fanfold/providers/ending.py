@@ -9,7 +9,7 @@ An answer is accepted only when the model is said to have ended it. How the endi
 | the context is full                                     | too_long                                    |
 | a filter's word, or a refusal                           | filtered                                    |
 | "error", or a word for it                               | transient                                   |
-| no word at all                                          | truncated                                   |
+| no word at all                                          | transient: something was lost on the way    |
 | a word that is not known; nothing but white space       | malformed                                   |
 """
 
@@ -24,7 +24,7 @@ from fanfold.providers.limits import told
 from fanfold.providers.reading import field, quoted
 from fanfold.providers.taxonomy import LONG_HINT, limit_headers
 from fanfold.providers.usage import reported
-from fanfold.spec.calls import Answer, Fault, Request, Usage
+from fanfold.spec.calls import Answer, Fault, Request, Scope, Usage
 from fanfold.spec.errors import Code
 
 _ENDED = frozenset({"stop", "end_turn", "stop_sequence", "eos", "eos_token", "complete", "completed"})
@@ -64,7 +64,7 @@ def judge(said: Completion, headers: Mapping[str, str], request: Request) -> Ans
     if finish in _BROKEN:
         return fault(Code.TRANSIENT, f"the server broke the answer off ({finish})", usage, headers)
     if not finish:
-        return fault(Code.TRUNCATED, "the answer ended without saying that it was complete", usage, headers)
+        return fault(Code.TRANSIENT, "the answer ended without saying that it was complete", usage, headers)
     if finish not in _ENDED:
         return fault(Code.MALFORMED, f"the answer ended with {quoted(said.finish, 40)!r}", usage, headers)
     if not said.text.strip():
@@ -91,6 +91,11 @@ def fault(code: Code, message: str, usage: Usage, headers: Mapping[str, str], hi
     )
 
 
-def not_json(headers: Mapping[str, str], body: bytes) -> str:
+def not_json(headers: Mapping[str, str], body: bytes) -> Fault:
+    """JSON that is broken; or something else than a model's server has answered: a login page, a proxy."""
     kind = quoted(headers.get("content-type", ""), 60) or "no content type"
-    return f"not JSON ({kind}): {quoted(body) or 'an empty body'}"
+    found = fault(Code.MALFORMED, f"not JSON ({kind}): {quoted(body) or 'an empty body'}", Usage(), headers)
+    if body.lstrip()[:1] in (b"{", b"["):
+        return found
+    hint = "is this a model server? check the base URL, and what stands in between"
+    return msgspec.structs.replace(found, hint=hint, scope=Scope.ENDPOINT)

@@ -75,7 +75,10 @@ def _unreachable(host: str, reason: str, hint: str = "") -> Fault:
 def _unreadable(error: aiohttp.ClientResponseError, host: str) -> Fault:
     """The head of the response is no HTTP, or longer than a head may be (the library says which only in words)."""
     if error.message.startswith(("Got more than", "Too many headers")):
-        return Fault(code=Code.MALFORMED, message=f"too large: the headers of the answer from {host}")
+        return Fault(
+            code=Code.MALFORMED, message=f"too large: the headers of the answer from {host}", scope=Scope.ENDPOINT,
+            hint="look at what stands between here and the model: a proxy adds them, or it is no model server",
+        )  # fmt: skip
     return Fault(code=Code.TRANSIENT, message=f"the answer from {host} is not readable as HTTP")
 
 

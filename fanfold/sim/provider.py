@@ -83,8 +83,8 @@ class SimProvider:
                 return Fault(code=Code.TRANSIENT, message=message, usage=_spent(script, playback))
             case "no_terminal":
                 await self._listen(playback, heard, len(playback.pieces))
-                code = Code.TRANSIENT if heard is None else Code.TRUNCATED
-                return Fault(code=code, message="the answer ended without a terminal signal", usage=_spent(script, playback))
+                message = "the answer ended without a terminal signal"
+                return Fault(code=Code.TRANSIENT, message=message, usage=_spent(script, playback))
             case "" | "malformed" | "truncated" | "filter":
                 await self._listen(playback, heard, len(playback.pieces))
                 return self._answer(script)
@@ -116,8 +116,11 @@ class SimProvider:
         if script.fault == "quota":
             message, hint = "HTTP 429: the simulated quota is used up", "it is a drawn fault: leave it out of `faults`"
             return Fault(code=Code.QUOTA, message=message, hint=hint, scope=Scope.LANE, status=429)
-        what = {"empty": "the answer has no choices", "html": "a page of text/html instead of an answer"}[script.fault]
-        return Fault(code=Code.MALFORMED, message=what, status=200)
+        what, scope = {
+            "empty": ("the answer has no choices", Scope.CELL),
+            "html": ("a page of text/html instead of an answer", Scope.ENDPOINT),
+        }[script.fault]
+        return Fault(code=Code.MALFORMED, message=what, status=200, scope=scope)
 
     def _headers(self, wait_s: float | None = None) -> dict[str, str]:
         return self._simulation.refusal_headers(_now(), wait_s)

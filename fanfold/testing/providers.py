@@ -49,14 +49,15 @@ GUESSED = Expected("", exact=False)
 BROKEN, BAD, CUT, LATE = Expected(Code.TRANSIENT), Expected(Code.MALFORMED), Expected(Code.TRUNCATED), Expected(Code.TIMEOUT)
 FILTERED, TOO_LONG, LIMITED = Expected(Code.FILTERED), Expected(Code.TOO_LONG), Expected(Code.RATE_LIMITED)
 AUTH, QUOTA = Expected(Code.AUTH, Scope.LANE), Expected(Code.QUOTA, Scope.LANE)
+ALIEN = Expected(Code.MALFORMED, Scope.ENDPOINT)
 REFUSED, UNKNOWN = Expected(Code.BAD_REQUEST), Expected(Code.BAD_REQUEST, Scope.LANE)
 
 PLAIN: dict[str, Expected] = {
     "good": GOOD, "not_streamed": GOOD,
     "rst": BROKEN, "hang": LATE, "head_then_hang": LATE, "drip": LATE, "short_body": BROKEN, "bad_chunk": BROKEN,
-    "not_http": BROKEN, "html200": BAD, "html200_as_json": BAD, "html502": BROKEN,
-    "nothing": BAD, "null": BAD, "string": BAD, "list": BAD, "object": BAD,
-    "choices_null": BAD, "choices_empty": BAD, "message_null": BAD, "content_null": BAD, "empty": BAD, "no_finish_reason": CUT,
+    "not_http": BROKEN, "html200": ALIEN, "html200_as_json": ALIEN, "html502": BROKEN,
+    "nothing": ALIEN, "null": BAD, "string": BAD, "list": BAD, "object": BAD,
+    "choices_null": BAD, "choices_empty": BAD, "message_null": BAD, "content_null": BAD, "empty": BAD, "no_finish_reason": BROKEN,
     "odd_finish": BAD, "error_in_200": LIMITED, "strange_error_in_200": BAD, "length": CUT, "length_zero": TOO_LONG,
     "content_filter": FILTERED, "refusal": FILTERED, "truncated_json": BAD, "nan": BAD, "deep": BAD, "huge_number": BAD,
     "surrogate": BAD, "bad_utf8": BAD, "no_usage": GUESSED, "zero_usage": GUESSED, "odd_usage": GUESSED,
@@ -65,24 +66,24 @@ PLAIN: dict[str, Expected] = {
     "401": AUTH, "403": AUTH, "404_model": UNKNOWN, "404_path": UNKNOWN,
     "400": REFUSED, "400_schema": Expected(Code.BAD_REQUEST, Scope.STEP), "422": REFUSED, "too_long": TOO_LONG,
     "500": BROKEN, "503": BROKEN._replace(wait_s=3.0), "529": BROKEN, "redirect": Expected(Code.BAD_REQUEST, Scope.ENDPOINT),
-    "gzip_bomb": BAD, "huge_header": BAD, "many_headers": BAD, "endless": BAD,
+    "gzip_bomb": BAD, "huge_header": ALIEN, "many_headers": ALIEN, "endless": BAD,
 }  # fmt: skip
 """What becomes of each mode when the answer is asked for whole."""
 
 STREAMED: dict[str, Expected] = {
     "good": GOOD, "not_streamed": GOOD, "mislabelled": GOOD, "finish_without_done": GOOD, "usage_last": GOOD,
     "empty_finish": GOOD, "byte_split": GOOD, "crlf": GOOD, "cr": GOOD, "pings": GOOD, "silent_after_done": GOOD,
-    "cut": BROKEN, "rst_stream": BROKEN, "empty_stream": BROKEN, "cut_clean": CUT, "no_finish": CUT, "done_without_finish": CUT,
-    "empty_finish_only": CUT, "length_stream": CUT, "filtered_stream": FILTERED, "error_event": LIMITED, "overloaded_event": BROKEN, "stopped_empty": BAD,
+    "cut": BROKEN, "rst_stream": BROKEN, "empty_stream": BROKEN, "cut_clean": BROKEN, "no_finish": BROKEN, "done_without_finish": BROKEN,
+    "empty_finish_only": BROKEN, "length_stream": CUT, "filtered_stream": FILTERED, "error_event": LIMITED, "overloaded_event": BROKEN, "stopped_empty": BAD,
     "no_json_event": BAD, "bad_utf8_event": BAD, "endless_event": BAD, "pings_only": LATE, "silent_stream": LATE,
-    "endless_stream": BAD, "rst": BROKEN, "hang": LATE, "429_wait": LIMITED._replace(wait_s=1.0), "html200": BAD, "500": BROKEN,
+    "endless_stream": BAD, "rst": BROKEN, "hang": LATE, "429_wait": LIMITED._replace(wait_s=1.0), "html200": ALIEN, "500": BROKEN,
     "401": AUTH,
 }  # fmt: skip
 """What becomes of each mode when the answer is asked for in pieces."""
 
 _OF_CHAT = ("usage_last", "empty_finish", "empty_finish_only")
 STREAMED_ELSEWHERE = {name: expected for name, expected in STREAMED.items() if name not in _OF_CHAT} | {
-    "finish_without_done": CUT
+    "finish_without_done": BROKEN
 }
 """The same for other dialects, which know no empty reason, and whose last event must come."""
 

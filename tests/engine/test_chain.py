@@ -211,3 +211,16 @@ def test_a_chain_that_is_down_ends_about_as_soon_as_one_server():
     plan = Plan("p", [Step("a", "{n}", over="n")], {"n": range(40)})
     result = done(by_model(first=down, second=down), plan)
     assert len(result.errors) == 40 and result.report["wall_s"] < 60
+
+
+def test_a_page_instead_of_a_model_sends_the_cells_on_and_ends_a_run_that_has_nowhere_else():
+    page = Fails(Fault(code="malformed", message="not JSON", status=200, scope=Scope.ENDPOINT))
+    plan = Plan("p", [Step("a", "{n}", over="n")], {"n": range(30)})
+    provider = by_model(first=page, second=Says("good"))
+    assert done(provider, plan).values == ["good"] * 30
+    assert (asked(provider, "first"), asked(provider, "second")) == (30, 30)
+    alone = by_model(first=page)
+    result = done(alone, plan, "openai/first")
+    assert len(result.errors) == 30 and len(alone.calls) < 40 and result.report["wall_s"] < 60
+    now_and_then = ScriptedProvider(lambda request, number: page if number % 20 == 3 else Says("good"))
+    assert len(done(now_and_then, plan, "openai/first").values) == 30

@@ -269,7 +269,7 @@ def test_usage_counts_all_that_went_in():
     [
         ("end_turn", ""), ("stop_sequence", ""), ("max_tokens", Code.TRUNCATED), ("refusal", Code.FILTERED),
         ("tool_use", Code.MALFORMED), ("pause_turn", Code.TRANSIENT), ("model_context_window_exceeded", Code.TOO_LONG),
-        (None, Code.TRUNCATED), ("something_new", Code.MALFORMED),
+        (None, Code.TRANSIENT), ("something_new", Code.MALFORMED),
     ],
 )  # fmt: skip
 def test_stop_reasons(reason, code):
@@ -294,7 +294,7 @@ LOST = Fault(code=Code.TRANSIENT, message="the connection was lost")
 @pytest.mark.parametrize(
     ("finish", "broken", "code"),
     [
-        ("stop", None, Code.TRUNCATED), ("stop", LOST, Code.TRANSIENT),
+        ("stop", None, Code.TRANSIENT), ("stop", LOST, Code.TRANSIENT),
         ("length", None, Code.TRUNCATED), ("length", LOST, Code.TRUNCATED), ("filter", LOST, Code.FILTERED),
     ],
 )  # fmt: skip

@@ -216,7 +216,7 @@ def test_usage_counts_thoughts_as_output():
     [
         ("STOP", ""), ("MAX_TOKENS", Code.TRUNCATED), ("SAFETY", Code.FILTERED), ("RECITATION", Code.FILTERED),
         ("PROHIBITED_CONTENT", Code.FILTERED), ("BLOCKLIST", Code.FILTERED), ("SPII", Code.FILTERED),
-        ("MALFORMED_FUNCTION_CALL", Code.MALFORMED), ("OTHER", Code.MALFORMED), (None, Code.TRUNCATED), ("NEW", Code.MALFORMED),
+        ("MALFORMED_FUNCTION_CALL", Code.MALFORMED), ("OTHER", Code.MALFORMED), (None, Code.TRANSIENT), ("NEW", Code.MALFORMED),
     ],
 )  # fmt: skip
 def test_finish_reasons(reason, code):
@@ -245,7 +245,7 @@ def test_a_finish_reason_is_the_end_and_yet_not_the_last_word():
     outcome = folded(one, last, late)
     assert (outcome.text, outcome.usage.tokens_out) == ("Hello!", 9), "nothing that comes after it is lost"
     assert folded(one, broken=LOST) is LOST
-    assert folded(one).code == Code.TRUNCATED and folded().code == Code.TRANSIENT
+    assert folded(one).code == Code.TRANSIENT and folded().code == Code.TRANSIENT
 
 
 def test_blocked_prompts():
