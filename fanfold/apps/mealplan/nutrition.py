@@ -29,7 +29,7 @@ MOST_OFF = 0.2  # of the declared energy
 TWIST_OFF_KCAL = 10  # a twist is so small that a share says little
 TOO_ALIKE = 88.0  # of 100, names with their words in order of the alphabet
 SPANS = {"minutes": (3, 180), "servings": (1, 12), "calories": (80, 1200)}
-GRAMS = (60, 1200)  # of a serving, without the water
+GRAMS = (35, 1200)  # of a serving, without the water
 INGREDIENTS, STEPS, STEP_CHARACTERS = (3, 14), (3, 7), 220
 MUCH_OF_WEIGHT, MUCH_OF_ENERGY = 0.2, 0.25  # an ingredient with such a part is a main one
 
