@@ -36,6 +36,7 @@ TABLE = [
     ("sweet potato noodles", set(), ()), ("glutinous rice", set(), ()), ("ginger beer", set(), ()),
     ("walnuts", set(), ("nuts",)), ("flaked almonds", set(), ("nuts",)), ("nutmeg", set(), ()), ("coconut flakes", set(), ()), ("pine nuts", set(), ()), ("water chestnuts", set(), ()),
     ("doughnut peaches", set(), ()), ("salted peanuts", set(), ("peanuts",)), ("groundnut oil", set(), ("peanuts",)), ("pesto", {D}, ("nuts",)), ("nutritional yeast", set(), ()),
+    ("chilli bean paste", set(), ("gluten", "soy")), ("ladyfingers", {E}, ("gluten",)),
     ("tahini", set(), ("sesame",)), ("toasted sesame oil", set(), ("sesame",)), ("hummus", set(), ("sesame",)), ("firm tofu", set(), ("soy",)), ("edamame beans", set(), ("soy",)),
     ("celery sticks", set(), ("celery",)), ("celeriac", set(), ("celery",)), ("Dijon mustard", set(), ("mustard",)), ("dry white wine", set(), ("sulphites",)),
     ("dried apricots", set(), ("sulphites",)), ("fresh apricots", set(), ()), ("apple cider vinegar", set(), ()), ("balsamic vinegar", set(), ("sulphites",)), ("lupin flour", set(), ("lupin",)),

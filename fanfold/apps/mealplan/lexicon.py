@@ -106,6 +106,7 @@ def contents(ingredient: str) -> dict[str, str]:
     return found
 
 
+@lru_cache(maxsize=8192)
 def _cleared(ingredient: str) -> frozenset[str]:
     """The groups that a "vegan" or "gluten-free" in the phrase rules out."""
     runs = segments(ingredient)
@@ -142,17 +143,15 @@ def is_excluded(term: str, ingredient: str) -> bool:
 
 
 def _stands_for_itself(term: Words, ingredient: str) -> bool:
+    runs = [run for run in segments(ingredient) if places(term, run)]
+    if not runs:
+        return False
     known, cleared = lexicon(), _cleared(ingredient)
     homes = [group for name, group in known.groups.items() if term in group.terms and name not in cleared]
     if not homes and any(term in known.groups[name].terms for name in cleared):
         return False
-    for run in segments(ingredient):
-        if not places(term, run):
-            continue
-        alone = [Group((term,), group.safe, group.unless_after) for group in homes] or [Group((term,), (), {})]
-        if all(group.finds(run, known.substitutes) for group in alone):
-            return True
-    return False
+    alone = [Group((term,), group.safe, group.unless_after) for group in homes] or [Group((term,), (), {})]
+    return any(all(group.finds(run, known.substitutes) for group in alone) for run in runs)
 
 
 def _as_written(stem: str, ingredient: str) -> str:
