@@ -59,6 +59,7 @@ def with_item(name, amount=20, unit="g"):
         ({"diets": ["vegan"]}, "its diets lack dairy-free, egg-free, gluten-free, nut-free, pescatarian, vegetarian"),
         ({"ingredients": with_item("unobtainium")}, "unobtainium is not in nutrition.json"),
         ({"ingredients": with_item("parsley", 1, "can")}, "parsley has no grams per can"),
+        ({"ingredients": with_item("water", 200, "ml")}, "say how much in the steps"),
         ({"minutes": 1}, "minutes is 1"),
         ({"minutes": 10}, "takes 10 minutes, and a step of it 12"),
         ({"meals": ["tea"]}, "its meals are not known"),

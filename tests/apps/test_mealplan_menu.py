@@ -12,10 +12,10 @@ from fanfold.apps.mealplan import APP
 from fanfold.apps.mealplan.asked import Asked, read
 from fanfold.apps.mealplan.checks import checks_for
 from fanfold.apps.mealplan.content import recipe as write
-from fanfold.apps.mealplan.content import rounded
 from fanfold.apps.mealplan.lexicon import DIETS, against_diet, allergens_of
 from fanfold.apps.mealplan.menu import dishes, menu, twists
 from fanfold.apps.mealplan.params import WEIGHTS, Params
+from fanfold.apps.mealplan.portions import portioned, rounded
 from fanfold.apps.mealplan.prompts import PROMPT, SYSTEM, rules
 from fanfold.apps.mealplan.types import Recipe
 from fanfold.apps.mealplan.units import MASS, VOLUME, unit_of
@@ -182,6 +182,24 @@ def test_what_cannot_be_cooked_is_answered_all_the_same():
 )
 def test_amounts_are_those_of_a_cookbook(amount, unit, expected):
     assert rounded(amount, unit) == expected
+
+
+def test_the_water_in_the_steps_grows_with_the_rest():
+    one = {
+        "ingredients": [{"name": "rice", "amount": 150, "unit": "g"}],
+        "steps": ["Boil 200 ml salted boiling water.", "Add 1.2 l water; 5 ml oil."],
+    }
+    assert portioned(one, 2)["steps"] == ["Boil 400 ml salted boiling water.", "Add 2.4 l water; 5 ml oil."]
+    assert portioned(one, 0.5)["steps"] == ["Boil 100 ml salted boiling water.", "Add 600 ml water; 5 ml oil."]
+    assert portioned(one, 5)["steps"][0] == "Boil 1 l salted boiling water."
+    assert portioned(one, 0.1)["steps"][0] == "Boil 20 ml salted boiling water." and one["ingredients"][0]["amount"] == 150
+
+
+def test_a_dish_for_three_is_brought_to_what_is_asked():
+    three = next(dish for dish in dishes() if dish["servings"] == 3 and "dinner" in dish["meals"])
+    made = portioned(three, 6 / 3)
+    for before, after in zip(three["ingredients"], made["ingredients"], strict=True):
+        assert after["amount"] == pytest.approx(2 * before["amount"], rel=0.05)
 
 
 # ------------------------------------------------------------------ somebody else's type of the same name

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from fanfold.apps.mealplan.asked import Asked, read
 from fanfold.apps.mealplan.fitting import fitted
 from fanfold.apps.mealplan.menu import TWIST_SERVINGS, Choice, menu
+from fanfold.apps.mealplan.portions import portioned
 
 Json = dict[str, Any]
 
@@ -39,10 +40,11 @@ def recipe(pen: Pen) -> Json:
 
 
 def _written(name: str, choice: Choice, asked: Asked) -> Json:
-    dish, twist = choice.dish, choice.twist or {"calories": 0, "minutes": 0, "ingredients": []}
-    calories = dish["calories"] + twist["calories"]
+    twist = choice.twist or {"calories": 0, "minutes": 0, "ingredients": [], "step": ""}
+    calories = choice.dish["calories"] + twist["calories"]
     portion = _portion(calories, asked)
-    dish_scale, twist_scale = (portion * asked.servings / servings for servings in (dish["servings"], TWIST_SERVINGS))
+    dish = portioned(choice.dish, portion * asked.servings / choice.dish["servings"])
+    added = portioned({**twist, "steps": [twist["step"]] if choice.twist else []}, portion * asked.servings / TWIST_SERVINGS)
     return {
         "name": name,
         "meal": asked.meal,
@@ -52,12 +54,8 @@ def _written(name: str, choice: Choice, asked: Asked) -> Json:
         "calories": round(calories * portion),
         "diets": list(dish["diets"]),
         "allergens": list(dish["allergens"]),
-        "ingredients": [
-            {**item, "amount": rounded(item["amount"] * scale, item["unit"])}
-            for part, scale in ((dish, dish_scale), (twist, twist_scale))
-            for item in part["ingredients"]
-        ],
-        "steps": [*dish["steps"], *([twist["step"]] if choice.twist else [])],
+        "ingredients": [*dish["ingredients"], *added["ingredients"]],
+        "steps": [*dish["steps"], *added["steps"]],
     }
 
 
@@ -66,17 +64,6 @@ def _portion(calories: int, asked: Asked) -> float:
     if asked.kcal is None or asked.kcal[0] <= calories <= asked.kcal[1]:
         return 1.0
     return sum(asked.kcal) / 2 / calories
-
-
-def rounded(amount: float, unit: str) -> float:
-    """As a cookbook gives it: steps of 5 g, quarter spoons, half pieces, whole slices; never nothing."""
-    if not amount:
-        return 0.0
-    if unit in ("g", "ml"):
-        step = 5.0 if amount >= 50 else 1.0
-    else:
-        step = {"kg": 0.05, "l": 0.05, "tsp": 0.25, "tbsp": 0.25, "piece": 0.5}.get(unit, 1.0)
-    return max(round(amount / step) * step, step)
 
 
 def _slipped(pen: Pen, asked: Asked, written: Json) -> Json:

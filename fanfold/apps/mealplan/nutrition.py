@@ -29,7 +29,7 @@ MOST_OFF = 0.2  # of the declared energy
 TWIST_OFF_KCAL = 10  # a twist is so small that a share says little
 TOO_ALIKE = 88.0  # of 100, names with their words in order of the alphabet
 SPANS = {"minutes": (3, 180), "servings": (1, 12), "calories": (80, 1200)}
-GRAMS = (35, 1200)  # of a serving, without the water
+GRAMS = (35, 1200)  # of a serving
 INGREDIENTS, STEPS, STEP_CHARACTERS = (3, 14), (3, 7), 220
 MUCH_OF_WEIGHT, MUCH_OF_ENERGY = 0.2, 0.25  # an ingredient with such a part is a main one
 
@@ -114,11 +114,13 @@ def _spans(recipe: Json) -> Iterable[str]:
     for field, (least, most) in SPANS.items():
         if not least <= recipe[field] <= most:
             yield f"{field} is {recipe[field]}, not from {least} to {most}"
-    weight = sum(grams(item) for item in recipe["ingredients"] if "water" not in item["name"]) / recipe["servings"]
+    weight = sum(grams(item) for item in recipe["ingredients"]) / recipe["servings"]
     if not GRAMS[0] <= weight <= GRAMS[1]:
         yield f"a serving of {weight:.0f} g"
     if not INGREDIENTS[0] <= len(recipe["ingredients"]) <= INGREDIENTS[1]:
         yield f"{len(recipe['ingredients'])} ingredients"
+    if any(item["name"] == "water" for item in recipe["ingredients"]):
+        yield "water is an ingredient: say how much in the steps, for nobody buys it"
     if unknown := sorted(set(recipe["meals"]) - set(WEIGHTS)) or not recipe["meals"]:
         yield f"its meals are not known: {unknown}"
 
