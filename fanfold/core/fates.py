@@ -16,6 +16,7 @@ from fanfold.spec.errors import Code
 from fanfold.spec.events import CellEnded, Rested
 
 PACE, WAIT = 1, 2  # purposes of draws
+ALONE = 1  # doublings of the wait, while nearly all others are answered: then it is no server that needs time to recover
 UNPAID = 4  # doublings more that a retry waits when the lane's budget of retries is spent: nobody is lost for it
 ELSEWHERE = frozenset({Code.TRANSIENT, Code.TIMEOUT, Code.RATE_LIMITED, Code.QUOTA, Code.AUTH})
 """Faults of a provider, which another one may not have."""
@@ -109,8 +110,10 @@ class Fates(Rows):
         """The call did not deliver. A judge's fault asks the judge again and keeps the answer and its key."""
         cure = remedy(fault.code)
         if cure is Remedy.RETRY and cell.retries < cell.rule.retries:
-            paid = self.lanes[cell.lane].retries.take(fault.code)
-            wait = backoff(cell.retries if paid else cell.retries + UNPAID, cell.draw(PACE))
+            lane = self.lanes[cell.lane]
+            times = cell.retries if lane.late.troubled else min(cell.retries, ALONE)
+            times += 0 if lane.retries.take(fault.code) else UNPAID
+            wait = backoff(times, cell.draw(PACE))
             if fault.retry_after_s is not None:
                 wait = max(wait, asked(fault.retry_after_s, cell.draw(WAIT)))
             cell.retries += 1

@@ -90,6 +90,7 @@ class Cell:
         "since",
         "state",
         "tokens",
+        "twins",
         "waits",
         "wake",
         "work",
@@ -103,6 +104,7 @@ class Cell:
         self.judged = 0  # answers judged
         self.rejections = 0  # by checks or the judge, since the last fresh draw
         self.retries = 0  # transport, in this attempt
+        self.twins = 0  # sent beside its present call
         self.hops = 0  # lanes of its chain that it has left behind for itself
         self.lane = LOCAL  # where it waits, or its call that counts is
         self.waits = 0  # for rate limits

@@ -38,6 +38,7 @@ class Traffic(Fates):
             self._served = run.served
             lane.late.begun()
             cell.move(State.CALLING)
+            cell.twins = 0
             cell.call = self._send(cell, lane, now).id
         if now >= lane.told_at + TOLD_ANEW:
             self._tell_hold(self._full(lane), lane, now)

@@ -80,7 +80,7 @@ FAULTS = (
     Fault("one request more than the limit", L + "Window.open_at", "self.limit - min", "self.limit + 1 - min"),
     Fault("a window half a second short", L + "Window.__init__", "span + GUARD", "span - 500_000"),
     Fault("what is booked is not counted", L + "Window.book", "self.used += cost", "self.used += 0"),
-    Fault("the gate after a 429 is ignored", L + "Limiter.open_at", "max(now, self.gate)", "now"),
+    Fault("the gate after a 429 is ignored", L + "Limiter.open_by_limits", "max(now, self.gate)", "now"),
     Fault("one attempt too many", "core.gates:again", "judged >= attempts", "judged > attempts"),
     Fault("attempts are not counted", C + "_again", "cell.judged += 1", "cell.judged += 0"),
     Fault(
@@ -167,12 +167,12 @@ FAULTS = (
         lambda: engine_tests.test_a_view_that_fails_is_removed_and_the_run_goes_on(NoLog()),
     ),
     Fault("a twin that lost is not cancelled", C + "settled", "self._doom(self._calls[twin], Code.CANCELLED)", "pass"),
-    Fault("a fault of one twin is a fault of the cell", C + "settled", "isinstance(outcome, Fault) and twin >= 0", "False", hedge_tests.test_a_twin_that_fails_leaves_the_other_alone),
+    Fault("a fault of one twin is a fault of the cell", C + "settled", "isinstance(outcome, Fault) and twin >= 0", "False", hedge_tests.test_a_twin_that_fails_is_followed_by_another),
     Fault("a late twin is retried although the other goes on", C + "_late", "if alone:", "if True:", hedge_tests.test_a_call_that_runs_out_of_time_leaves_its_twin_alone),
     Fault("a taken name of one twin ends both", C + "identified", "if alone:", "if True:"),
     Fault("a twin beyond the slots", "core.lane:Lane.free", "self.in_air < self.cap and", ""),
     Fault("a twin beyond the limit", "core.lane:Lane.free", "self.open_at(*size, now) <= now", "True"),
-    Fault("a twin through a lane that is condemned", C + "_hedge", "if self._usable(run, cell.rule, (i,)) is not None", ""),
+    Fault("a twin through a lane that is condemned", C + "_room", "if self._usable(run, cell.rule, (i,)) is not None", ""),
     Fault(
         "hedges without a budget", "core.hedge:Hedging.spend", "self._tokens -= 1", "pass",
         hedge_tests.test_hedges_keep_to_their_budget,
