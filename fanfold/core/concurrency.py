@@ -40,7 +40,7 @@ class Fixed:
 
 
 CUT, GROWTH, FLOOR = 0.7, 1.05, 4
-NEWEST, TOO_MANY = 1 / 16, 0.15
+NEWEST, TOO_MANY = 1 / 16, 0.25
 
 
 class Overloads:

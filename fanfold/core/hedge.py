@@ -75,7 +75,7 @@ class Hedging:
             return None
         if times.count < ENOUGH:
             return round(BEYOND * (times.quantile(1.0) or 0))
-        narrow = 2 * late - usual + usual // 10  # where all take about as long, what takes longer is soon plain
+        narrow = late + (late - usual) // 2 + usual // 20  # where all take about as long, what takes longer is soon plain
         return max(late, min(narrow, round(BEYOND * usual)))
 
     def learned(self) -> bool:

@@ -56,9 +56,9 @@ def test_one_episode_cuts_once_however_many_calls_were_in_the_air():
 
 
 def drown(cap, now):
-    """Three refusals in a row: that is no accident."""
-    for n in range(3):
-        cap.overloaded(sent=now + n, now=now + 3 + n)
+    """Refusals in a row: that is no accident."""
+    for n in range(5):
+        cap.overloaded(sent=now + n, now=now + 5 + n)
 
 
 @pytest.mark.parametrize("cap", [Hosted(100), Knee(100)])
@@ -88,7 +88,7 @@ def test_an_overload_breaks_a_round_off():
     drown(cap, 1)
     for _ in range(cap.cap - 1):
         cap.finished(cap.cap, 8)
-    drown(cap, 10)
+    drown(cap, 20)
     low = cap.cap
     cap.finished(low, 6)
     assert cap.cap == low == 49

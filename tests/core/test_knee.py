@@ -80,9 +80,9 @@ def test_too_little_to_do_changes_nothing():
 
 
 def drown(knee, now):
-    """Three refusals in a row."""
-    for n in range(3):
-        knee.overloaded(sent=now + n, now=now + 3 + n)
+    """Refusals in a row."""
+    for n in range(5):
+        knee.overloaded(sent=now + n, now=now + 5 + n)
 
 
 def test_an_overload_cuts_once():
