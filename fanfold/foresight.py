@@ -68,9 +68,16 @@ def ask(
 
     return Asked(
         plan, tuple(steps), model, open_lanes, settings.limits, max((lane.cap for lane in conductor.lanes[LOCAL + 1 :]), default=1),
-        None if deadline_s is None else round(deadline_s * 1e6), prices=prices,
+        None if deadline_s is None else round(deadline_s * 1e6), prices={**_listed(kinds), **prices},
         free=frozenset(name for name, kind in kinds.items() if kind == "sim"), base_url=settings.base_url,
     )  # fmt: skip
+
+
+def _listed(kinds: Mapping[str, str]) -> dict[str, tuple[float, float]]:
+    """Prices of the public list, of models that are somebody's."""
+    from fanfold.providers.prices import listed
+
+    return listed(name for name, kind in kinds.items() if kind != "sim")
 
 
 def _kinds(plan: CompiledPlan, model: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -23,6 +24,7 @@ from fanfold.views.report import describe
 from fanfold.wiring import SIMULATED, default_model
 
 UNWRITTEN = 4  # the result could not be written: as when the store fails
+CANCELLED = 130  # by a second Ctrl-C: at once, wherever it is
 ERRORS_SHOWN = 5
 GC_THRESHOLD = (20_000, 20, 50)  # calls make many objects that end by counting: looking for cycles less often saves 8 % of a call
 
@@ -122,7 +124,7 @@ def listen_for_signals(cancel: Callable[[], None]) -> None:
         cancel()
         for each in (signal.SIGINT, signal.SIGTERM):  # the next one ends the program, wherever it is
             loop.remove_signal_handler(each)
-            signal.signal(each, signal.SIG_DFL)
+            signal.signal(each, lambda number, frame: os._exit(CANCELLED))
 
     for number in (signal.SIGINT, signal.SIGTERM):
         try:

@@ -62,22 +62,17 @@ class Limiter:
 
     def open_at(self, tokens_in: int, tokens_out: int, now: int) -> int:
         """The earliest time at which a call of this size may start."""
-        at = self.open_by_limits(tokens_in, tokens_out, now)
-        return at if self._pace is None else max(at, self._pace.open_at(now))
-
-    @property
-    def eager(self) -> bool:
-        """Whether no limit is felt: then a call that must wait waits only for the distance to the one before."""
-        return self._pace is None or self._pace.law in (Law.START, Law.KNOWN)
-
-    def open_by_limits(self, tokens_in: int, tokens_out: int, now: int) -> int:
-        """As `open_at`, but for the pace."""
         at = max(now, self.gate)
         for kind, dimension in self.dimensions:
             at = max(at, dimension.open_at(_used(kind, tokens_in, tokens_out), now))
         for (kind, _), quota in self._quotas.items():
             at = max(at, quota.open_at(self._part(kind, tokens_in, tokens_out), now))
-        return at
+        return at if self._pace is None else max(at, self._pace.open_at(now))
+
+    @property
+    def eager(self) -> bool:
+        """Whether no limit is known: then a call that must wait waits only for a slot, or for the distance to the one before."""
+        return not self.dimensions and not self._quotas and (self._pace is None or self._pace.law is Law.START)
 
     def book(self, tokens_in: int, tokens_out: int, at: int) -> tuple[Booking, ...]:
         """A call of this size starts."""

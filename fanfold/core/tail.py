@@ -150,10 +150,6 @@ class Tail(Traffic):
             return None
         usable = [self.lanes[i] for i in cell.chain if self._usable(run, cell.rule, (i,)) is not None]
         for lane in sorted(usable, key=lambda lane: lane is own):
-            if lane.free(self._size(cell), now) and not (lane.ready and self._limited(cell, lane, now)):
+            if lane.free(self._size(cell), now) and (not lane.ready or lane.limiter.eager):
                 return lane
         return None
-
-    def _limited(self, cell: Cell, lane: Lane, now: int) -> bool:
-        """Whether it is limits, and not slots or the distance between calls, for which cells wait."""
-        return not lane.limiter.eager or lane.limiter.open_by_limits(*self._size(cell), now) > now

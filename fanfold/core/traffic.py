@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from fanfold.core.commands import ANSWER, JUDGE, Call
 from fanfold.core.fates import Fates
 from fanfold.core.lane import Hold, Lane
@@ -116,6 +118,10 @@ class Traffic(Fates):
         lane, run = self.lanes[record.lane], record.cell.run
         hopeless = fault.scope is Scope.LANE or (fault.retry_after_s or 0) > WAIT_MOST_S
         alien = fault.scope is Scope.ENDPOINT and fault.code == Code.MALFORMED
+        if fault.scope is not Scope.LANE and hopeless:
+            fault = msgspec.structs.replace(
+                fault, message=f"{fault.message}; it asks to wait for {_span(fault.retry_after_s or 0)}"
+            )
         if hopeless or (fault.scope is Scope.ENDPOINT and not alien and not lane.proven):
             wrong_key = fault.code == Code.AUTH and fault.status == WRONG_KEY and lane.account
             for each in [each for each in self.lanes if wrong_key and each.account == lane.account] or [lane]:
@@ -197,3 +203,11 @@ class Traffic(Fates):
                     rules = [rule for rule in run.rules if lane.index in (*rule.chain, *rule.judge_chain)]
                     run.tally.cut_off |= any(self._refusal(run, rule) is not None for rule in rules)
                     self._reroute(run, rules, now)
+
+
+def _span(seconds: float) -> str:
+    """86400 -> "24 h"."""
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s"

@@ -62,7 +62,7 @@ class AskedStep:
 class Asked:
     """model: for steps that name none, at base_url. open: a fresh conductor with the lanes that the rules name, under these limits.
     concurrent: calls in the air that a model may have where no limit is declared. deadline: microseconds. habits: by step, where
-    earlier runs have taught them; learned_from: how many runs. free: models that charge nothing.
+    earlier runs have taught them; learned_from: how many runs. free: models that charge nothing. items: in one call, by step.
     """
 
     plan: CompiledPlan
@@ -77,6 +77,7 @@ class Asked:
     prices: Prices = field(default_factory=dict)
     free: frozenset[str] = frozenset()
     base_url: str | None = None
+    items: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
     def prospects(self) -> list[tuple[AskedStep, Habits, Size]]:

@@ -12,6 +12,7 @@ import msgspec
 
 from fanfold.core.bound import REQUESTS, SLOTS, TOKENS
 from fanfold.forecast.asked import Asked
+from fanfold.forecast.bundled import ITEMS, bundled
 from fanfold.forecast.trial import Trial, trial
 from fanfold.spec.plan import Limits
 
@@ -51,7 +52,7 @@ class StepForecast(msgspec.Struct, frozen=True):
 class Forecast(msgspec.Struct, frozen=True, kw_only=True):
     """What a run would take, in seconds, tokens and US dollars. cells: the median, where a dynamic axis decides.
 
-    lower_bound_s, bound_by: what no schedule of these calls could beat, and why. learned_from: runs whose calls were drawn again;
+    lower_bound_s, bound_by: what no schedule could beat, whatever the calls (of all seeds, the least), and what bound most of them. learned_from: runs whose calls were drawn again;
     0: declared estimates. seeds: how often it was run. hint: what would make the forecast better, or "".
     """
 
@@ -99,7 +100,7 @@ def foresee(asked: Asked, *, seed: int = 0, seeds: int | None = None) -> Forecas
         tokens_out=_counts(trials, lambda each: each.tokens_out),
         cost_usd=_band(trials, lambda each: each.cost_usd or 0.0, 6) if prices else None,
         sequential_s=round(median(each.sequential_us for each in trials) / 1e6, 3),
-        lower_bound_s=round(median(each.bound.us for each in trials) / 1e6, 3),
+        lower_bound_s=round(min(each.bound.us for each in trials) / 1e6, 3),
         bound_by=by.most_common(1)[0][0],
         what_if=what_ifs(asked, seed, trials),
         duplicates=_counts(trials, lambda each: each.duplicates),
@@ -147,7 +148,8 @@ def _hint(asked: Asked, *, prices: bool) -> str:
     if not prices:
         unknown = [m for m in asked.models if m not in asked.prices and m not in asked.free]
         hints.append(
-            f"no price is known for {', '.join(unknown)}: give one in the config file, prices: {{{unknown[0]}: [in, out]}}"
+            f"no price is known for {', '.join(unknown)}: install fanfold[prices], or give one in the config file, "
+            f"prices: {{{unknown[0]}: [in, out]}}"
         )
     if not asked.learned_from and asked.models:
         hints.append("times and lengths are declared estimates, ±50 %: after a run they are learned")
@@ -159,7 +161,7 @@ def _hint(asked: Asked, *, prices: bool) -> str:
 
 class Variant(NamedTuple):
     """The same plan under other limits. lifts: the word for what it gives more of, as bounds name it. cap: calls of the
-    run in the air. hedges: whether late calls get a twin.
+    run in the air. hedges: whether late calls get a twin. asked: another plan than the one in question.
     """
 
     words: str
@@ -167,6 +169,7 @@ class Variant(NamedTuple):
     limits: Limits
     cap: int | None
     hedges: bool = True
+    asked: Asked | None = None
 
 
 def what_ifs(asked: Asked, seed: int, trials: Sequence[Trial]) -> list[Change]:
@@ -182,7 +185,7 @@ def what_ifs(asked: Asked, seed: int, trials: Sequence[Trial]) -> list[Change]:
 
 
 def _tried(asked: Asked, variant: Variant, seed: int) -> Trial:
-    return trial(asked, seed, variant.limits, variant.cap, hedges=variant.hedges)
+    return trial(variant.asked or asked, seed, variant.limits, variant.cap, hedges=variant.hedges)
 
 
 def _change(asked: Asked, variant: Variant, before: Sequence[Trial], after: Sequence[Trial]) -> Change:
@@ -213,3 +216,6 @@ def _variants(asked: Asked, most_at_once: int) -> Iterator[Variant]:
     lifts = SLOTS if most_at_once >= now else ""
     yield Variant(f"concurrent {2 * now}", lifts, more, None if cap is None else max(cap, 2 * now))
     yield Variant("without hedges", "", limits, cap, hedges=False)
+    together = bundled(asked)
+    if together is not None:
+        yield Variant(f"{ITEMS} items in one call (an estimate)", REQUESTS, limits, cap, asked=together)

@@ -115,7 +115,8 @@ class World:
 
     def times(self, rng: Random) -> Times:
         """How fast this call is. Always four draws, so that what is drawn after them does not depend on the knobs."""
-        return Times(self.pace, self.fixed_s, *(rng.random() for _ in range(4)), tail=self.tail)
+        first, rate, slow, slower = (rng.random() for _ in range(4))
+        return Times(self.pace, self.fixed_s, first, rate, slow, slower, self.tail)
 
 
 def _check_faults(faults: Mapping[str, float]) -> None:

@@ -129,15 +129,16 @@ def test_requests_a_minute_decide_when_they_bind():
     forecast = foresee(asked(fan(cells, model="sim/x"), limits=Limits(rpm=rpm)), seeds=5)
     analytic = (cells - 1) // rpm * 60  # the last window opens then
     assert forecast.wall_s.p50 == pytest.approx(analytic, rel=0.1)
-    assert forecast.bound_by == "requests/min" and analytic <= forecast.lower_bound_s <= forecast.wall_s.p50
-    change = forecast.what_if[0]
-    assert change.change == "rpm 200" and change.wall_s == pytest.approx(analytic / 2, rel=0.15)
+    assert forecast.bound_by == "requests/min" and analytic <= forecast.lower_bound_s <= forecast.wall_s.p10
+    changes = {change.change: change.wall_s for change in forecast.what_if}
+    assert changes["rpm 200"] == pytest.approx(analytic / 2, rel=0.15)
+    assert changes["5 items in one call (an estimate)"] == pytest.approx(analytic / 5, rel=0.4)
 
 
 def test_a_large_plan_is_foreseen_by_few_seeds():
     forecast = foresee(asked(fan(10_000), limits=Limits(rpm=5000)))
-    assert forecast.cells == forecast.accepted.p50 == 10_000 and 10_000 <= forecast.calls.p50 < 10_500
-    assert 3 <= forecast.seeds < 10 and forecast.what_if
+    assert forecast.cells == forecast.accepted.p50 == 10_000 and 10_000 <= forecast.calls.p50 <= 10_600
+    assert 3 <= forecast.seeds < 10
 
 
 def test_a_call_costs_no_more_in_a_larger_plan():
@@ -186,7 +187,7 @@ def test_json_has_the_public_shape():
     bands = ("calls", "wall_s", "tokens_in", "tokens_out")
     assert set(data) >= {"cells", *bands, "cost_usd", "lower_bound_s", "bound_by", "what_if", "seeds", "learned_from"}
     assert all(set(data[name]) == {"p10", "p50", "p90"} for name in bands) and data["cost_usd"] is None
-    assert [set(change) for change in data["what_if"]] == [{"change", "wall_s", "cost_usd"}] * 4
+    assert all(set(change) == {"change", "wall_s", "cost_usd"} for change in data["what_if"])
     assert isinstance(data["cells"], int) and isinstance(data["calls"]["p50"], int)
 
 

@@ -80,7 +80,7 @@ FAULTS = (
     Fault("one request more than the limit", L + "Window.open_at", "self.limit - min", "self.limit + 1 - min"),
     Fault("a window half a second short", L + "Window.__init__", "span + GUARD", "span - 500_000"),
     Fault("what is booked is not counted", L + "Window.book", "self.used += cost", "self.used += 0"),
-    Fault("the gate after a 429 is ignored", L + "Limiter.open_by_limits", "max(now, self.gate)", "now"),
+    Fault("the gate after a 429 is ignored", L + "Limiter.open_at", "max(now, self.gate)", "now"),
     Fault("one attempt too many", "core.gates:again", "judged >= attempts", "judged > attempts"),
     Fault("attempts are not counted", C + "_again", "cell.judged += 1", "cell.judged += 0"),
     Fault(
