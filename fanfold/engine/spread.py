@@ -67,7 +67,7 @@ class Spread:
 
     def of(self, at: Coords, seed: int, taken: int, proposed: Any = None) -> dict[str, Any]:
         """The values of one cell. taken: its answers that were somebody else's already. Raises Unfit, see `values`."""
-        shared = tuple([at[place] for place in self._proposing])
+        shared = self.shared(at)
         facets = self._worked_out.get(shared)
         if facets is None:
             facets = self._facets(self.values(proposed), fold((seed, self._index, *shared)))
@@ -81,6 +81,10 @@ class Spread:
             return facets.after(cell, taken // FAILS)
         except ValueError as error:
             raise Unfit(str(error)) from error
+
+    def shared(self, at: Coords) -> Coords:
+        """The cell of the source that proposes for this one."""
+        return tuple([at[place] for place in self._proposing])
 
     def _facets(self, values: Mapping[str, Sequence[Any]], seed: int) -> Facets:
         banned = [each for each in self._declared.infeasible if all(each[name] in values.get(name, ()) for name in each)]
