@@ -58,6 +58,10 @@ def _check_banned(banned: Any, values: Mapping[str, Sequence[Any]] | str, path: 
 
 def check_source(names: Names) -> None:
     """A step that proposes the facets becomes a need, and is one that gives each cell one mapping."""
+    if names.facets is not None and "facet" in names.given:
+        raise PlanError(
+            "given.facet", f"{{facet}} is a given, and what step {names.step.name!r} has of its facets", "rename the given"
+        )
     if names.facets is None or not isinstance(names.facets.values, str):
         return
     path, source = f"{names.path}.facets", names.facets.values

@@ -153,7 +153,8 @@ class Cell:
     """What a prompt callable, a function step or a fallback is given.
 
     at: coordinates by axis name; given: the plan's givens; needs: value (or list of values) of each needed step;
-    missing: for each gather, how many of its cells ended without a value. facet: its values, by facet. `cell["name"]` finds a name wherever it is.
+    missing: for each gather, how many of its cells ended without a value. facet: its own value of each facet.
+    `cell["name"]` finds a name wherever it is.
     """
 
     step: str

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from fanfold import Axis, Engine, Facets, Judge, Plan, PlanError, Step, Unique
+from fanfold import Axis, Engine, Facets, Judge, Plan, PlanError, Step, Unique, agenerate
 from fanfold.core.facets import Facets as Combinations
 from fanfold.core.fold import fold
 from fanfold.core.placing import number
@@ -97,6 +97,31 @@ def test_what_is_infeasible_is_never_asked_for():
     assert len(used) == 8 and not any(c == ("angry", "lamp") or "desk" in c for c in used)
     assert max(used.values()) - min(used.values()) <= 1
     assert result.report["diversity"]["review"]["facets"]["product"]["coverage"] == {"value": 1.0, "of": 3}
+
+
+def test_cells_that_are_found_in_answers_are_spread_too():
+    """How many there will be is not known when the first ones start: as evenly as that leaves."""
+    steps = [
+        Step("outline", "{doc}", output=list[int], over="doc"),
+        Step("review", "{facet.tone} {facet.product}", facets=BOTH, over=("doc", "part")),
+    ]
+    plan = Plan("p", steps, [Axis("doc", range(6)), Axis("part", each="outline")])
+    result, provider = make(
+        plan, lambda request, n: Says(list(range(4 + n % 2))) if last(request).isdecimal() else echo(request, n)
+    )
+    used = Counter(facet["tone"] for facet in facets_of(result))
+    assert sum(used.values()) == 27 and max(used.values()) - min(used.values()) <= 2
+    assert result["review"].values == [f"{facet['tone']} {facet['product']}" for facet in facets_of(result)]
+    assert max(Counter(result["review"].values).values()) <= 4
+
+
+def test_the_one_liner_has_them():
+    provider = ScriptedProvider(echo)
+    asked = agenerate(
+        "{facet.tone}", over={"n": {"count": 6}}, facets={"tone": TONES}, model="sim/x", provider=provider, store=":memory:",
+        clock=VirtualClock(),
+    )  # fmt: skip
+    assert Counter(run(asked).values) == dict.fromkeys(TONES, 2)
 
 
 # ---------------------------------------------------------------- what prompts see
@@ -316,6 +341,8 @@ def test_a_facet_may_be_called_as_an_axis_or_a_given():
     assert last(make(plan)[1].calls[0]) == "x 1 calm 9"
     given_so = Plan("p", [Step("a", "{facet}")], given={"facet": "cut"})
     assert last(make(given_so)[1].calls[0]) == "cut"
+    with pytest.raises(PlanError, match=r"given\.facet: .*rename the given"):
+        compile_plan(Plan("p", [Step("a", "{facet}", facets={"tone": ["calm"]})], given={"facet": "cut"}))
 
 
 def test_what_was_taken_outlives_a_run_that_was_cut_off():
