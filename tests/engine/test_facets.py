@@ -106,9 +106,7 @@ def test_cells_that_are_found_in_answers_are_spread_too():
         Step("review", "{facet.tone} {facet.product}", facets=BOTH, over=("doc", "part")),
     ]
     plan = Plan("p", steps, [Axis("doc", range(6)), Axis("part", each="outline")])
-    result, provider = make(
-        plan, lambda request, n: Says(list(range(4 + n % 2))) if last(request).isdecimal() else echo(request, n)
-    )
+    result, _ = make(plan, lambda request, n: Says(list(range(4 + n % 2))) if last(request).isdecimal() else echo(request, n))
     used = Counter(facet["tone"] for facet in facets_of(result))
     assert sum(used.values()) == 27 and max(used.values()) - min(used.values()) <= 2
     assert result["review"].values == [f"{facet['tone']} {facet['product']}" for facet in facets_of(result)]
