@@ -24,7 +24,7 @@ from fanfold.spec.calls import At
 from fanfold.spec.compile import compile_plan
 from fanfold.spec.errors import CellError, FanfoldError, PlanError, StoreError
 from fanfold.spec.events import AnyEvent, BundleEnded, CellEnded, Coords, RunEnded, StepSwept
-from fanfold.spec.plan import UNSET, Judge, Limits, Plan, Step, Unique
+from fanfold.spec.plan import UNSET, Facets, Judge, Limits, Plan, Step, Unique
 from fanfold.spec.ports import Clock, Provider, RunRecord, Sink, Store
 from fanfold.spec.words import PRIORITIES
 from fanfold.views.progress import Progress, in_notebook
@@ -405,6 +405,7 @@ async def agenerate(
     output: Any = str,
     system: str | Callable[..., Any] | None = None,
     unique: Unique | str | None = None,
+    facets: Mapping[str, Sequence[Any]] | Facets | None = None,
     checks: Sequence[Callable[[Any], bool | str | None]] = (),
     judge: Judge | None = None,
     attempts: int = 5,
@@ -421,8 +422,8 @@ async def agenerate(
     Raises PlanError before anything is called, StoreError.
     """
     step = Step(
-        name, prompt, system, output=output, over=tuple(over or ()), unique=unique, checks=checks, judge=judge, attempts=attempts,
-        fallback=fallback, sampling=sampling or {},
+        name, prompt, system, output=output, over=tuple(over or ()), unique=unique, facets=facets, checks=checks, judge=judge,
+        attempts=attempts, fallback=fallback, sampling=sampling or {},
     )  # fmt: skip
     plan = Plan(name, [step], over or (), given or {})
     async with Engine(**engine) as rooms:

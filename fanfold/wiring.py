@@ -251,6 +251,7 @@ def _dimensions(limits: Limits) -> list[tuple[str, Dimension]]:
 def wire_steps(plan: CompiledPlan, wiring: Wiring, model: str) -> tuple[list[StepWork], list[Rule]]:
     """Each step with its route, for the shell and for the conductor. Raises PlanError."""
     from fanfold.engine.job import StepWork
+    from fanfold.engine.spread import spread_of
 
     works, rules = [], []
     for step in plan.steps:
@@ -265,6 +266,8 @@ def wire_steps(plan: CompiledPlan, wiring: Wiring, model: str) -> tuple[list[Ste
         timeout_s = step.step.timeout_s or wiring.settings.timeout_s
         work = StepWork(step, routes, judges, timeout_s)
         work.check_givens(plan.plan.given)
+        work.spread = spread_of(plan, step)
+        work.proposes = any(other.facets is not None and other.facets.values == step.name for other in plan.steps)
         works.append(work)
         rule = _rule(step, routes, judges, replace(wiring.settings, timeout_s=timeout_s))
         rules.append(replace(rule, streams=work.streamed_field is not None and all(route.streams for route in routes)))

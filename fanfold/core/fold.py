@@ -210,6 +210,8 @@ class RunState:
                 step.move(cell, "waiting")  # in the other case a judge is asked again: the answer stands
         if event.kind == "regenerate":
             step.regenerations += 1
+            if event.code == Code.DUPLICATE:
+                add(step.taken, event.at, 1)
             self._rejected(step, event.code, event.check)
 
     def _rejected(self, step: StepState, code: str, check: str) -> None:
@@ -220,6 +222,7 @@ class RunState:
     def _cell_ended(self, event: CellEnded) -> None:
         step = self.steps[event.step]
         cell = step.live.pop(event.at, None)
+        step.taken.pop(event.at, None)
         own = event.state == "accepted" and not event.code
         if cell is not None:
             cell.tokens = 0 if own else cell.tokens

@@ -12,6 +12,7 @@ import json
 import logging
 import re
 from collections.abc import Callable
+from dataclasses import replace as with_
 from typing import Any
 
 from msgspec.structs import replace
@@ -22,6 +23,7 @@ from fanfold.engine.facts import Fact, Identified, Landed
 from fanfold.engine.job import PASSES, Draft, Job, Landing, Route, StepWork
 from fanfold.engine.prompts import PromptSource, as_messages, fill, tail, with_tail
 from fanfold.engine.shapes import Unfit, key_of, key_text, length_of, text_of
+from fanfold.engine.spread import proposal
 from fanfold.engine.tokens import estimate, estimate_messages
 from fanfold.engine.usercode import UserCode, described, printable
 from fanfold.spec.calls import Answer, Broken, Chunk, Fault, Hit, Message, Reply, Request, Usage, Work
@@ -118,10 +120,12 @@ class Attempts:
             if job.plan.axes[axis].values is None and job.plan.axes[axis].source not in needs:
                 continue  # only a fallback sees a cell whose needs are missing
             at[axis] = job.axis_value(axis, index, needs)
-        return Cell(step.name, at, job.plan.plan.given, needs, missing)
+        facet = job.facet(step.index, cell.at, needs)
+        return Cell(step.name, at, job.plan.plan.given, needs, missing, facet=facet)
 
     async def _messages(self, step: StepWork, cell: Cell) -> tuple[Message, ...]:
         prompt = await self._render(step.compiled.prompt or step.step.prompt, cell)
+        prompt = self._spelled_out(step, cell, prompt)
         if step.step.system is None:
             return prompt
         system = await self._render(step.compiled.system or step.step.system, cell)
@@ -136,10 +140,29 @@ class Attempts:
         args = (cell,) if not extra else (cell, extra["value"])
         return as_messages(await self._user(source, *args))
 
+    def _spelled_out(self, step: StepWork, cell: Cell, messages: tuple[Message, ...]) -> tuple[Message, ...]:
+        """With the facets that a text names nowhere, so that they always count. What a callable wrote is left as it is."""
+        if step.spread is None or step.compiled.prompt is None:
+            return messages
+        return with_tail(messages, [step.spread.unsaid(cell.facet)])
+
+    async def _moved_on(self, job: Job, step: StepWork, cell: CoreCell) -> Fault | None:
+        """Say it anew where the cell has other facets by now than when it was prepared."""
+        work: Prompted = cell.work
+        facet = job.facet(step.compiled.index, cell.at, work.cell.needs)
+        if facet != work.cell.facet:
+            try:
+                moved = with_(work.cell, facet=facet)
+                work.messages = await self._messages(step, moved)
+                work.cell = moved
+            except Exception as error:  # noqa: BLE001 - the prompt may be the user's code
+                return Fault(code=Code.INTERNAL, message=f"step {step.name!r}: {described(error)}")
+        return None
+
     def _work(self, step: StepWork, cell: CoreCell, received: Cell, messages: tuple[Message, ...] | None = None) -> Work:
         if messages is None:
             assert step.compiled.prompt is not None
-            messages = (Message("user", fill(step.compiled.prompt, received)),)
+            messages = self._spelled_out(step, received, (Message("user", fill(step.compiled.prompt, received)),))
             if step.compiled.system is not None:
                 messages = (Message("system", fill(step.compiled.system, received)), *messages)
         cell.work = Prompted(received, messages)
@@ -172,6 +195,8 @@ class Attempts:
         if command.phase == JUDGE:
             return await self._judge(job, step, command)
         route = step.routes[command.lane]
+        if step.spread is not None and (fault := await self._moved_on(job, step, command.cell)) is not None:
+            return fault
         request = self._request(step, route, command)
         listener = heard
         if request.stream:
@@ -216,6 +241,8 @@ class Attempts:
         value, data = parsed
         usage = answer.usage
         try:
+            if step.proposes:
+                proposal(value)
             lengths = self._lengths(job, step, value)
             key, exact = await self._key(step, value)
         except Unfit as error:

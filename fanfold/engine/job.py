@@ -11,6 +11,7 @@ from typing import Any
 from fanfold.core.fold import RunState
 from fanfold.core.run import Cell, Run
 from fanfold.engine.shapes import Shape, Verdict, identity_first, list_in, shape_of, text_of
+from fanfold.engine.spread import Spread
 from fanfold.engine.tokens import AnswerSize, PromptSize
 from fanfold.engine.values import Values
 from fanfold.spec.compiled import CompiledPlan, CompiledStep
@@ -57,6 +58,8 @@ class StepWork:
                     f"{path}.judge.accept", "the judge's output does not say whether it passed", "give accept, or a field `pass`"
                 )
         self.streamed_field = self._streamed_field()
+        self.spread: Spread | None = None
+        self.proposes = False  # the facets of other steps
 
     def check_givens(self, given: Mapping[str, Any]) -> None:
         """Raises PlanError for a given that a prompt names and that cannot be written into it."""
@@ -167,6 +170,14 @@ class Job:
                 self._watchers.discard(watcher)
 
     # ---------------------------------------------------------------- values and coordinates
+
+    def facet(self, step: int, at: Coords, needs: Mapping[str, Any]) -> dict[str, Any]:
+        """A cell's value of each facet, as things stand; none where what proposes them has no value. Raises Unfit."""
+        spread = self.steps[step].spread
+        if spread is None or self.run is None or (spread.source and spread.source not in needs):
+            return {}
+        taken = self.state.steps[step].taken.get(at, 0) if self.state.steps else 0
+        return spread.of(at, self.run.seed, taken, needs.get(spread.source))
 
     def axis_value(self, axis: str, at: dict[str, int], needs: dict[str, Any]) -> Any:
         """An axis' own value at a cell; a dynamic axis' value is in the answer it came from."""

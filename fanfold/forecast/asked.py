@@ -13,6 +13,7 @@ from fanfold.core.run import Rule
 from fanfold.forecast.habits import Declared, Habits, Voice, declared
 from fanfold.forecast.sizes import (
     UNSEEN_PROMPT,
+    WORDS,
     answer_characters,
     booked,
     charged,
@@ -102,6 +103,8 @@ class Size:
         prompt = sizes.of(step.compiled.prompt, words.prompt)
         if words.system is not None:
             prompt += sizes.of(step.compiled.system, words.system)
+        if step.compiled.prompt is not None and all(slot.name != "facet" for slot in step.compiled.prompt.slots):
+            prompt += sizes.facets()
         messages = 1 + (words.system is not None)
         self.booked = booked(prompt, messages) + (AVOID_TOKENS if step.compiled.unique is not None else 0)
         self.charged = charged(prompt) + _schema_tokens(step.schema, step.model)
@@ -133,6 +136,8 @@ class _Sizes:
     def _slot(self, slot: Slot) -> float:
         """In the order in which a prompt finds names: axes, needs, givens."""
         name, axes = slot.name, self._asked.plan.axes
+        if name == "facet" and self._step.compiled.facets is not None:
+            return self.facets(*slot.path)
         if name == "value":
             return self._answer(self._step, slot.path)
         if name in self._step.compiled.over:
@@ -148,6 +153,15 @@ class _Sizes:
             return text_characters(dig(self._asked.plan.plan.given.get(name, ""), slot.path))
         except NoSuchField:
             return 0
+
+    def facets(self, name: str = "", *inner: str) -> float:
+        """Of a cell's value of one facet, or of all with their names."""
+        facets = self._step.compiled.facets
+        if facets is None or isinstance(facets.values, str):
+            return 0 if facets is None else WORDS
+        if name:
+            return mean_characters(facets.values.get(name, ()), inner)
+        return sum(len(each) + 4 + mean_characters(values, ()) for each, values in facets.values.items())
 
     def _answer(self, step: AskedStep, path: tuple[str, ...]) -> float:
         whole = answer_characters(step.schema, step.compiled.step.output)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 AVOID = "These are taken already. Choose something clearly different from every one of them:"
 REJECTED = "Your previous answer was not accepted. Reason:"
@@ -13,6 +13,11 @@ REPAIR = "Write it again, complete and corrected."
 def avoid(names: Sequence[str]) -> str:
     """The avoid-list: one name a line, each after "- "."""
     return AVOID + "\n" + "\n".join(f"- {' '.join(name.split())}" for name in names)
+
+
+def facets(named: Mapping[str, str]) -> str:
+    """What an answer is to be like, where the prompt does not say it: "Tone: angry. Product: kettle."."""
+    return " ".join(f"{name[:1].upper()}{name[1:].replace('_', ' ')}: {text.rstrip('.')}." for name, text in named.items())
 
 
 def rejected(reason: str, previous: str | None) -> str:

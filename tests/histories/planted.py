@@ -13,6 +13,7 @@ from fanfold.testing.weather import Climate, same_log
 from tests.core import test_conductor as conductor_tests
 from tests.engine import test_chain as chain_tests
 from tests.engine import test_engine as engine_tests
+from tests.engine import test_facets as facet_tests
 from tests.engine import test_faults as fault_tests
 from tests.engine import test_found as found_tests
 from tests.engine import test_hedging as hedge_tests
@@ -26,6 +27,8 @@ HOMES = (
     "core.fates",
     "core.rows",
     "core.floor",
+    "engine.spread",
+    "api",
 )  # where functions are imported to
 
 
@@ -193,6 +196,12 @@ FAULTS = (
         "a plan's own cap is ignored", "core.lane:Lane.__init__", "len(run.calls) < run.cap", "True",
         engine_tests.test_a_plan_may_limit_its_own_calls,
     ),
+    Fault("a facet that goes with an axis", "core.placing:number", "(digit + turn) % size", "digit", facet_tests.test_a_facet_is_not_tied_to_a_meal),
+    Fault("a cell moves on to the combination of another", "core.facets:Facets._exists", "number < self.combinations", "True", facet_tests.test_nobody_moves_to_a_combination_that_another_has_had),
+    Fault("a cell keeps a combination that fails", "engine.attempt:Attempts._moved_on", "facet != work.cell.facet", "False", facet_tests.test_a_combination_that_failed_twice_is_dropped_for_one_that_is_free),
+    Fault("the report forgets that a cell moved on", "result:Endings.apply", "event.code == Code.DUPLICATE", "False", facet_tests.test_a_combination_that_failed_twice_is_dropped_for_one_that_is_free),
+    Fault("what was taken is forgotten by the next life", "core.counts:StepState.reopen", "self.drop_all()", "self.drop_all(); self.taken.clear()", facet_tests.test_what_was_taken_outlives_a_run_that_was_cut_off),
+    Fault("fallbacks count for their facets", "result:gather_result", "if at not in endings.of[index]", "", facet_tests.test_the_report_says_how_evenly_facets_were_used_and_how_different_answers_are),
 )  # fmt: skip
 
 
