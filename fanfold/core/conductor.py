@@ -84,6 +84,7 @@ class Conductor(Tail):
     def commands(self, now: int) -> list[Command]:
         """What is to be done now, in order."""
         self._due(now)
+        self._even_out(now)
         lanes = [lane for lane in self.lanes if lane.to_send.runs or lane.to_prepare.runs]
         if len(lanes) > 1:  # when slots are short, the one that has sent nothing for longest goes first
             lanes.sort(key=lambda lane: lane.latest)
@@ -92,6 +93,7 @@ class Conductor(Tail):
                 self._admit(lane, now)  # first: what is sent makes room in the window
             if lane.to_prepare.runs:
                 self._prepare(lane, now)
+        self._launch(now)
         out, self._out = self._out, []
         return out
 
