@@ -10,7 +10,7 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING
 
-from fanfold.core.cover import CAUTION, EVEN, LEAST_ACCEPTANCE, SURE, ZERO_IN, Acceptance, enough, needed
+from fanfold.core.cover import LEAST_ACCEPTANCE, SURE, ZERO_IN, Acceptance, enough, needed
 from fanfold.spec.compiled import CompiledPlan, CompiledStep
 from fanfold.spec.events import Coords
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fanfold.core.run import Cell
 
 ENOUGH = 8  # answers of a step judged before its first spare is launched
+AHEAD = 12  # one draw in so many may be begun before a rejection asks for it
 BALANCED = 0.8  # how surely the calls in the air are to fill what is open
 
 
@@ -52,14 +53,15 @@ class Odds:
 
 
 class Pool:
-    """open: coordinates that have not ended. begun: draws that are, or will be, judged; never more than `most`.
+    """open: coordinates that have not ended. begun: draws that were made, or wait for their turn; never more than `most`.
 
-    live: members that are unfolded and have not ended; spares: likewise, those in the bank excepted. bank: spares whose answers
+    live: members that are unfolded and have not ended; parked: those of them for which nothing is drawn just now; lapsed: those that
+    only their fallback fills. spares: likewise, those in the bank excepted. bank: spares whose answers
     wait for a coordinate that is open; none is while every one of them has a call in the air. last: why the last answer was refused.
     """
 
     __slots__ = (
-        "accepted", "bank", "begun", "evidence", "given_up", "judged", "last", "live", "made", "most", "odds", "open", "places", "size",
+        "accepted", "bank", "begun", "evidence", "given_up", "judged", "key", "lapsed", "last", "live", "made", "most", "odds", "open", "parked", "places", "size",
         "spares", "unfolded",
     )  # fmt: skip
 
@@ -69,9 +71,12 @@ class Pool:
         self.unfolded = self.accepted = self.judged = self.made = 0
         self.evidence = Acceptance(1.0, 1.0)  # of this pool alone: no belief from before says that it is hopeless, or is not
         self.live: dict[int, Cell] = {}
+        self.parked: dict[int, Cell] = {}
+        self.lapsed: set[int] = set()
         self.spares: dict[int, Cell] = {}
         self.bank: list[Cell] = []
         self.given_up = False
+        self.key: tuple[int, Coords] = (0, ())
         self.last: tuple[str, str, str] | None = None
 
     # ---------------------------------------------------------------- what it is told
@@ -83,6 +88,8 @@ class Pool:
     def left(self, cell: Cell) -> None:
         """A member has ended."""
         del self.live[cell.id]
+        self.parked.pop(cell.id, None)
+        self.lapsed.discard(cell.id)
         self.open -= 1
 
     def saw(self, accepted: bool) -> None:
@@ -101,6 +108,10 @@ class Pool:
         self.begun += 1
         return True
 
+    def draw_later(self) -> None:
+        """The draw that was begun just now waits until it is needed."""
+        self.begun -= 1
+
     # ---------------------------------------------------------------- what it decides
 
     @property
@@ -117,24 +128,28 @@ class Pool:
         """Every coordinate has ended, or its answer is in the bank: nothing more is needed."""
         return len(self.bank) >= self.open
 
-    def more(self) -> int:
-        """How many spares to launch now, slots apart.
+    @property
+    def settled(self) -> bool:
+        """Enough is known, and every cell is unfolded: from now on draws are begun as they are needed, not one for each rejection."""
+        return self.odds.judged >= ENOUGH and self.unfolded == self.size
 
-        They are launched when those in the air are more likely too few than enough, and then up to `BALANCED`: to add at every dip
-        below that would launch for the noise too, and no launch is taken back.
+    def short(self) -> int:
+        """How many draws to begin now: so many that those begun fill what is open with probability `BALANCED`; one for each that is open
+        at least. What is known early is little: draws beyond the first are backed by rejections, as many as those cost on average.
         """
-        if self.filled or self.given_up or self.unfolded < self.size or self.odds.judged < ENOUGH:
+        if self.filled or self.given_up or not self.settled:
             return 0
         wanted, air = self.open - len(self.bank), self.drawing
-        if enough(wanted, max(self.odds.known.mean, LEAST_ACCEPTANCE), air) >= EVEN:
+        acceptance = max(self.odds.known.mean, LEAST_ACCEPTANCE)
+        if air >= wanted and enough(wanted, acceptance, air) >= BALANCED:
             return 0
-        acceptance = max(self.odds.known.quantile(CAUTION), LEAST_ACCEPTANCE)
-        return max(0, min(needed(wanted, acceptance, BALANCED) - air, self.most - self.begun))
+        backed = self.size // AHEAD + int((self.judged - self.accepted) / acceptance) - (self.begun - self.size)
+        return max(0, wanted - air, min(needed(wanted, acceptance, BALANCED) - air, backed))
 
     @property
     def drawing(self) -> int:
-        """Draws that may still be accepted: those of members that can go on, and spares."""
-        return sum(not cell.parked and cell.failure is None for cell in self.live.values()) + len(self.spares)
+        """Draws that may still be accepted: those of members that go on, and spares."""
+        return len(self.live) - len(self.parked) - len(self.lapsed) + len(self.spares)
 
     def beyond(self, at: Coords, sizes: tuple[int, ...]) -> Coords:
         """The coordinates of its next spare: those of a member, but past the end of the first counted axis. sizes: of the counted axes."""
@@ -165,7 +180,12 @@ class Pools:
             odds = self._odds.setdefault(rule.index, Odds())
             size = prod(sizes_of(cell))
             pool = self._of[rule.index, listed] = Pool(size, rule.counted, rule.attempts, odds)
+            pool.key = (rule.index, listed)
         return pool
+
+    def over(self, pool: Pool) -> None:
+        """All of it has ended."""
+        self._of.pop(pool.key, None)
 
 
 def sizes_of(cell: Cell) -> tuple[int, ...]:

@@ -136,6 +136,11 @@ class Cell:
         self.state = state
 
     @property
+    def held(self) -> bool:
+        """Whether it is to be drawn again once that is needed."""
+        return self.parked and self.failure is None and self.state is State.RESTING
+
+    @property
     def tried(self) -> bool:
         """Whether something has been paid for it already: it goes ahead of fresh cells."""
         return self.phase == JUDGE or bool(self.judged or self.retries or self.waits or self.hops)

@@ -16,7 +16,7 @@ from fanfold.core.run import Cell, Rule, Run
 from fanfold.core.states import State
 from fanfold.spec.calls import Fault
 from fanfold.spec.errors import Code
-from fanfold.spec.events import SpareEnded
+from fanfold.spec.events import Rested, SpareEnded
 
 UNNEEDED = "as many as were asked for are there"
 IDLE = frozenset({State.READY, State.RESTING})
@@ -35,6 +35,8 @@ class Spares(Fates):
                 assert pool.last is not None
                 self._fail(cell, *pool.last, now)
                 return
+        if cell.pool is not None and cell.phase == FALLBACK:
+            cell.pool.lapsed.add(cell.id)
         super()._begin(cell, now)
 
     def _attempts(self, cell: Cell) -> int:
@@ -68,6 +70,20 @@ class Spares(Fates):
             return Fault(code=Code.CANCELLED, message=UNNEEDED)
         return super()._blocked(cell)
 
+    def _rest(self, cell: Cell, kind: str, code: str, reason: str, check: str, until: int, now: int) -> None:
+        """A member that is to be drawn again is held, until it is clear that spares in the air will not do."""
+        pool = cell.pool
+        if kind != "regenerate" or pool is None or not pool.settled or self._blocked(cell) is not None:
+            super()._rest(cell, kind, code, reason, check, until, now)
+            return
+        pool.draw_later()
+        cell.move(State.RESTING)
+        cell.wake, cell.parked = -1, True
+        pool.parked[cell.id] = cell
+        self._resting += 1
+        at = until - cell.run.origin
+        self._emit(cell.run, Rested, now, cell.rule.index, cell.at, kind, str(code), reason, check, cell.judged + 1, at)
+
     def _accept(self, cell: Cell, now: int) -> None:
         pool = cell.pool
         if pool is not None and cell.phase != FALLBACK:
@@ -92,14 +108,18 @@ class Spares(Fates):
         elif pool.bank or (pool.spares and not pool.given_up):
             self._park(cell, (str(code), message, hint))
         else:
-            cell.parked, why = False, cell.failure or (code, message, hint)
+            why = cell.failure or (code, message, hint)
+            cell.parked = False
+            pool.parked.pop(cell.id, None)
             super()._fail(cell, *why, now)
 
     def _park(self, cell: Cell, why: tuple[str, str, str]) -> None:
         self._release(cell)
-        if cell.state is not State.RESTING:
+        if cell.state is not State.RESTING:  # what rests has been taken out of it
             cell.move(State.RESTING)
         cell.wake, cell.parked, cell.failure = -1, True, cell.failure or why
+        assert cell.pool is not None
+        cell.pool.parked[cell.id] = cell
         self._resting += 1
 
     def _end(self, cell: Cell, state: State, why: tuple[str, str, str], now: int) -> None:
@@ -123,6 +143,8 @@ class Spares(Fates):
             if run.stop is None:
                 self._thin[pool] = run, rule
                 self._settle_pool(pool, now)
+                if not pool.open and not pool.spares:
+                    run.pools.over(pool)
 
     def _settle_pool(self, pool: Pool, now: int) -> None:
         while pool.bank and (cell := self._vacant(pool)) is not None:
@@ -134,11 +156,32 @@ class Spares(Fates):
         if not pool.open:
             while pool.bank:
                 self._spare_over(pool.bank.pop(0), "", "", now)
-        lost = pool.given_up or not (pool.bank or pool.spares)
-        for cell in list(pool.live.values()) if lost else ():
-            if (cell.parked or pool.given_up) and cell.phase != FALLBACK and cell.state is not State.PREPARING:
+        self._lose(pool, now)
+        self._draw_on(pool, now)
+
+    def _lose(self, pool: Pool, now: int) -> None:
+        """End the members that nothing will fill any more."""
+        if not pool.given_up and (pool.bank or pool.spares):
+            return
+        for cell in list((pool.live if pool.given_up else pool.parked).values()):
+            if (cell.failure or pool.given_up) and cell.phase != FALLBACK and cell.state is not State.PREPARING:
                 self._detach(cell)
                 self._fail(cell, *(cell.failure or pool.last or ("", "", "")), now)
+
+    def _draw_on(self, pool: Pool, now: int) -> None:
+        """Members that were held go on, as many as are needed; where there is no draw left for them, they wait for spares, or fail."""
+        held = [cell for cell in pool.parked.values() if cell.held]
+        for cell in held[: pool.short()] if held else ():
+            self._resting -= 1
+            cell.parked = False
+            del pool.parked[cell.id]
+            assert pool.last is not None
+            if (fault := self._blocked(cell)) is not None:
+                self._fail(cell, fault.code, fault.message, fault.hint, now)
+            elif pool.draw():
+                self._ready(cell, urgent=True)
+            else:
+                self._fail(cell, *pool.last, now)
 
     def _vacant(self, pool: Pool) -> Cell | None:
         """The member that an answer in the bank fills now: one that has no call in the air, as long as more calls are needed."""
@@ -188,8 +231,9 @@ class Spares(Fates):
             if room <= 0:
                 self._thin[pool] = run, rule
                 continue
-            models = [cell for cell in pool.live.values() if cell.failure is None]
-            for n in range(min(room, pool.more()) if models else 0):
+            spares = min(room, pool.short(), pool.most - pool.begun)
+            models = [cell for cell in pool.live.values() if cell.failure is None] if spares > 0 else []
+            for n in range(spares if models else 0):
                 self._launch_one(pool, models[n % len(models)], now)
 
     def _room(self, run: Run, rule: Rule) -> int:
