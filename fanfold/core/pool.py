@@ -61,14 +61,15 @@ class Pool:
     """
 
     __slots__ = (
-        "accepted", "bank", "begun", "evidence", "given_up", "judged", "key", "lapsed", "last", "live", "made", "most", "odds", "open", "parked", "places", "size",
-        "spares", "unfolded",
+        "accepted", "bank", "begun", "evidence", "given_up", "judged", "kept", "key", "lapsed", "last", "live", "made", "most", "odds", "open", "parked", "places", "size",
+        "spares", "told", "unfolded",
     )  # fmt: skip
 
     def __init__(self, size: int, places: tuple[int, ...], attempts: int, odds: Odds) -> None:
         self.size = self.open = self.begun = size
         self.places, self.most, self.odds = places, attempts * size, odds
         self.unfolded = self.accepted = self.judged = self.made = 0
+        self.told = self.kept = 0  # of the draws that were told; `kept` of them accepted
         self.evidence = Acceptance(1.0, 1.0)  # of this pool alone: no belief from before says that it is hopeless, or is not
         self.live: dict[int, Cell] = {}
         self.parked: dict[int, Cell] = {}
@@ -92,14 +93,19 @@ class Pool:
         self.lapsed.discard(cell.id)
         self.open -= 1
 
-    def saw(self, accepted: bool) -> None:
-        """An answer was judged."""
+    def saw(self, accepted: bool, told: bool) -> None:
+        """An answer was judged. told: whether it was drawn knowing what was refused before: only such draws say that more is hopeless.
+
+        Many calls that start together all give the same favourite, and the next ones, told of it, do not.
+        """
         self.judged += 1
         self.accepted += accepted
-        self.evidence.saw(accepted, not accepted)
         self.odds.saw(accepted)
-        if not accepted and self.hopeless:
-            self.given_up = True
+        if told:
+            self.told += 1
+            self.kept += accepted
+            self.evidence.saw(accepted, not accepted)
+            self.given_up = self.given_up or (not accepted and self.hopeless)
 
     def draw(self) -> bool:
         """Begin another draw, if it is within the bound."""
@@ -116,12 +122,12 @@ class Pool:
 
     @property
     def hopeless(self) -> bool:
-        """Fewer than one in five is ever accepted, almost surely: also where nothing of the first 13 was."""
-        if self.judged < ZERO_IN:
+        """Fewer than one in five of what is told is ever accepted, almost surely: also where nothing of the first 13 was."""
+        if self.told < ZERO_IN:
             return False
-        return not self.accepted or (
-            self.evidence.mean < LEAST_ACCEPTANCE and self.evidence.below(LEAST_ACCEPTANCE) > SURE
-        )  # fmt: skip
+        if not self.kept:
+            return True
+        return self.evidence.mean < LEAST_ACCEPTANCE and self.evidence.below(LEAST_ACCEPTANCE) > SURE
 
     @property
     def filled(self) -> bool:

@@ -98,6 +98,7 @@ class Cell:
         "spare",
         "state",
         "tokens",
+        "told",
         "waits",
         "wake",
         "work",
@@ -129,6 +130,7 @@ class Cell:
         self.pool: Pool | None = None  # where it is interchangeable with others
         self.spare = False  # a draw more than there are coordinates: its answer fills one that is open
         self.like = at  # the coordinates that its prompt is made for: its own, but for a spare
+        self.told = False  # its last call knew what to avoid, or why an answer was refused
         self.parked = False  # nothing more is drawn for it: it waits for the answer of a spare, or is not needed
 
     def move(self, state: State) -> None:

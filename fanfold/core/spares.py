@@ -9,7 +9,7 @@ What happens to a pool is settled when commands are asked for, not between two f
 
 from __future__ import annotations
 
-from fanfold.core.commands import ANSWER, FALLBACK
+from fanfold.core.commands import ANSWER, FALLBACK, JUDGE
 from fanfold.core.fates import HINTS, Fates
 from fanfold.core.pool import Pool, sizes_of
 from fanfold.core.run import Cell, Rule, Run
@@ -20,6 +20,11 @@ from fanfold.spec.events import Rested, SpareEnded
 
 UNNEEDED = "as many as were asked for are there"
 IDLE = frozenset({State.READY, State.RESTING})
+
+
+def _promising(cell: Cell) -> bool:
+    """Whether it has an answer that may be accepted soon: its key is its own already, or a judge is asked."""
+    return not cell.parked and (cell.phase == JUDGE or (cell.key is not None and cell.state is State.CALLING))
 
 
 class Spares(Fates):
@@ -48,7 +53,7 @@ class Spares(Fates):
         if pool is None:
             super()._again(cell, code, reason, check, now, hint)
             return
-        pool.saw(False)
+        pool.saw(False, cell.told)
         pool.last = (str(code), reason, hint or HINTS.get(code, ""))
         self._stir(cell)
         if cell.spare:
@@ -87,7 +92,7 @@ class Spares(Fates):
     def _accept(self, cell: Cell, now: int) -> None:
         pool = cell.pool
         if pool is not None and cell.phase != FALLBACK:
-            pool.saw(True)
+            pool.saw(True, cell.told)
             self._stir(cell)
         if cell.spare:
             assert pool is not None
@@ -151,7 +156,8 @@ class Spares(Fates):
             self._fill(cell, pool.bank.pop(0), now)
         if pool.filled or pool.given_up:
             for spare in list(pool.spares.values()):
-                self._withdraw(spare, now)
+                if pool.filled or not _promising(spare):
+                    self._withdraw(spare, now)
             self._abandon_members(pool)
         if not pool.open:
             while pool.bank:
@@ -164,7 +170,9 @@ class Spares(Fates):
         if not pool.given_up and (pool.bank or pool.spares):
             return
         for cell in list((pool.live if pool.given_up else pool.parked).values()):
-            if (cell.failure or pool.given_up) and cell.phase != FALLBACK and cell.state is not State.PREPARING:
+            if cell.phase == FALLBACK or cell.state is State.PREPARING or _promising(cell):
+                continue
+            if cell.failure or pool.given_up:
                 self._detach(cell)
                 self._fail(cell, *(cell.failure or pool.last or ("", "", "")), now)
 
@@ -185,14 +193,14 @@ class Spares(Fates):
 
     def _vacant(self, pool: Pool) -> Cell | None:
         """The member that an answer in the bank fills now: one that has no call in the air, as long as more calls are needed."""
-        ending = pool.filled or pool.given_up
         found = None
         for cell in pool.live.values():
             if cell.phase == FALLBACK or cell.state is State.PREPARING:
                 continue
             if cell.parked:
                 return cell
-            if found is None and (ending or (cell.state in IDLE and cell.phase == ANSWER)):
+            idle = cell.state in IDLE and cell.phase == ANSWER
+            if found is None and (pool.filled or idle or (pool.given_up and not _promising(cell))):
                 found = cell
         return found
 

@@ -108,6 +108,7 @@ class Traffic(Spares):
         avoid: tuple[str, ...] = ()
         if cell.rule.unique is not None and (cell.judged or cell.run.keys.hot):
             avoid = cell.run.keys.avoid(self._scope(cell), cell.id)
+        cell.told = bool(avoid) or cell.judged > 0
         return Call(record.id, cell, ANSWER, record.lane, avoid, cell.reason, cell.repair, cell.longer)
 
     def _heard_of(self, record: CallRecord, fault: Fault, now: int) -> None:

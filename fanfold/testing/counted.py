@@ -7,10 +7,11 @@ from math import prod
 
 from fanfold.core.commands import ANSWER
 from fanfold.core.cover import ZERO_IN
-from fanfold.core.fold import JUDGED
 from fanfold.core.run import Run
+from fanfold.spec.errors import Code
 from fanfold.spec.events import Called, CellEnded, Coords, SpareEnded
 
+REFUSED = frozenset({Code.DUPLICATE, Code.CHECK_FAILED})
 Group = tuple[int, Coords]
 """A step, and coordinates on those of its axes that are not counted."""
 
@@ -65,7 +66,7 @@ class Counted:
         group, size = self._group(event.step, event.at), self._size(event.step)
         if event.state == "accepted" and not event.code:
             self._accepted[group] += 1
-        elif event.code in JUDGED:
+        elif event.code in REFUSED:
             draws = len(self._draws[group])
             assert draws >= min(ZERO_IN, rule.attempts * size), f"U4: given up after {draws} draws"
         self._filled.discard((event.step, event.at))
