@@ -67,8 +67,10 @@ class Counted:
         if event.state == "accepted" and not event.code:
             self._accepted[group] += 1
         elif event.code in REFUSED:
-            draws = len(self._draws[group])
-            assert draws >= min(ZERO_IN, rule.attempts * size), f"U4: given up after {draws} draws"
+            draws, begun = len(self._draws[group]), {at for at, _ in self._draws[group]}
+            spared = sum(not self._is_spare(event.step, at) for at in begun) - size  # each has its first draw kept for it
+            unsent = sum(self._group(step, at) == group and at not in begun for step, at in self._gone)
+            assert draws >= min(ZERO_IN, rule.attempts * size + spared - unsent), f"U4: given up after {draws} draws"
         self._filled.discard((event.step, event.at))
 
     def look(self) -> None:
