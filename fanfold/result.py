@@ -10,6 +10,7 @@ from fanfold.engine.variety import Given, given_to, variety
 from fanfold.spec.calls import At
 from fanfold.spec.errors import CellError, Code, RunFailed
 from fanfold.spec.events import AnyEvent, BundleEnded, CellEnded, Coords, Rested, StepSwept
+from fanfold.views.shortfall import sentence
 
 if TYPE_CHECKING:
     from fanfold.engine.job import Job
@@ -284,7 +285,8 @@ def _shortfall(job: Job, steps: Mapping[str, StepResult]) -> dict[str, Any]:
             codes = [error.code for error in missing]
             code = max(set(codes), key=lambda c: (codes.count(c), c))
             accepted = len(cells) - len(missing)
-            message = f"{len(missing)} of {len(cells)} are short: " + next(e.message for e in missing if e.code == code)
+            why = next(e.message for e in missing if e.code == code)
+            message = sentence(job.state.steps[work.compiled.index], len(missing), len(cells), code, why)
             short[work.name] = {
                 "asked": len(cells),
                 "accepted": accepted,

@@ -18,6 +18,7 @@ from fanfold.core.conductor import Conductor
 from fanfold.core.knee import Knee
 from fanfold.core.lane import HOSTED
 from fanfold.core.limiter import DAY, INPUT, OUTPUT, REQUESTS, TOTAL, Dimension, Limiter, Window
+from fanfold.core.pool import counted_places
 from fanfold.core.run import LOCAL, Rule
 from fanfold.spec.compiled import CompiledPlan, CompiledStep, has_fallback
 from fanfold.spec.errors import PlanError
@@ -270,7 +271,8 @@ def wire_steps(plan: CompiledPlan, wiring: Wiring, model: str) -> tuple[list[Ste
         work.proposes = any(other.facets is not None and other.facets.values == step.name for other in plan.steps)
         works.append(work)
         rule = _rule(step, routes, judges, replace(wiring.settings, timeout_s=timeout_s))
-        rules.append(replace(rule, streams=work.streamed_field is not None and all(route.streams for route in routes)))
+        streams = work.streamed_field is not None and all(route.streams for route in routes)
+        rules.append(replace(rule, streams=streams, counted=counted_places(plan, step)))
     return works, rules
 
 

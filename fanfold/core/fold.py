@@ -28,6 +28,7 @@ from fanfold.spec.events import (
     RunEnded,
     RunStarted,
     Settled,
+    SpareEnded,
     StepSwept,
 )
 
@@ -118,6 +119,8 @@ class RunState:
                 self._cell_ended(event)
             case Rested():
                 self._rested(event)
+            case SpareEnded():
+                self._spare_ended(event)
             case BundleEnded():
                 self._bundle_ended(event)
             case Grew():
@@ -241,6 +244,19 @@ class RunState:
         if event.state in ("accepted", "failed"):
             failure = Failure(event.step, event.at, event.code, event.message, event.hint, event.attempts)
             self._keep(failure, filled=event.state == "accepted")
+
+    def _spare_ended(self, event: SpareEnded) -> None:
+        """What stood behind a cell that it fills was for nothing; the spare is that cell now."""
+        step = self.steps[event.step]
+        spare = step.live.pop(event.at, None)
+        if event.fills is not None and spare is not None:
+            before = step.live.pop(event.fills, None)
+            step.live[event.fills], spare = spare, before
+        if spare is not None:
+            step.drop(spare)
+        if event.code in JUDGED:
+            step.rejected_last += 1
+            self._rejected(step, event.code, event.check)
 
     def _keep(self, failure: Failure, *, filled: bool) -> None:
         if len(self.errors) < ERRORS_KEPT:

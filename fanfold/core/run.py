@@ -12,6 +12,7 @@ from fanfold.core.commands import ANSWER, FALLBACK, JUDGE
 from fanfold.core.draw import fold, uniform
 from fanfold.core.grid import Grid, upward_ranks
 from fanfold.core.limiter import Booking
+from fanfold.core.pool import Pool, Pools
 from fanfold.core.sizes import AnswerSize
 from fanfold.core.states import NEXT, State
 from fanfold.core.uniqueness import Key, Reservations
@@ -27,6 +28,8 @@ class Rule:
     """What the conductor must know of a step. times: microseconds.
 
     lane, judge_lane: numbers of lanes; then, judge_then: the lanes that follow when the one before can no longer be used.
+
+    counted: positions of the axes along which its cells are interchangeable, () for none.
 
     unique: positions of the axes inside which keys must differ (() for the whole run), None when keys do not matter. near: likeness from
     which two keys count as equal.
@@ -49,6 +52,7 @@ class Rule:
     estimate: int = 2_000_000
     priority: int = 1
     streams: bool = False
+    counted: tuple[int, ...] = ()
     weight: float = 1.0
 
     @cached_property
@@ -77,9 +81,12 @@ class Cell:
         "key",
         "lane",
         "lengths",
+        "like",
         "longer",
+        "parked",
         "path",
         "phase",
+        "pool",
         "reason",
         "rejections",
         "repair",
@@ -88,8 +95,10 @@ class Cell:
         "run",
         "service",
         "since",
+        "spare",
         "state",
         "tokens",
+        "told",
         "twins",
         "waits",
         "wake",
@@ -120,10 +129,20 @@ class Cell:
         self.since = 0
         self.wake = 0
         self.work: Any = None
+        self.pool: Pool | None = None  # where it is interchangeable with others
+        self.spare = False  # a draw more than there are coordinates: its answer fills one that is open
+        self.like = at  # the coordinates that its prompt is made for: its own, but for a spare
+        self.told = False  # its last call knew what to avoid, or why an answer was refused
+        self.parked = False  # nothing more is drawn for it: it waits for the answer of a spare, or is not needed
 
     def move(self, state: State) -> None:
         assert state in NEXT[self.state], f"{self!r}: {self.state} does not lead to {state}"
         self.state = state
+
+    @property
+    def held(self) -> bool:
+        """Whether it is to be drawn again once that is needed."""
+        return self.parked and self.failure is None and self.state is State.RESTING
 
     @property
     def tried(self) -> bool:
@@ -248,6 +267,16 @@ class Queue:
             self.ready_mask ^= 1 << place
         return cell
 
+    def remove(self, place: int, cell: Cell) -> None:
+        """Take out one cell that is ready."""
+        self.waiting -= 1
+        if cell in self.urgent:
+            self.urgent.remove(cell)
+            return
+        self.ready[place].remove(cell)
+        if not self.ready[place]:
+            self.ready_mask ^= 1 << place
+
     def take(self, place: int | None = None) -> tuple[list[Cell], list[Bundle]]:
         """Take out what is ready and what is fresh: of one step, by its place, or of all."""
         places = range(len(self.ready)) if place is None else (place,)
@@ -307,6 +336,7 @@ class Run:
         self.ended = False
         self.tally = Tally(ended=[0] * len(self.rules))
         self.queues: dict[int, Queue] = {}  # by lane
+        self.pools = Pools()
         ranks = upward_ranks(grid, [rule.estimate for rule in self.rules])
         order = sorted(self.rules, key=lambda rule: (rule.priority, -ranks[rule.index], rule.index))
         self.answers = [AnswerSize() for _ in self.rules]

@@ -66,7 +66,7 @@ class Tail(Traffic):
     def _want_twin(self, record: CallRecord, lane: Lane, now: int) -> None:
         """It is late: send a twin, or do so as soon as there is room for one. A twin that is late itself makes way for another."""
         other = record.other()
-        if other >= 0 and self._room(record.cell, lane, now) is not None:
+        if other >= 0 and self._berth(record.cell, lane, now) is not None:
             record.hedge_at = NEVER
             self._doom(record, Code.CANCELLED)
             self._twin_failed(self._calls[other], now)
@@ -133,7 +133,7 @@ class Tail(Traffic):
         Where cells wait for a limit it would only take the place of one; where they wait for slots, the late call keeps one busy.
         """
         own = self.lanes[record.lane]
-        lane = self._room(record.cell, own, now)
+        lane = self._berth(record.cell, own, now)
         if lane is None:
             return False
         own.late.spend()
@@ -141,7 +141,7 @@ class Tail(Traffic):
         record.cell.hedge = self._send(record.cell, lane, now).id
         return True
 
-    def _room(self, cell: Cell, own: Lane, now: int) -> Lane | None:
+    def _berth(self, cell: Cell, own: Lane, now: int) -> Lane | None:
         """Where a twin of its call in the lane `own` could go."""
         run = cell.run
         if len(self._calls) >= self.cap or len(run.calls) >= run.cap or run.stop is not None or not own.late.allowed:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from fanfold.core.commands import ANSWER, JUDGE, Call
-from fanfold.core.fates import Fates
 from fanfold.core.lane import Hold, Lane
 from fanfold.core.retry import WAIT_MOST_S, asked
 from fanfold.core.run import CallRecord, Cell, Run
+from fanfold.core.spares import Spares
 from fanfold.core.states import State
 from fanfold.spec.calls import Fault, Scope
 from fanfold.spec.errors import Code
@@ -21,7 +21,7 @@ PATIENCE = 10_000_000  # µs of nothing but 429s, waits to come included, after 
 TOLD_AGAIN, TOLD_ANEW = 5_000_000, 500_000  # µs between two tellings of what holds a run back: the same, and something else
 
 
-class Traffic(Fates):
+class Traffic(Spares):
     """From a cell that is ready to a call in the air."""
 
     def _admit(self, lane: Lane, now: int) -> None:
@@ -111,6 +111,7 @@ class Traffic(Fates):
         avoid: tuple[str, ...] = ()
         if cell.rule.unique is not None and (cell.judged or cell.run.keys.hot):
             avoid = cell.run.keys.avoid(self._scope(cell), cell.id)
+        cell.told = bool(avoid) or cell.judged > 0
         return Call(record.id, cell, ANSWER, record.lane, avoid, cell.reason, cell.repair, cell.longer)
 
     def _heard_of(self, record: CallRecord, fault: Fault, now: int) -> None:

@@ -69,7 +69,7 @@ class Attempts:
         for edge in cell.run.grid.nodes[cell.rule.index].ins:
             if not edge.single:
                 return None
-            found = job.values.at_hand(edge.src.index, next(cell.run.grid.members(edge, cell.at)))
+            found = job.values.at_hand(edge.src.index, next(cell.run.grid.members(edge, cell.like)))
             if found is None:
                 return None
             needs[edge.src.name] = found[0]
@@ -103,18 +103,18 @@ class Attempts:
         needs: dict[str, Any] = {}
         missing: dict[str, int] = {}
         for edge in grid.nodes[cell.rule.index].ins:
-            members = list(grid.members(edge, cell.at))
+            members = list(grid.members(edge, cell.like))
             found = await job.values.get(edge.src.index, members)
             if edge.single:
                 if found:
                     needs[edge.src.name] = found[members[0]]
             else:
                 needs[edge.src.name] = [found[at] for at in members if at in found]
-                missing[edge.src.name] = len(members) - len(found) + grid.failed_sources(edge, cell.at)
+                missing[edge.src.name] = len(members) - len(found) + grid.failed_sources(edge, cell.like)
         return self._user_cell(job, step.compiled, cell, needs, missing)
 
     def _user_cell(self, job: Job, step: CompiledStep, cell: CoreCell, needs: dict[str, Any], missing: dict[str, int]) -> Cell:
-        index = dict(zip(step.over, cell.at, strict=True))
+        index = dict(zip(step.over, cell.like, strict=True))
         at = {}
         for axis in step.over:
             if job.plan.axes[axis].values is None and job.plan.axes[axis].source not in needs:

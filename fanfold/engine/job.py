@@ -16,7 +16,7 @@ from fanfold.engine.tokens import AnswerSize, PromptSize
 from fanfold.engine.values import Values
 from fanfold.spec.compiled import CompiledPlan, CompiledStep
 from fanfold.spec.errors import PlanError, StoreError
-from fanfold.spec.events import AnyEvent, Coords
+from fanfold.spec.events import AnyEvent, Coords, SpareEnded
 from fanfold.spec.ports import Journal, Provider
 from fanfold.spec.template import Template, dig
 
@@ -142,6 +142,12 @@ class Job:
             if landing.draft is not None:
                 self.drafts[cell.rule.index, cell.at] = landing.draft
 
+    def hand_over(self, event: SpareEnded) -> None:
+        """A spare's answer is that of the cell it fills, or nobody's."""
+        draft = self.drafts.pop((event.step, event.at), None)
+        if draft is not None and event.fills is not None:
+            self.drafts[event.step, event.fills] = draft
+
     def wrote(self, events: Sequence[AnyEvent]) -> None:
         self.state.apply_all(events)
         self.written = events[-1].seq
@@ -187,9 +193,10 @@ class Job:
         return list_in(needs[compiled.source], compiled.path)[at[axis]]
 
     def labels(self, step: int, at: Coords) -> dict[str, Any]:
-        """Coordinates as a user sees them; a dynamic axis is shown by its number, from 1."""
+        """Coordinates as a user sees them; a dynamic axis is shown by its number, from 1, and so is a spare of a counted one."""
         shown: dict[str, Any] = {}
         for axis, index in zip(self.plan.steps[step].over, at, strict=True):
             values = self.plan.axes[axis].values
-            shown[axis] = index + 1 if values is None else values[index]
+            beyond = values is not None and index >= len(values)
+            shown[axis] = index + 1 if values is None or beyond else values[index]
         return shown
