@@ -121,10 +121,10 @@ def listen_for_signals(cancel: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
 
     def stop(number: int) -> None:
-        cancel()
         for each in (signal.SIGINT, signal.SIGTERM):  # the next one ends the program, wherever it is
             loop.remove_signal_handler(each)
             signal.signal(each, lambda number, frame: os._exit(CANCELLED))
+        cancel()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         try:

@@ -222,7 +222,8 @@ def test_a_second_ctrl_c_ends_the_program_at_once(tmp_path):
         "async def main():\n    listen_for_signals(lambda: print('first', flush=True))\n    print('ready', flush=True)\n"
         "    await asyncio.sleep(60)\nasyncio.run(main())"
     )
-    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=clean_environment(tmp_path))
+    command, place = [sys.executable, "-c", script], clean_environment(tmp_path)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path, env=place)
     assert process.stdout is not None
     for said in ("ready", "first"):
         assert process.stdout.readline().strip() == said

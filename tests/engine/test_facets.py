@@ -376,7 +376,7 @@ def test_the_report_says_how_evenly_facets_were_used_and_how_different_answers_a
 
 def test_collisions_are_counted_against_all_answers_judged_and_a_large_run_is_sampled():
     answers = (f"Word {n // 2}" for n in range(2_000))
-    plan = Plan("p", [Step("review", "x", over=Axis("n", count=300), unique=Unique(None), attempts=30)])
+    plan = Plan("p", [Step("review", "x {n}", over="n", unique=Unique(None), attempts=30)], {"n": range(300)})
     result, _ = make(plan, lambda request, n: Says(next(answers)))
     told = result.report["diversity"]["review"]
     judged = result.report["regenerated"] + 300
