@@ -24,6 +24,7 @@ from fanfold.spec.compiled import CompiledPlan, CompiledStep, has_fallback
 from fanfold.spec.errors import PlanError
 from fanfold.spec.plan import Limits
 from fanfold.spec.ports import Provider, Store
+from fanfold.spec.prices import Price
 from fanfold.spec.words import PRIORITIES
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Settings:
     """How an engine reaches its models. provider: used for every model, in tests. seed: of the simulated provider.
 
     base_url, api_key: of the hosted provider that is named first; others take theirs from the environment.
-    dry: nothing is ever called; lanes are as they would be with the providers that the models name.
+    dry: nothing is ever called; lanes are as they would be with the providers that the models name. prices: the user's own, by model.
     """
 
     base_url: str | None = None
@@ -64,6 +65,7 @@ class Settings:
     seed: int = 0
     provider: Provider | None = None
     dry: bool = False
+    prices: Mapping[str, Price] = field(default_factory=dict)
 
 
 def default_model(environ: Mapping[str, str] | None = None) -> str:

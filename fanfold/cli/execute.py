@@ -92,7 +92,7 @@ def refuse_later(options: Options) -> None:
 async def _run(job: Job, options: Options, model: str | None) -> Result:
     engine = Engine(
         model, limits=options.limits, store=options.store, base_url=options.base_url, seed=options.seed, timeout_s=options.timeout,
-        retries=options.retries, attempts=options.attempts,
+        retries=options.retries, attempts=options.attempts, prices=options.prices,
     )  # fmt: skip
     holder: list[Run] = []
     progress = Progress.for_stream(sys.stderr, quiet=options.quiet, labels=lambda step, at: holder[0].labels(step, at))

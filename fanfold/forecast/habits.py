@@ -103,9 +103,9 @@ class Speech(NamedTuple):
     tokens_out: int
     tokens_in: int | None
 
-    def of(self, items: int) -> Speech:
+    def of(self, items: float) -> Speech:
         """The same for so many items in one answer."""
-        return self._replace(took=self.first + (self.took - self.first) * items, tokens_out=self.tokens_out * items)
+        return self._replace(took=self.first + round((self.took - self.first) * items), tokens_out=round(self.tokens_out * items))
 
 
 class Voice(msgspec.Struct, frozen=True, kw_only=True):

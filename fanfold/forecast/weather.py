@@ -51,7 +51,7 @@ class _Step:
         "voice",
     )
 
-    def __init__(self, step: AskedStep, habits: Habits, size: Size, items: int = 1) -> None:
+    def __init__(self, step: AskedStep, habits: Habits, size: Size, items: float = 1) -> None:
         self.items = items
         words = step.compiled.step
         self.habits, self.size, self.voice = habits, size, habits.voice

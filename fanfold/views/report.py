@@ -26,7 +26,7 @@ def report(
     """The report of a run so far: of the whole run, all its lives.
 
     limits: as declared, each lane its own. functions: names of the steps that never call, so that they are not taken for
-    cache hits. cost_is: "exact", "estimated" or "unknown". Times in seconds; None where there is nothing to compare.
+    cache hits. cost_is: "exact", "at_least" or "unknown", as `Spend` has it. Times in seconds; None where there is nothing to compare.
     """
     total, wall = state.total, state.wall_us
     bound = _bound(state, limits or Limits())
@@ -195,7 +195,7 @@ def _rows(report: Json) -> Iterator[tuple[str, str, str]]:
     spent = f"{report['tokens_in'] + report['tokens_out']:,}"
     yield "tokens", spent, _listed(report, split, [("wasted_tokens", "for answers not kept")]) + note
     if report["cost_usd"] is not None:
-        yield "cost", f"${report['cost_usd']:,.4f}", report["cost_is"]
+        yield "cost", f"${report['cost_usd']:,.4f}", "at least" if report["cost_is"] == "at_least" else report["cost_is"]
 
 
 def _listed(report: Json, first: str, others: list[tuple[str, str]]) -> str:

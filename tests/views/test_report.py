@@ -94,6 +94,11 @@ def test_an_unknown_cost_is_not_zero(events: list[AnyEvent]) -> None:
     assert "cost" not in describe(told)
 
 
+def test_a_cost_that_may_be_higher_says_so(events: list[AnyEvent]) -> None:
+    told = report(fold(events), run_id="r1", cost_usd=0.0123, cost_is="at_least")
+    assert told["cost_is"] == "at_least" and "$0.0123  at least\n" in describe(told)
+
+
 @pytest.mark.parametrize(
     ("limits", "by"), [(Limits(rpm=1000), "critical path"), (Limits(rpm=6), "requests/min"), (Limits(tpm=3000), "tokens/min")]
 )
