@@ -84,8 +84,10 @@ class Conductor(Tail):
     def commands(self, now: int) -> list[Command]:
         """What is to be done now, in order."""
         self._due(now)
-        self._even_out(now)
-        self._twins(now)
+        if self._stirred:
+            self._even_out(now)
+        if self._wanting:
+            self._twins(now)
         lanes = [lane for lane in self.lanes if lane.to_send.runs or lane.to_prepare.runs]
         if len(lanes) > 1:  # when slots are short, the one that has sent nothing for longest goes first
             lanes.sort(key=lambda lane: lane.latest)
@@ -94,8 +96,10 @@ class Conductor(Tail):
                 self._admit(lane, now)  # first: what is sent makes room in the window
             if lane.to_prepare.runs:
                 self._prepare(lane, now)
-        self._launch(now)
-        self._twins(now)  # again: a second look at the same moment must find nothing more to do
+        if self._thin:
+            self._launch(now)
+        if self._wanting:
+            self._twins(now)  # again: a second look at the same moment must find nothing more to do
         out, self._out = self._out, []
         return out
 

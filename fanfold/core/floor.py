@@ -33,6 +33,7 @@ class Floor:
         self._out: list[Command] = []
         self._touched: dict[int, Run] = {}
         self._runs = self._cells = self._made = 0
+        self._wanting: set[int] = set()  # lanes with calls that are late and have no twin
         self._troubled = False  # whether some lane or step is not to be used: until then, nobody need ask
         self._stirred: dict[Pool, tuple[Run, Rule]] = {}  # pools of which something has changed
         self._thin: dict[Pool, tuple[Run, Rule]] = {}  # pools that may want spares

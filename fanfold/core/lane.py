@@ -90,6 +90,7 @@ class Lane:
         self.until: int | None = None  # condemned only so long
         self.refused_since: int | None = None  # 429s, and not one answer since
         self.told, self.told_at = Hold(""), -(1 << 62)  # what holds it back, as it was last told, and when
+        self.looked_at = -(1 << 62)  # when it was last looked for
 
         def has_fresh(run: Run) -> bool:
             return (queue := run.queues.get(index)) is not None and queue.fresh_mask != 0

@@ -74,7 +74,9 @@ class Tail(Traffic):
             record.hedge_at = NEVER
         else:
             record.hedge_at = now + ASK_AGAIN
-            lane.wanting[record.id] = record
+            if lane.limiter.eager:  # else room is scarce, and a second is soon enough
+                lane.wanting[record.id] = record
+                self._wanting.add(lane.index)
 
     @staticmethod
     def _younger(record: CallRecord) -> bool:
@@ -83,9 +85,12 @@ class Tail(Traffic):
 
     def _twins(self, now: int) -> None:
         """Where there is room, those that are late have their twins."""
-        for lane in self.lanes:
-            if lane.wanting and lane.in_air < lane.cap:
+        for index in sorted(self._wanting):
+            lane = self.lanes[index]
+            if lane.in_air < lane.cap and (not lane.ready or lane.limiter.eager):
                 self._pair(lane, now)
+                if not lane.wanting:
+                    self._wanting.discard(index)
 
     def _pair(self, lane: Lane, now: int) -> None:
         for record in list(lane.wanting.values()):

@@ -32,7 +32,7 @@ class Traffic(Spares):
             cell = queue.head()
             tokens_in, tokens_out = self._size(cell)
             if lane.open_at(tokens_in, tokens_out, now) > now:
-                if now >= lane.told_at + TOLD_ANEW:
+                if now >= lane.looked_at + TOLD_ANEW:
                     self._tell_hold(self._hold(run, lane, now), lane, now)
                 return
             queue.pop()
@@ -42,7 +42,7 @@ class Traffic(Spares):
             cell.move(State.CALLING)
             cell.twins = 0
             cell.call = self._send(cell, lane, now).id
-        if now >= lane.told_at + TOLD_ANEW:
+        if now >= lane.looked_at + TOLD_ANEW:
             self._tell_hold(self._full(lane), lane, now)
 
     def _hold(self, run: Run, lane: Lane, now: int) -> Hold | None:
@@ -63,6 +63,7 @@ class Traffic(Spares):
 
     def _tell_hold(self, hold: Hold | None, lane: Lane, now: int) -> None:
         """Every run that waits here is told; and when nothing holds it back any more."""
+        lane.looked_at = now
         if hold is None:
             hold = Hold("")
         if hold.alike(lane.told) and (not hold.by or now < lane.told_at + TOLD_AGAIN):
