@@ -8,7 +8,8 @@ from random import Random
 from statistics import quantiles
 from time import perf_counter_ns
 
-from fanfold.core.similarity import Near, NearVectors, likeness
+from fanfold.core.cosine import NearVectors
+from fanfold.core.similarity import Near, likeness
 
 KEYS, SHORT_AT, LONG_AT, VECTORS = 10_000, 0.85, 0.8, 2_000
 MOST_US, SAMPLE = 150.0, 300
