@@ -78,13 +78,14 @@ class Words:
         return tuple([word for word in self._crowd.order if self._crowd.counts[word] >= CROWD])
 
     def neighbours(self, key: str, count: int) -> list[str]:
-        """Keys with the most words in common, rare ones first; of equals, the oldest. Looks at a bounded number of them."""
-        shared: dict[str, int] = {}
+        """Keys with the most words in common, a rare one worth more; of equals, the oldest. Looks at a bounded number of them."""
+        shared: dict[str, float] = {}
         rare = sorted([word for word in _words(key) if word in self._having], key=lambda word: len(self._having[word]))[:FEW]
         for word in rare:
+            worth = 1 / len(self._having[word])
             for other in islice(self._having[word], LOOKED_AT // FEW):
                 if other != key:
-                    shared[other] = shared.get(other, 0) + 1
+                    shared[other] = shared.get(other, 0.0) + worth
         return sorted(shared, key=lambda other: -shared[other])[:count]
 
 

@@ -50,6 +50,7 @@ class Climate:
     cap: int = 4
     lanes: int = 1
     hedges: bool = False  # lanes know from the start what is late, and may send a twin for every second call
+    shared: bool = False  # one step's keys are those of all runs of the store, which are asked for first
     chain: bool = False  # answers and verdicts fall back to another lane
     names: int = 40
     faults: float = 0.15
@@ -81,6 +82,7 @@ class Climate:
             langs=one_of(2, 1, 2, 3),
             cap=one_of(3, 1, 2, 3, 6, 50),
             lanes=one_of(4, 1, 1, 2),
+            shared=one_of(18, False, True),
             chain=one_of(15, False, False, True),
             hedges=one_of(16, False, True),
             names=one_of(5, 4, 12, 60),
@@ -190,6 +192,8 @@ def rules_of(plan: CompiledPlan, climate: Climate) -> list[Rule]:
         "book": {"required": False},
         "recipe": {"unique": (), "streams": True, "judge_lane": climate.lanes, "attempts": 8, "timeout": 20 * SECOND},
     }
+    if climate.shared:
+        words["outline"] |= {"shared": True}
     if climate.chain:
         for word in words.values():
             word |= {"then": (climate.lanes + 1,)} | ({"judge_then": (1,)} if "judge_lane" in word else {})

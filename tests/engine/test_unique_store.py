@@ -62,6 +62,8 @@ def names(result):
 
 
 def test_the_second_run_never_repeats_the_first_and_is_told_at_once():
+    recalling._open.clear()
+
     async def main():
         store, provider = MemoryStore(), cook()
         first = await served(store, provider, plan_of())
@@ -181,6 +183,8 @@ def test_a_run_that_cannot_know_calls_nothing():
 
 
 def test_a_run_that_is_cancelled_while_it_waits_to_know_ends():
+    recalling._open.clear()
+
     async def main():
         async with Engine("sim/x", provider=cook(), store=Slow(MemoryStore(), 5.0), clock=VirtualClock()) as engine:
             started = engine.start(plan_of(2))
