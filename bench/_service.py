@@ -34,7 +34,7 @@ SCHEMA = {**Note.model_json_schema(), "additionalProperties": False}
 
 
 @contextmanager
-def service(*options: str, latency_s: float = LATENCY_S) -> Iterator[str]:
+def service(*options: str, latency_s: float | str = LATENCY_S) -> Iterator[str]:
     """The base URL of a service without faults, slips and favourites; without limits unless the options name some."""
     line = [sys.executable, "-m", "fanfold", "sim", "--port", "0", "--latency", str(latency_s), "--collapse", "0", "--slips", "0"]
     server = subprocess.Popen([*line, *options], stdout=subprocess.PIPE, text=True)

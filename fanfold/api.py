@@ -19,16 +19,18 @@ from fanfold.core.conductor import Conductor
 from fanfold.engine.clock import LoopClock
 from fanfold.engine.job import Job, StepWork
 from fanfold.engine.shell import Shell
+from fanfold.providers.prices import Tariff, own_prices
 from fanfold.result import Ending, Result, cell_error, gather_result
 from fanfold.spec.calls import At
 from fanfold.spec.compile import compile_plan
 from fanfold.spec.errors import CellError, FanfoldError, PlanError, StoreError
 from fanfold.spec.events import AnyEvent, BundleEnded, CellEnded, Coords, RunEnded, StepSwept
-from fanfold.spec.plan import UNSET, Judge, Limits, Plan, Step, Unique
+from fanfold.spec.plan import UNSET, Facets, Judge, Limits, Plan, Step, Unique
 from fanfold.spec.ports import Clock, Provider, RunRecord, Sink, Store
 from fanfold.spec.words import PRIORITIES
 from fanfold.views.progress import Progress, in_notebook
 from fanfold.views.report import report
+from fanfold.views.spend import Cost, Spend
 from fanfold.wiring import Settings, Wiring, default_model, describe_run, open_store, wire_steps
 
 if TYPE_CHECKING:
@@ -58,8 +60,8 @@ class RunCell:
 class Run:
     """One execution of a plan. Iterate over it for cells as they end; await `result()` for the whole."""
 
-    def __init__(self, job: Job, shell: Shell, limits: Limits) -> None:
-        self._job, self._shell, self._limits = job, shell, limits
+    def __init__(self, job: Job, shell: Shell, limits: Limits, bill: Bill) -> None:
+        self._job, self._shell, self._limits, self._bill = job, shell, limits, bill
         self._foreseeing: asyncio.Task[dict[str, Any] | None] | None = None
 
     @property
@@ -144,6 +146,7 @@ class Run:
             if self._job.foreseen is not None:
                 await self._job.journal.note("foreseen", self._job.foreseen)  # type: ignore[attr-defined]
             self._foreseeing = None
+        await self._bill.load()
         return await gather_result(self._job, self.report())
 
     async def ended(self) -> None:
@@ -156,16 +159,32 @@ class Run:
     def report(self) -> dict[str, Any]:
         """The report as it stands now; final once the run has ended."""
         functions = [work.name for work in self._job.steps if work.step.function is not None]
+        cost_usd, cost_is = self._bill.cost()
         told = report(
-            self._job.state, run_id=self.id, cost_usd=self._job.cost_usd, cost_is=self._job.cost_is, limits=self._limits,
-            functions=functions,
-        )  # fmt: skip
+            self._job.state, run_id=self.id, cost_usd=cost_usd, cost_is=cost_is, limits=self._limits, functions=functions
+        )
         if self._job.foreseen is not None:
             told["foreseen"] = self._job.foreseen
         return told
 
     def __repr__(self) -> str:
         return f"<Run {self.id} {self._job.state!r}>"
+
+
+class Bill:
+    """What a run costs. models: by lane, those that it may call."""
+
+    def __init__(self, spend: Spend, tariff: Tariff, models: Mapping[int, str]) -> None:
+        self._spend, self._tariff, self._models = spend, tariff, models
+
+    async def load(self) -> None:
+        """Look the prices up beside the loop: it takes a moment, once."""
+        if not all(map(self._tariff.knows, self._models.values())):
+            await asyncio.to_thread(self._tariff.all, self._models.values())
+
+    def cost(self) -> Cost:
+        prices = {lane: price for lane, model in self._models.items() if (price := self._tariff.of(model)) is not None}
+        return self._spend.cost(prices, len(self._models))
 
 
 class RunLog:
@@ -194,7 +213,8 @@ class Engine:
     model: `provider/name`, for plans and steps that name none; None: the simulated provider, unless a key is set.
     base_url: of an OpenAI-compatible server. limits: declared, hold exactly. store: a path, ":memory:", a Store, or None for
     `runs.db` in the user's data folder. seed: of jitter and of the simulated provider. timeout_s: for one call.
-    retries: transport faults per attempt. attempts: overrides every step's. Raises PlanError and StoreError.
+    retries: transport faults per attempt. attempts: overrides every step's. prices: model -> US dollars for a million tokens in, and
+    out; before those of the public list (the extra `prices`). Raises PlanError and StoreError.
     """
 
     def __init__(
@@ -209,6 +229,7 @@ class Engine:
         timeout_s: float = 120.0,
         retries: int = 4,
         attempts: int | None = None,
+        prices: Mapping[str, Any] | None = None,
         provider: Provider | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -221,9 +242,10 @@ class Engine:
         self._seed = secrets.randbits(31) if seed is None else seed
         settings = Settings(
             base_url=base_url, api_key=api_key, limits=limits or Limits(), timeout_s=timeout_s, retries=retries, attempts=attempts,
-            seed=self._seed, provider=provider,
+            seed=self._seed, provider=provider, prices=own_prices(prices or {}),
         )  # fmt: skip
         self._model = model
+        self._tariff = Tariff(settings.prices, listed=provider is None)
         conductor = Conductor(cap=settings.limits.concurrent or 1 << 30)
         self._wiring = Wiring(settings, conductor)
         if model is not None:
@@ -289,14 +311,15 @@ class Engine:
         job.store = self._store
         if progress:
             sinks = [*sinks, Progress.for_stream(sys.stderr, labels=job.labels)]
-        sinks = [*sinks, RunLog(job)]
-        job.cost_usd, job.cost_is = (0.0, "exact") if _free(works) else (None, "unknown")
+        spend = Spend()
+        sinks = [spend, *sinks, RunLog(job)]  # what is spent is known before anybody is told of it
         self._shell.start(
             job, rules, seed=self._seed if seed is None else seed, cap=plan.concurrent,
             deadline=None if deadline_s is None else round(deadline_s * 1e6), priority=PRIORITIES.index(priority), sinks=sinks,
         )  # fmt: skip
         logger.info("run %s of %s began: %s with %s", record.run_id, plan.name, ", ".join(w.name for w in works), model)
-        run = Run(job, self._shell, self._wiring.settings.limits)
+        models = {lane: self._shell.conductor.lanes[lane].name for lane in _lanes(works)}
+        run = Run(job, self._shell, self._wiring.settings.limits, Bill(spend, self._tariff, models))
         if foresee and job.run is not None and sum(job.run.grid.totals) <= FORESEEABLE:
             run._foreseeing = asyncio.get_running_loop().create_task(self._foresee_beside(job, plan, deadline_s))
         return run
@@ -320,20 +343,21 @@ class Engine:
         deadline_s: float | None = None,
         seed: int = 0,
         seeds: int | None = None,
-        prices: Mapping[str, tuple[float, float]] | None = None,
+        prices: Mapping[str, Any] | None = None,
         learn: bool = True,
     ) -> Forecast:
         """What a run of this plan would take: calls, tokens, cost, time, what binds it and what would change it. Nothing is called.
 
-        seeds: how often it is run in virtual time, from `seed` on; None: as often as a few seconds allow. prices: model -> US dollars for a million
-        tokens (in, out). learn: from earlier runs in the store. Raises PlanError as `start` would, StoreError.
+        seeds: how often it is run in virtual time, from `seed` on; None: as often as a few seconds allow. prices: before the engine's
+        own. learn: from earlier runs in the store. Raises PlanError as `start` would, StoreError.
         """
         from fanfold.forecast.foresee import foresee
         from fanfold.foresight import ask, learned
 
         if deadline_s is not None:
             _positive("deadline_s", deadline_s)
-        asked = ask(compile_plan(plan), self._wiring.settings, self._model, deadline_s=deadline_s, prices=prices or {})
+        settings, compiled = self._wiring.settings, compile_plan(plan)
+        asked = await asyncio.to_thread(ask, compiled, settings, self._model, deadline_s=deadline_s, prices=prices or {})
         if learn:
             asked = await learned(asked, self._store if self._store is not None else self._store_name)
         return await asyncio.to_thread(foresee, asked, seed=seed, seeds=seeds)
@@ -385,9 +409,9 @@ def _positive(name: str, seconds: Any) -> None:
         raise PlanError(name, f"a number of seconds above 0 is needed, not {seconds!r}")
 
 
-def _free(works: Sequence[StepWork]) -> bool:
-    """Whether no call of the plan can cost anything."""
-    return all(route.free for work in works for route in (*work.routes.values(), *work.judge_routes.values()))
+def _lanes(works: Sequence[StepWork]) -> set[int]:
+    """Those that calls of the plan may take."""
+    return {lane for work in works for lane in (*work.routes, *work.judge_routes)}
 
 
 def _new_run_id() -> str:
@@ -406,6 +430,7 @@ async def agenerate(
     output: Any = str,
     system: str | Callable[..., Any] | None = None,
     unique: Unique | str | None = None,
+    facets: Mapping[str, Sequence[Any]] | Facets | None = None,
     checks: Sequence[Callable[[Any], bool | str | None]] = (),
     judge: Judge | None = None,
     attempts: int = 5,
@@ -422,8 +447,8 @@ async def agenerate(
     Raises PlanError before anything is called, StoreError.
     """
     step = Step(
-        name, prompt, system, output=output, over=tuple(over or ()), unique=unique, checks=checks, judge=judge, attempts=attempts,
-        fallback=fallback, sampling=sampling or {},
+        name, prompt, system, output=output, over=tuple(over or ()), unique=unique, facets=facets, checks=checks, judge=judge,
+        attempts=attempts, fallback=fallback, sampling=sampling or {},
     )  # fmt: skip
     plan = Plan(name, [step], over or (), given or {})
     async with Engine(**engine) as rooms:

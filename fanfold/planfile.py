@@ -11,7 +11,7 @@ from fanfold.core.checks import NAMED
 from fanfold.files import Rows, parse_yaml, read_text
 from fanfold.spec.errors import PlanError
 from fanfold.spec.names import field_exists
-from fanfold.spec.plan import UNSET, Axis, Judge, Markdown, Plan, Step, Unique
+from fanfold.spec.plan import UNSET, Axis, Facets, Judge, Markdown, Plan, Step, Unique
 
 PLAN_KEYS = ("name", "axes", "given", "steps", "model", "concurrent")
 STEP_KEYS = (
@@ -154,7 +154,11 @@ def _step(name: str, words: Any) -> Step:
     _keys(words, STEP_KEYS, path)
     if not isinstance(words.get("prompt"), str):
         raise PlanError(f"{path}.prompt", "a step has a prompt: a text")
-    plain = {key: words[key] for key in words if key not in ("output", "unique", "checks", "judge", "over", "needs", "fallback")}
+    plain = {
+        key: words[key]
+        for key in words
+        if key not in ("output", "unique", "checks", "judge", "over", "needs", "fallback", "facets")
+    }
     output = type_from(words.get("output", "str"), f"{path}.output", name)
     return Step(
         name,
@@ -162,6 +166,7 @@ def _step(name: str, words: Any) -> Step:
         over=_names(words.get("over"), f"{path}.over"),
         needs=_names(words.get("needs"), f"{path}.needs"),
         unique=_unique(words.get("unique"), f"{path}.unique"),
+        facets=_facets(words.get("facets"), f"{path}.facets"),
         checks=[
             _check(check, f"{path}.checks[{i}]", output) for i, check in enumerate(_list(words.get("checks"), f"{path}.checks"))
         ],
@@ -193,6 +198,14 @@ def _unique(value: Any, path: str) -> Unique | str | None:
     if isinstance(near, bool) or not isinstance(near, int | float):
         raise PlanError(f"{path}.near", f"a number is needed, not {near!r}")
     return Unique(by=value.get("by"), near=float(near), within=value.get("within", "run"))
+
+
+def _facets(value: Any, path: str) -> Facets | Mapping[str, Any] | str | None:
+    """`{tone: [calm, angry]}`, the name of a step that proposes them, or `{values: …, infeasible: [{tone: calm, topic: war}]}`."""
+    if not isinstance(value, Mapping) or "infeasible" not in value or isinstance(value.get("values"), list):
+        return value  # type: ignore[no-any-return]
+    _keys(value, ("values", "infeasible"), path)
+    return Facets(value.get("values", {}), value["infeasible"] or ())
 
 
 def _judge(value: Any, path: str, step: str) -> Judge | None:

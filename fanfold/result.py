@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fanfold.engine.shapes import plain
+from fanfold.engine.variety import Given, given_to, variety
 from fanfold.spec.calls import At
-from fanfold.spec.errors import CellError, RunFailed
-from fanfold.spec.events import AnyEvent, BundleEnded, CellEnded, Coords, StepSwept
+from fanfold.spec.errors import CellError, Code, RunFailed
+from fanfold.spec.events import AnyEvent, BundleEnded, CellEnded, Coords, Rested, StepSwept
+from fanfold.views.shortfall import sentence
 
 if TYPE_CHECKING:
     from fanfold.engine.job import Job
@@ -30,6 +32,8 @@ class Endings:
         self._job = job
         self.of: list[dict[Coords, Ending]] = [{} for _ in job.steps]
         self.swept: list[Ending | None] = [None] * len(job.steps)
+        self.taken: list[dict[Coords, int]] = [{} for _ in job.steps]
+        """By cell: its answers that were somebody else's already."""
 
     def apply(self, event: AnyEvent) -> None:
         if isinstance(event, CellEnded):
@@ -41,17 +45,19 @@ class Endings:
             ending = Ending(event.state, event.code, event.message, event.hint)
             for position in range(event.start, event.stop):
                 self.of[event.step][grid.coords(event.step, event.at, position)] = ending
+        elif isinstance(event, Rested) and event.code == Code.DUPLICATE:
+            self.taken[event.step][event.at] = self.taken[event.step].get(event.at, 0) + 1
         elif isinstance(event, StepSwept):
             self.swept[event.step] = Ending(event.state, event.code, event.message)
 
 
 class CellResult:
-    """One cell: its coordinates, its state, its value or why it has none."""
+    """One cell: its coordinates, its state, its value or why it has none; and its facets."""
 
-    __slots__ = ("at", "error", "state", "value")
+    __slots__ = ("at", "error", "facet", "state", "value")
 
-    def __init__(self, at: At, state: str, value: Any, error: CellError | None) -> None:
-        self.at, self.state, self.value, self.error = at, state, value, error
+    def __init__(self, at: At, state: str, value: Any, error: CellError | None, facet: At | None = None) -> None:
+        self.at, self.state, self.value, self.error, self.facet = at, state, value, error, facet or {}
 
 
 class StepResult:
@@ -90,11 +96,18 @@ class StepResult:
         return [cell for cell in self.cells if all(cell.at.get(k, _NOWHERE) == v for k, v in coordinates.items())]
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """One flat row a cell: step, coordinates, state, then the fields of the value (or `value`), then the error's code."""
+        """One flat row a cell: step, coordinates, facets, state, then the fields of the value (or `value`), then the error's code."""
         for cell in self.cells:
             value = plain(cell.value)
             fields = value if isinstance(value, dict) else {"value": value}
-            own = {"step": self.name, **_flat(cell.at), "state": cell.state, "error": cell.error.code if cell.error else ""}
+            facet = {f"facet.{name}": plain(part) for name, part in cell.facet.items()}
+            own = {
+                "step": self.name,
+                **_flat(cell.at),
+                **facet,
+                "state": cell.state,
+                "error": cell.error.code if cell.error else "",
+            }
             clear = {f"value.{name}" if name in own else name: part for name, part in fields.items()}
             yield {**{k: v for k, v in own.items() if k != "error"}, **clear, "error": own["error"]}
 
@@ -230,21 +243,28 @@ async def gather_result(job: Job, report: dict[str, Any]) -> Result:
         after = events[-1].seq
     assert job.run is not None
     steps = {}
+    diversity: dict[str, Any] = {}
     for index, work in enumerate(job.steps):
         values = await job.values.all(index)
-        cells = [_cell(job, index, at, values, endings) for at in job.run.grid.cells(index)]
+        given = await given_to(job, index, endings.taken[index])
+        cells = [_cell(job, index, at, values, endings, given) for at in job.run.grid.cells(index)]
         steps[work.name] = StepResult(work.name, cells, work.step.required)
+        own = {at: value for at, value in values.items() if at not in endings.of[index]}
+        if (told := variety(job, index, given, own)) is not None:
+            diversity[work.name] = told
+    if diversity:
+        report = {**report, "diversity": diversity}
     return Result(job.run_id, job.plan.plan.name, job.state.state, steps, _shortfall(job, steps) or None, report)
 
 
-def _cell(job: Job, step: int, at: Coords, values: Mapping[Coords, Any], endings: Endings) -> CellResult:
-    labels = job.labels(step, at)
+def _cell(job: Job, step: int, at: Coords, values: Mapping[Coords, Any], endings: Endings, given: Given) -> CellResult:
+    labels, facet = job.labels(step, at), given.of(at)
     ending = endings.of[step].get(at)
     if at in values:
         error = cell_error(job, step, at, ending) if ending else None
-        return CellResult(labels, "accepted", values[at], error)
+        return CellResult(labels, "accepted", values[at], error, facet)
     ending = ending or endings.swept[step] or Ending("cancelled", "cancelled", "the run ended before it")
-    return CellResult(labels, ending.state, None, cell_error(job, step, at, ending))
+    return CellResult(labels, ending.state, None, cell_error(job, step, at, ending), facet)
 
 
 def cell_error(job: Job, step: int, at: Coords, ending: Ending | CellEnded) -> CellError:
@@ -265,7 +285,8 @@ def _shortfall(job: Job, steps: Mapping[str, StepResult]) -> dict[str, Any]:
             codes = [error.code for error in missing]
             code = max(set(codes), key=lambda c: (codes.count(c), c))
             accepted = len(cells) - len(missing)
-            message = f"{len(missing)} of {len(cells)} are short: " + next(e.message for e in missing if e.code == code)
+            why = next(e.message for e in missing if e.code == code)
+            message = sentence(job.state.steps[work.compiled.index], len(missing), len(cells), code, why)
             short[work.name] = {
                 "asked": len(cells),
                 "accepted": accepted,

@@ -18,11 +18,13 @@ from fanfold.core.conductor import Conductor
 from fanfold.core.knee import Knee
 from fanfold.core.lane import HOSTED
 from fanfold.core.limiter import DAY, INPUT, OUTPUT, REQUESTS, TOTAL, Dimension, Limiter, Window
+from fanfold.core.pool import counted_places
 from fanfold.core.run import LOCAL, Rule
 from fanfold.spec.compiled import CompiledPlan, CompiledStep, has_fallback
 from fanfold.spec.errors import PlanError
 from fanfold.spec.plan import Limits
 from fanfold.spec.ports import Provider, Store
+from fanfold.spec.prices import Price
 from fanfold.spec.words import PRIORITIES
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ class Settings:
     """How an engine reaches its models. provider: used for every model, in tests. seed: of the simulated provider.
 
     base_url, api_key: of the hosted provider that is named first; others take theirs from the environment.
-    dry: nothing is ever called; lanes are as they would be with the providers that the models name.
+    dry: nothing is ever called; lanes are as they would be with the providers that the models name. prices: the user's own, by model.
     """
 
     base_url: str | None = None
@@ -63,6 +65,7 @@ class Settings:
     seed: int = 0
     provider: Provider | None = None
     dry: bool = False
+    prices: Mapping[str, Price] = field(default_factory=dict)
 
 
 def default_model(environ: Mapping[str, str] | None = None) -> str:
@@ -251,6 +254,7 @@ def _dimensions(limits: Limits) -> list[tuple[str, Dimension]]:
 def wire_steps(plan: CompiledPlan, wiring: Wiring, model: str) -> tuple[list[StepWork], list[Rule]]:
     """Each step with its route, for the shell and for the conductor. Raises PlanError."""
     from fanfold.engine.job import StepWork
+    from fanfold.engine.spread import spread_of
 
     works, rules = [], []
     for step in plan.steps:
@@ -265,9 +269,12 @@ def wire_steps(plan: CompiledPlan, wiring: Wiring, model: str) -> tuple[list[Ste
         timeout_s = step.step.timeout_s or wiring.settings.timeout_s
         work = StepWork(step, routes, judges, timeout_s)
         work.check_givens(plan.plan.given)
+        work.spread = spread_of(plan, step)
+        work.proposes = any(other.facets is not None and other.facets.values == step.name for other in plan.steps)
         works.append(work)
         rule = _rule(step, routes, judges, replace(wiring.settings, timeout_s=timeout_s))
-        rules.append(replace(rule, streams=work.streamed_field is not None and all(route.streams for route in routes)))
+        streams = work.streamed_field is not None and all(route.streams for route in routes)
+        rules.append(replace(rule, streams=streams, counted=counted_places(plan, step)))
     return works, rules
 
 

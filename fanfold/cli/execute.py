@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -23,6 +24,7 @@ from fanfold.views.report import describe
 from fanfold.wiring import SIMULATED, default_model
 
 UNWRITTEN = 4  # the result could not be written: as when the store fails
+CANCELLED = 130  # by a second Ctrl-C: at once, wherever it is
 ERRORS_SHOWN = 5
 GC_THRESHOLD = (20_000, 20, 50)  # calls make many objects that end by counting: looking for cycles less often saves 8 % of a call
 
@@ -90,7 +92,7 @@ def refuse_later(options: Options) -> None:
 async def _run(job: Job, options: Options, model: str | None) -> Result:
     engine = Engine(
         model, limits=options.limits, store=options.store, base_url=options.base_url, seed=options.seed, timeout_s=options.timeout,
-        retries=options.retries, attempts=options.attempts,
+        retries=options.retries, attempts=options.attempts, prices=options.prices,
     )  # fmt: skip
     holder: list[Run] = []
     progress = Progress.for_stream(sys.stderr, quiet=options.quiet, labels=lambda step, at: holder[0].labels(step, at))
@@ -119,10 +121,10 @@ def listen_for_signals(cancel: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
 
     def stop(number: int) -> None:
-        cancel()
         for each in (signal.SIGINT, signal.SIGTERM):  # the next one ends the program, wherever it is
             loop.remove_signal_handler(each)
-            signal.signal(each, signal.SIG_DFL)
+            signal.signal(each, lambda number, frame: os._exit(CANCELLED))
+        cancel()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         try:

@@ -92,16 +92,16 @@ def _forecast(plan: Plan, options: Options) -> Forecast:
     import asyncio
 
     from fanfold.forecast.foresee import foresee
-    from fanfold.foresight import ask, learned, prices_of
+    from fanfold.foresight import ask, learned
+    from fanfold.providers.prices import own_prices
     from fanfold.spec.compile import compile_plan
     from fanfold.wiring import Settings
 
     settings = Settings(
         base_url=options.base_url, limits=options.limits, timeout_s=options.timeout, retries=options.retries,
-        attempts=options.attempts,
+        attempts=options.attempts, prices=own_prices(options.prices),
     )  # fmt: skip
-    prices = prices_of(options.prices)
-    asked = ask(compile_plan(plan), settings, options.model, deadline_s=options.deadline, prices=prices)
+    asked = ask(compile_plan(plan), settings, options.model, deadline_s=options.deadline)
     return foresee(asyncio.run(learned(asked, options.store)), seed=options.seed or 0)
 
 
@@ -130,17 +130,17 @@ def _rows(forecast: Forecast, seconds: Callable[[float], str]) -> Iterator[tuple
         return (name, shown(band.p10), shown(band.p50), shown(band.p90), more)
 
     yield ("", "p10", "p50", "p90", "")
-    faster = f"one at a time {seconds(forecast.sequential_s)}"
-    yield row("time", forecast.wall_s, seconds, faster)
-    again = f"{forecast.duplicates.p50:,} of them duplicates" if forecast.duplicates.p50 else ""
-    yield row("calls", forecast.calls, _count, f"{forecast.drawn_again.p50:,} answers drawn again" + (again and f", {again}"))
+    yield row("time", forecast.wall_s, seconds, f"its calls one after another {seconds(forecast.sequential_s)}")
+    again = f"{forecast.duplicates.p50:,} for a duplicate" if forecast.duplicates.p50 else ""
+    drawn = f"{forecast.drawn_again.p50:,} {'answer' if forecast.drawn_again.p50 == 1 else 'answers'} drawn again"
+    yield row("calls", forecast.calls, _count, drawn + (again and f", {again}"))
     yield row("tokens in", forecast.tokens_in, _count)
     yield row("tokens out", forecast.tokens_out, _count)
     if forecast.cost_usd is not None:
         yield row("cost", forecast.cost_usd, _dollars)
     short = forecast.cells - forecast.accepted.p50
     yield row("accepted", forecast.accepted, _count, f"{short:,} cells would fail" if short > 0 else "")
-    yield ("lower bound", "", seconds(forecast.lower_bound_s), "", f"bound by {forecast.bound_by}")
+    yield ("lower bound", seconds(forecast.lower_bound_s), "", "", f"bound by {forecast.bound_by}")
 
 
 def _count(value: float) -> str:
@@ -152,7 +152,7 @@ def _dollars(value: float) -> str:
 
 
 def _changes(forecast: Forecast, seconds: Callable[[float], str]) -> Iterator[str]:
-    """What another limit would lead to, one a line."""
+    """What something else would lead to, one a line."""
     if not forecast.what_if:
         return
     yield "What would change it (medians):"
@@ -166,5 +166,5 @@ def _changes(forecast: Forecast, seconds: Callable[[float], str]) -> Iterator[st
 def _basis(forecast: Forecast) -> Iterator[str]:
     runs = f"learned from {forecast.learned_from} earlier runs" if forecast.learned_from else "declared estimates"
     yield f"From {forecast.seeds} seeds in virtual time; {runs}."
-    if forecast.hint:
-        yield forecast.hint[:1].upper() + forecast.hint[1:] + "."
+    for hint in forecast.hint.split("; ") if forecast.hint else []:
+        yield hint[:1].upper() + hint[1:] + "."

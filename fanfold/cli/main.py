@@ -232,7 +232,9 @@ def sim(
         str, typer.Option(help="What the token limit counts: reserve (max_tokens, as OpenAI) or actual.")
     ] = "reserve",
     capacity: Annotated[int | None, typer.Option(help="Calls at once above which everybody is served slower.", min=1)] = None,
-    latency: Annotated[str, typer.Option(help="Seconds for every answer, or lognormal.")] = "lognormal",
+    latency: Annotated[
+        str, typer.Option(help="Seconds for every answer, or lognormal; with a slow tail: 0.5,2%x10.")
+    ] = "lognormal",
     faults: Annotated[str, typer.Option(help="What goes wrong and how often: 429=0.05,500=0.02,hang=0.01.")] = "",
     collapse: Annotated[
         float, typer.Option(help="How much it repeats its favourites: 0 not at all, 2 all the time.", min=0)

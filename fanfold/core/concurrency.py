@@ -40,6 +40,27 @@ class Fixed:
 
 
 CUT, GROWTH, FLOOR = 0.7, 1.05, 4
+NEWEST, TOO_MANY = 1 / 16, 0.25
+
+
+class Overloads:
+    """Which part of the calls is refused for too much work: a server that does so now and then is not overloaded."""
+
+    __slots__ = ("share",)
+
+    def __init__(self) -> None:
+        self.share = 0.0
+
+    def fine(self) -> None:
+        self.share -= NEWEST * self.share
+
+    def refused(self) -> bool:
+        """Returns whether these are too many; then they are counted anew."""
+        self.share += NEWEST * (1 - self.share)
+        if self.share < TOO_MANY:
+            return False
+        self.share = 0.0
+        return True
 
 
 class Hosted:
@@ -54,11 +75,13 @@ class Hosted:
         self.cap = most
         self._cut_at = -1
         self._round = 0
+        self._overloads = Overloads()
 
     def progressed(self, tokens: int, now: int, *, streamed: bool) -> None:
         """Its speed is the provider's own affair."""
 
     def finished(self, in_air: int, now: int, *, took: int = 0, tokens: int = 0) -> None:
+        self._overloads.fine()
         if self.cap < self.most:
             self._round += 1
             if self._round >= self.cap:  # a round: as many successes as may be in the air
@@ -66,7 +89,7 @@ class Hosted:
                 self._set(self._cap * GROWTH + 1)
 
     def overloaded(self, sent: int, now: int) -> None:
-        if sent > self._cut_at:
+        if sent > self._cut_at and self._overloads.refused():
             self._cut_at = now
             self._round = 0
             self._set(self._cap * CUT)

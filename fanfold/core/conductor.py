@@ -94,6 +94,8 @@ class Conductor(Tail):
     def commands(self, now: int) -> list[Command]:
         """What is to be done now, in order."""
         self._due(now)
+        self._even_out(now)
+        self._twins(now)
         lanes = [lane for lane in self.lanes if lane.to_send.runs or lane.to_prepare.runs]
         if len(lanes) > 1:  # when slots are short, the one that has sent nothing for longest goes first
             lanes.sort(key=lambda lane: lane.latest)
@@ -102,6 +104,8 @@ class Conductor(Tail):
                 self._admit(lane, now)  # first: what is sent makes room in the window
             if lane.to_prepare.runs:
                 self._prepare(lane, now)
+        self._launch(now)
+        self._twins(now)  # again: a second look at the same moment must find nothing more to do
         out, self._out = self._out, []
         return out
 
@@ -200,7 +204,8 @@ class Conductor(Tail):
         if not counted:
             self._close_if_done(run, now)  # it was the last thing to wait for, perhaps
         elif isinstance(outcome, Fault) and twin >= 0:
-            self._let_go(record)  # its twin goes on
+            self._let_go(record)
+            self._twin_failed(self._calls[twin], now)
         else:
             self._let_go(record)
             if twin >= 0:
@@ -230,6 +235,7 @@ class Conductor(Tail):
             lane.concurrency.finished(lane.in_air + 1, now, took=took, tokens=tokens_out)
         lane.retries.succeeded()
         lane.late.answered(took, None if record.first is None else record.started + took - record.first, tokens_out)
+        self._learned(lane, now)
         if lane.breaker.troubled:
             self._well(lane, now)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass, field, fields
+from typing import TypeVar
 
 from fanfold.spec.events import Coords, StepFacts, StepSwept
 
+Key = TypeVar("Key")
 SAMPLES_KEPT = 10_000
 
 
@@ -116,7 +118,10 @@ class LiveCell:
 
 @dataclass(slots=True)
 class StepState(Counts):
-    """One step. checks: rejections by name of the check; codes: why cells have no value of their own; outcomes: of calls."""
+    """One step. checks: rejections by name of the check; codes: why cells have no value of their own; outcomes: of calls.
+
+    taken: of cells that have not ended, how many of their answers were somebody else's already.
+    """
 
     name: str = ""
     over: tuple[str, ...] = ()
@@ -131,6 +136,7 @@ class StepState(Counts):
     outcomes: dict[str, int] = field(default_factory=dict)
     sweep: StepSwept | None = None
     live: dict[Coords, LiveCell] = field(default_factory=dict)
+    taken: dict[Coords, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, facts: StepFacts) -> StepState:
@@ -175,7 +181,7 @@ class LaneState:
     tokens: int = 0
 
 
-def add(counter: dict[str, int], name: str, count: int) -> None:
+def add(counter: dict[Key, int], name: Key, count: int) -> None:
     """Count in a dictionary that keeps no zeros."""
     left = counter.get(name, 0) + count
     if left:

@@ -61,9 +61,26 @@ class Facets:
         """The k-th combination that no cell has, for cells that were dropped; once all are used, they come again."""
         return self.at(self.cells + k)
 
+    def after(self, cell: int, given_up: int) -> dict[str, Any]:
+        """A cell's combination once so many of its own were given up: one that no other cell has, as long as there is one for it.
+
+        All cells give up in turn: the n-th time, cell i is at i + n * cells. Nobody else is ever there, in any order of events.
+        """
+        for turn in range(given_up if self.cells else 0, 0, -1):
+            if self._exists(cell + turn * self.cells):
+                return self.at(cell + turn * self.cells)
+        return self.at(cell)
+
     def feasible(self, chosen: Mapping[str, Any]) -> bool:
         wanted = [(n, chosen[name]) for n, name in enumerate(self.names)]
         return not self._bad([self._values[n].index(value) for n, value in wanted])
+
+    def _exists(self, number: int) -> bool:
+        """Whether there are more feasible combinations than that."""
+        if not self._infeasible:
+            return number < self.combinations
+        self._place(number)  # counts them, if there are fewer
+        return self._feasible is None or number < self._feasible
 
     def _named(self, indices: Sequence[int]) -> dict[str, Any]:
         return {name: listed[n] for name, listed, n in zip(self.names, self._values, indices, strict=True)}

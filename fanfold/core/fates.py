@@ -17,10 +17,11 @@ from fanfold.spec.errors import Code
 from fanfold.spec.events import CellEnded, Rested
 
 PACE, WAIT = 1, 2  # purposes of draws
+ALONE = 1  # doublings of the wait, while nearly all others are answered: then it is no server that needs time to recover
 UNPAID = 4  # doublings more that a retry waits when the lane's budget of retries is spent: nobody is lost for it
 ELSEWHERE = frozenset({Code.TRANSIENT, Code.TIMEOUT, Code.RATE_LIMITED, Code.QUOTA, Code.AUTH})
 """Faults of a provider, which another one may not have."""
-_HINTS = {
+HINTS = {
     Code.CHECK_FAILED: "loosen the check, give more attempts, or use a stronger model",
     Code.DUPLICATE: "ask for fewer, vary the prompt, or give more attempts",
     Code.TRUNCATED: "raise sampling.max_tokens, or ask for less in one answer",
@@ -108,10 +109,9 @@ class Fates(Rows):
         """An answer was judged and is not good: correct it, draw another, or give up."""
         cell.judged += 1
         cell.rejections += code is Code.CHECK_FAILED
-        attempts = 1 if cell.rule.function else cell.rule.attempts
-        step = again(code, judged=cell.judged, attempts=attempts, rejections=cell.rejections, longer=cell.longer)
+        step = again(code, judged=cell.judged, attempts=self._attempts(cell), rejections=cell.rejections, longer=cell.longer)
         if step is Again.NEVER:
-            self._fail(cell, code, reason, hint or _HINTS.get(code, ""), now)
+            self._fail(cell, code, reason, hint or HINTS.get(code, ""), now)
             return
         cell.retries = 0
         cell.repair = step is Again.REPAIR
@@ -123,14 +123,20 @@ class Fates(Rows):
             self._release(cell)
         self._rest(cell, "regenerate", code, reason, check, now, now)
 
+    def _attempts(self, cell: Cell) -> int:
+        """Answers of a cell that may be judged."""
+        return 1 if cell.rule.function else cell.rule.attempts
+
     # ================================================================ faults
 
     def _faulted(self, cell: Cell, fault: Fault, now: int) -> None:
         """The call did not deliver. A judge's fault asks the judge again and keeps the answer and its key."""
         cure = remedy(fault.code)
         if cure is Remedy.RETRY and cell.retries < cell.rule.retries:
-            paid = self.lanes[cell.lane].retries.take(fault.code)
-            wait = backoff(cell.retries if paid else cell.retries + UNPAID, cell.draw(PACE))
+            lane = self.lanes[cell.lane]
+            times = cell.retries if lane.late.troubled else min(cell.retries, ALONE)
+            times += 0 if lane.retries.take(fault.code) else UNPAID
+            wait = backoff(times, cell.draw(PACE))
             if fault.retry_after_s is not None:
                 wait = max(wait, asked(fault.retry_after_s, cell.draw(WAIT)))
             cell.retries += 1
@@ -225,7 +231,11 @@ class Fates(Rows):
                 cells += some
                 bundles += fresh
         concerned = {rule.index for rule in rules}
-        resting = [cell for cell in run.cells.values() if cell.rule.index in concerned and cell.state is State.RESTING]
+        resting = [
+            cell
+            for cell in run.cells.values()
+            if cell.rule.index in concerned and cell.state is State.RESTING and not cell.parked
+        ]
         for cell in sorted(cells + resting, key=lambda cell: cell.id):
             if cell.phase == FALLBACK:
                 continue

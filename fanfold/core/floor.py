@@ -8,7 +8,8 @@ from fanfold.core.commands import Abandon, Cancel, Command
 from fanfold.core.concurrency import Fixed
 from fanfold.core.lane import Lane
 from fanfold.core.limiter import Limiter
-from fanfold.core.run import LOCAL, CallRecord, Cell, Run, Stop
+from fanfold.core.pool import Pool
+from fanfold.core.run import LOCAL, CallRecord, Cell, Rule, Run, Stop
 from fanfold.core.states import State
 from fanfold.core.timers import Timers
 from fanfold.spec.calls import Fault
@@ -33,6 +34,8 @@ class Floor:
         self._touched: dict[int, Run] = {}
         self._runs = self._cells = self._made = 0
         self._troubled = False  # whether some lane or step is not to be used: until then, nobody need ask
+        self._stirred: dict[Pool, tuple[Run, Rule]] = {}  # pools of which something has changed
+        self._thin: dict[Pool, tuple[Run, Rule]] = {}  # pools that may want spares
         self._served = 0.0  # virtual time: what the run that was served last had been served
 
     # ================================================================ timers

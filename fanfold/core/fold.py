@@ -28,6 +28,7 @@ from fanfold.spec.events import (
     RunEnded,
     RunStarted,
     Settled,
+    SpareEnded,
     StepSwept,
 )
 
@@ -118,6 +119,8 @@ class RunState:
                 self._cell_ended(event)
             case Rested():
                 self._rested(event)
+            case SpareEnded():
+                self._spare_ended(event)
             case BundleEnded():
                 self._bundle_ended(event)
             case Grew():
@@ -210,6 +213,8 @@ class RunState:
                 step.move(cell, "waiting")  # in the other case a judge is asked again: the answer stands
         if event.kind == "regenerate":
             step.regenerations += 1
+            if event.code == Code.DUPLICATE:
+                add(step.taken, event.at, 1)
             self._rejected(step, event.code, event.check)
 
     def _rejected(self, step: StepState, code: str, check: str) -> None:
@@ -220,6 +225,7 @@ class RunState:
     def _cell_ended(self, event: CellEnded) -> None:
         step = self.steps[event.step]
         cell = step.live.pop(event.at, None)
+        step.taken.pop(event.at, None)
         own = event.state == "accepted" and not event.code
         if cell is not None:
             cell.tokens = 0 if own else cell.tokens
@@ -238,6 +244,19 @@ class RunState:
         if event.state in ("accepted", "failed"):
             failure = Failure(event.step, event.at, event.code, event.message, event.hint, event.attempts)
             self._keep(failure, filled=event.state == "accepted")
+
+    def _spare_ended(self, event: SpareEnded) -> None:
+        """What stood behind a cell that it fills was for nothing; the spare is that cell now."""
+        step = self.steps[event.step]
+        spare = step.live.pop(event.at, None)
+        if event.fills is not None and spare is not None:
+            before = step.live.pop(event.fills, None)
+            step.live[event.fills], spare = spare, before
+        if spare is not None:
+            step.drop(spare)
+        if event.code in JUDGED:
+            step.rejected_last += 1
+            self._rejected(step, event.code, event.check)
 
     def _keep(self, failure: Failure, *, filled: bool) -> None:
         if len(self.errors) < ERRORS_KEPT:

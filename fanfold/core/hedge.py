@@ -10,9 +10,10 @@ from __future__ import annotations
 from fanfold.core.sketch import Sketch
 
 SECOND = 1_000_000
-ENOUGH = 20  # observations before anything is called late
+FEW, ENOUGH = 8, 20  # observations before what is far beyond all of them is called late, and before what is beyond nearly all is
+BEYOND = 1.5  # times the slowest of a few, or the median of enough: a twin would hardly overtake what is less late
 SHARE = 0.05  # hedges per call
-CAP, INITIAL = 10.0, 2.0
+CAP, INITIAL = 64.0, 2.0
 LATE = 0.95
 FIRST_LEAST, FIRST_MOST, FIRST_COLD = 10 * SECOND, 60 * SECOND, 30 * SECOND
 CRAWL_AFTER = 2 * SECOND  # of streaming, before its speed says something
@@ -31,6 +32,7 @@ class Hedging:
         self._tokens = INITIAL if share else 0.0
         self._patience = 1
         self._trouble = 0.0
+        self._stage = 0
 
     # ---------------------------------------------------------------- what is learned
 
@@ -68,7 +70,19 @@ class Hedging:
     def hedge_after(self, *, streamed: bool) -> int | None:
         """µs after which a call that has said nothing (streamed), or has not ended, is late. None: not known yet."""
         times = self._first if streamed else self._whole
-        return times.quantile(LATE) if times.count >= ENOUGH else None
+        late, usual = times.quantile(LATE), times.quantile(0.5)
+        if late is None or usual is None or times.count < FEW:
+            return None
+        if times.count < ENOUGH:
+            return round(BEYOND * (times.quantile(1.0) or 0))
+        narrow = late + (late - usual) // 2 + usual // 20  # where all take about as long, what takes longer is soon plain
+        return max(late, min(narrow, round(BEYOND * usual)))
+
+    def learned(self) -> bool:
+        """Whether it can say since the last time what it could not say then, or only roughly."""
+        stage = sum(times.count >= least for times in (self._first, self._whole) for least in (FEW, ENOUGH))
+        before, self._stage = self._stage, stage
+        return stage != before
 
     def crawls(self, tokens: int, streaming_us: int, expected: int) -> bool:
         """Whether an answer that streams is slower than nearly all, and a fresh one would overtake it."""
@@ -79,9 +93,14 @@ class Hedging:
         return pace > slow and max(expected - tokens, 0) * pace > 1.3 * (first + expected * usual)
 
     @property
+    def troubled(self) -> bool:
+        """Whether many calls fail."""
+        return self._trouble >= TROUBLE
+
+    @property
     def allowed(self) -> bool:
         """Whether the budget has a hedge, and the lane is well enough for one to help."""
-        return self._tokens >= 1 and self._trouble < TROUBLE
+        return self._tokens >= 1 and not self.troubled
 
     def spend(self) -> None:
         self._tokens -= 1

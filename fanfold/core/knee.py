@@ -11,10 +11,12 @@ from __future__ import annotations
 from enum import Enum
 from math import log, sqrt
 
+from fanfold.core.concurrency import Overloads
 from fanfold.core.slots import Slots
 
 SECOND = 1_000_000
-START, SURE, LEAST, MOST = 32, 64, 1, 1024  # SURE: as many at once, when a first round of answers has not waited
+START, LEAST, MOST = 32, 1, 1024
+EASE = 0.85  # of the speed of each call: while it keeps so much, twice as many may be sent
 SATURATED = 0.8  # of the cap in the air: with fewer, the window says nothing about the server
 LONGEST = 4 * SECOND  # a window lasts at least so long, or 3 generations
 CLIMB, HOLD = 0.35, 0.15  # elasticity above which more are sent, below which fewer
@@ -45,7 +47,10 @@ class Knee:
         self._rested = 0
         self._cut_at = -1
         self._slots: Slots | None = Slots()
-        self._answers = 0
+        self._round: list[tuple[int, int]] = []  # (tokens, µs) of the calls sent and answered under this cap
+        self._speed, self._moved_at = 0.0, 0  # of each call under the cap before; when that was left
+        self._overloads = Overloads()
+        self._fine = self._regain = 0  # answers since an overload, and the cap before it, to which it comes back
         self._open(0)
 
     # ---------------------------------------------------------------- what it is told
@@ -56,8 +61,11 @@ class Knee:
 
     def finished(self, in_air: int, now: int, *, took: int = 0, tokens: int = 0) -> None:
         """A call has ended well; so many were in the air with it."""
+        self._overloads.fine()
         if self._slots is not None and self._doing is Doing.BEGINNING:
             self._look(self._slots, in_air, now, took, tokens)
+        if self.cap < self._regain:
+            self._recover(now)
         self._ended += 1
         self._full += in_air >= SATURATED * self.cap
         if self._settling:
@@ -78,21 +86,40 @@ class Knee:
 
     def overloaded(self, sent: int, now: int) -> None:
         """The server has too much to do. What was sent before the last cut says nothing."""
-        if sent > self._cut_at:
+        if sent > self._cut_at and self._overloads.refused():
             self._cut_at = now
+            self._regain, self._fine = self.cap if not self._regain else int(0.9 * self.cap), 0
             self._move(self.cap * CUT, now)
             self._rest(0.0)
 
+    def _recover(self, now: int) -> None:
+        """Round by round to what it was before the server had too much to do. A second time it is tried less high."""
+        self._fine += 1
+        if self._fine >= 2 * self.cap:
+            self._fine = 0
+            self._move(min(self._regain, self.cap * STEP + 1), now)
+            self._rest(0.0)
+            if self.cap >= self._regain:
+                self._regain = 0
+
     def _look(self, slots: Slots, in_air: int, now: int, took: int, tokens: int) -> None:
-        """Before anything can be compared: is the server drowned already, or is it at ease?"""
+        """Before windows can be compared: is the server drowned already, or so much at ease that twice as many are no slower?"""
         found = slots.answered(took, tokens, now)
-        self._answers += 1
         if found is not None and 2 * found < self.cap:
-            self._slots = None
+            self._slots, self._regain = None, 0
             self._move(2 * found, now)
-        elif self._answers >= self.cap and self.cap < min(SURE, self.most) and slots.swift and in_air >= SATURATED * self.cap:
-            self._answers = 0
-            self._move(min(2 * self.cap, SURE), now)
+        elif now - took >= self._moved_at and tokens > 0:  # sent under this cap
+            self._round.append((tokens, took))
+            if len(self._round) >= self.cap and in_air >= SATURATED * self.cap:
+                self._double(now)
+
+    def _double(self, now: int) -> None:
+        speed = sum(tokens for tokens, _ in self._round) / sum(took for _, took in self._round)
+        if speed < EASE * self._speed or 2 * self.cap > self.most:
+            self._slots = None  # from here on by windows
+            return
+        self._speed = speed
+        self._move(2 * self.cap, now)
 
     # ---------------------------------------------------------------- what follows
 
@@ -160,6 +187,7 @@ class Knee:
 
     def _move(self, cap: float, now: int) -> None:
         old, self.cap = self.cap, int(min(max(cap, self.least), self.most))
+        self._round, self._moved_at = [], now
         self._open(now, settling=2 * max(old, self.cap))
 
     def _open(self, now: int, *, settling: int = 0) -> None:

@@ -12,7 +12,7 @@ from fanfold.core.concurrency import Concurrency, Fixed, Hosted
 from fanfold.core.hedge import Hedging
 from fanfold.core.knee import Knee
 from fanfold.core.limiter import Limiter
-from fanfold.core.run import Run
+from fanfold.core.run import CallRecord, Run
 from fanfold.spec.calls import Fault
 
 AHEAD = 2  # cells prepared or ready, for each call that may be in the air
@@ -79,6 +79,7 @@ class Lane:
         self.late = Hedging()
         self.breaker = Breaker()
         self.retries = RetryBudget()
+        self.wanting: dict[int, CallRecord] = {}  # calls that are late, and have no twin for want of room
         self.in_air = 0
         self.latest = -1  # its call that was sent last
         self.usual = 0.0  # tokens that a call uses, on average

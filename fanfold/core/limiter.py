@@ -69,6 +69,11 @@ class Limiter:
             at = max(at, quota.open_at(self._part(kind, tokens_in, tokens_out), now))
         return at if self._pace is None else max(at, self._pace.open_at(now))
 
+    @property
+    def eager(self) -> bool:
+        """Whether no limit is known: then a call that must wait waits only for a slot, or for the distance to the one before."""
+        return not self.dimensions and not self._quotas and (self._pace is None or self._pace.law is Law.START)
+
     def book(self, tokens_in: int, tokens_out: int, at: int) -> tuple[Booking, ...]:
         """A call of this size starts."""
         bookings = []

@@ -121,7 +121,7 @@ class Rows(Floor):
         if self._troubled:
             self._offer_trial(cell)
         lane, run = self.lanes[cell.lane], cell.run
-        if not run.calls:  # it was idle: no credit for having been away
+        if all(record.doom for record in run.calls.values()):  # it was idle: no credit for having been away
             run.served = max(run.served, self._served)
         cell.run.queue(lane.index).add_ready(cell.run.place[cell.rule.index], cell, urgent=urgent)
         lane.ready += 1

@@ -13,6 +13,7 @@ from fanfold.core.commons import Keyring
 from fanfold.core.draw import fold, uniform
 from fanfold.core.grid import Grid, upward_ranks
 from fanfold.core.limiter import Booking
+from fanfold.core.pool import Pool, Pools
 from fanfold.core.sizes import AnswerSize
 from fanfold.core.states import NEXT, State
 from fanfold.core.uniqueness import Key
@@ -28,6 +29,8 @@ class Rule:
     """What the conductor must know of a step. times: microseconds.
 
     lane, judge_lane: numbers of lanes; then, judge_then: the lanes that follow when the one before can no longer be used.
+
+    counted: positions of the axes along which its cells are interchangeable, () for none.
 
     unique: positions of the axes inside which keys must differ (() for the whole run), None when keys do not matter. near: likeness from
     which two keys count as equal. shared: its keys are those of all runs of the store. embeds: names must differ to the letter, and
@@ -53,6 +56,7 @@ class Rule:
     estimate: int = 2_000_000
     priority: int = 1
     streams: bool = False
+    counted: tuple[int, ...] = ()
     weight: float = 1.0
 
     @cached_property
@@ -82,9 +86,12 @@ class Cell:
         "key",
         "lane",
         "lengths",
+        "like",
         "longer",
+        "parked",
         "path",
         "phase",
+        "pool",
         "reason",
         "rejections",
         "repair",
@@ -93,8 +100,11 @@ class Cell:
         "run",
         "service",
         "since",
+        "spare",
         "state",
         "tokens",
+        "told",
+        "twins",
         "vector",
         "waits",
         "wake",
@@ -109,6 +119,7 @@ class Cell:
         self.judged = 0  # answers judged
         self.rejections = 0  # by checks or the judge, since the last fresh draw
         self.retries = 0  # transport, in this attempt
+        self.twins = 0  # sent beside its present call
         self.hops = 0  # lanes of its chain that it has left behind for itself
         self.lane = LOCAL  # where it waits, or its call that counts is
         self.waits = 0  # for rate limits
@@ -126,10 +137,20 @@ class Cell:
         self.since = 0
         self.wake = 0
         self.work: Any = None
+        self.pool: Pool | None = None  # where it is interchangeable with others
+        self.spare = False  # a draw more than there are coordinates: its answer fills one that is open
+        self.like = at  # the coordinates that its prompt is made for: its own, but for a spare
+        self.told = False  # its last call knew what to avoid, or why an answer was refused
+        self.parked = False  # nothing more is drawn for it: it waits for the answer of a spare, or is not needed
 
     def move(self, state: State) -> None:
         assert state in NEXT[self.state], f"{self!r}: {self.state} does not lead to {state}"
         self.state = state
+
+    @property
+    def held(self) -> bool:
+        """Whether it is to be drawn again once that is needed."""
+        return self.parked and self.failure is None and self.state is State.RESTING
 
     @property
     def tried(self) -> bool:
@@ -254,6 +275,16 @@ class Queue:
             self.ready_mask ^= 1 << place
         return cell
 
+    def remove(self, place: int, cell: Cell) -> None:
+        """Take out one cell that is ready."""
+        self.waiting -= 1
+        if cell in self.urgent:
+            self.urgent.remove(cell)
+            return
+        self.ready[place].remove(cell)
+        if not self.ready[place]:
+            self.ready_mask ^= 1 << place
+
     def take(self, place: int | None = None) -> tuple[list[Cell], list[Bundle]]:
         """Take out what is ready and what is fresh: of one step, by its place, or of all."""
         places = range(len(self.ready)) if place is None else (place,)
@@ -314,6 +345,7 @@ class Run:
         self.ended = False
         self.tally = Tally(ended=[0] * len(self.rules))
         self.queues: dict[int, Queue] = {}  # by lane
+        self.pools = Pools()
         ranks = upward_ranks(grid, [rule.estimate for rule in self.rules])
         order = sorted(self.rules, key=lambda rule: (rule.priority, -ranks[rule.index], rule.index))
         self.answers = [AnswerSize() for _ in self.rules]

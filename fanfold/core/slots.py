@@ -43,8 +43,3 @@ class Slots:
         if self._slow < IN_A_ROW:
             return None
         return ceil(self._tokens / (now - self._began) / self._usual)
-
-    @property
-    def swift(self) -> bool:
-        """Whether the answers so far have not waited."""
-        return len(self._first) == FIRST and not self._slow

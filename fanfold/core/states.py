@@ -25,6 +25,7 @@ TRANSITIONS: tuple[tuple[State, str, State], ...] = (
     (S.WAITING, "what it needs is there", S.PREPARING),
     (S.WAITING, "what it needs has no value", S.SKIPPED),
     (S.WAITING, "what it needs has no value, and it has a fallback", S.PREPARING),
+    (S.WAITING, "more answers of its counted axis are hopeless", S.FAILED),
     (S.PREPARING, "Work: the prompt is rendered and sized", S.READY),
     (S.PREPARING, "Hit: the answer is known already, or it is the fallback's", S.GATED),
     (S.PREPARING, "Broken: it cannot be prepared", S.FAILED),
@@ -40,6 +41,11 @@ TRANSITIONS: tuple[tuple[State, str, State], ...] = (
     (S.GATED, "attempts used up", S.FAILED),
     (S.RESTING, "its moment has come", S.READY),
     (S.RESTING, "attempts or retries used up, or its lane is condemned", S.FAILED),
+    (S.PREPARING, "it cannot be prepared, and a spare may fill it", S.RESTING),
+    (S.READY, "its lane is condemned, and a spare may fill it", S.RESTING),
+    (S.READY, "the answer of a spare fills it", S.ACCEPTED),
+    (S.CALLING, "the answer of a spare fills it", S.ACCEPTED),
+    (S.RESTING, "the answer of a spare fills it", S.ACCEPTED),
     (S.FAILED, "it has a fallback", S.PREPARING),
 )
 """(state, fact, next state). `FAILED → PREPARING` is not a way out of a terminal state: a cell with a fallback has not ended yet.

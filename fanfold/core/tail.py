@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from fanfold.core.knee import Knee
 from fanfold.core.lane import NEVER, Lane
-from fanfold.core.run import CallRecord
+from fanfold.core.run import CallRecord, Cell
 from fanfold.core.traffic import Traffic
 from fanfold.spec.calls import Fault
 from fanfold.spec.errors import Code
 
+TWINS = 2  # for one call: the second when the first fails, or is late itself
 ASK_AGAIN = 1_000_000  # µs until a twin that was not possible is asked for again
 
 
@@ -27,6 +28,7 @@ class Tail(Traffic):
         if record.first is None:
             record.first = now
             lane.late.first(now - record.started)
+            self._learned(lane, now)
         if lane.adapts:
             lane.concurrency.progressed(tokens - record.heard, now, streamed=True)
         record.heard = tokens
@@ -40,10 +42,10 @@ class Tail(Traffic):
         if record.first is None:
             if record.streams:
                 moments.append(record.started + lane.late.first_deadline())
-            if record.hedge_at is None and record.other() < 0:
+            if record.hedge_at is None:
                 after = lane.late.hedge_after(streamed=record.streams)
                 record.hedge_at = None if after is None else record.started + after
-            if record.hedge_at is not None and record.other() < 0:
+            if record.hedge_at is not None and self._younger(record):
                 moments.append(max(record.hedge_at, now + 1))
         record.check = max(now + 1, min(moments)) if now > record.started else min(moments)
         self._timers.set(record.check, record)
@@ -57,9 +59,57 @@ class Tail(Traffic):
             lane.late.first_missed()
             self._late(record, f"nothing was heard within {(now - record.started) / 1e6:g} s", now)
         else:
-            if record.first is None and record.other() < 0 and record.hedge_at is not None and now >= record.hedge_at:
-                record.hedge_at = NEVER if self._hedge(record, now) else now + ASK_AGAIN
+            if record.first is None and record.hedge_at is not None and now >= record.hedge_at and self._younger(record):
+                self._want_twin(record, lane, now)
             self._watch(record, lane, now)
+
+    def _want_twin(self, record: CallRecord, lane: Lane, now: int) -> None:
+        """It is late: send a twin, or do so as soon as there is room for one. A twin that is late itself makes way for another."""
+        other = record.other()
+        if other >= 0 and self._berth(record.cell, lane, now) is not None:
+            record.hedge_at = NEVER
+            self._doom(record, Code.CANCELLED)
+            self._twin_failed(self._calls[other], now)
+        elif other < 0 and self._hedge(record, now):
+            record.hedge_at = NEVER
+        else:
+            record.hedge_at = now + ASK_AGAIN
+            lane.wanting[record.id] = record
+
+    @staticmethod
+    def _younger(record: CallRecord) -> bool:
+        """Whether it is the only call of its cell, or the last one."""
+        return record.id > record.other()
+
+    def _twins(self, now: int) -> None:
+        """Where there is room, those that are late have their twins."""
+        for lane in self.lanes:
+            if lane.wanting and lane.in_air < lane.cap:
+                self._pair(lane, now)
+
+    def _pair(self, lane: Lane, now: int) -> None:
+        for record in list(lane.wanting.values()):
+            if record.doom or record.other() >= 0 or record.first is not None or record.id not in self._calls:
+                del lane.wanting[record.id]
+            elif self._hedge(record, now):
+                record.hedge_at = NEVER
+                del lane.wanting[record.id]
+            else:
+                return
+
+    def _learned(self, lane: Lane, now: int) -> None:
+        """When it becomes known what is late, the calls that are in the air already are looked at anew."""
+        if lane.late.learned():
+            for record in list(self._calls.values()):
+                if record.lane == lane.index and not record.doom and record.hedge_at != NEVER and record.landed is None:
+                    record.hedge_at = None
+                    self._watch(record, lane, now)
+
+    def _twin_failed(self, record: CallRecord, now: int) -> None:
+        """The other call goes on alone, and may have another twin: it is late still."""
+        if record.first is None and not record.doom and record.landed is None:
+            record.hedge_at = now
+            self._watch(record, self.lanes[record.lane], now)
 
     def _late(self, record: CallRecord, message: str, now: int) -> None:
         """Give a call up. Its twin, if it has one, goes on alone."""
@@ -78,18 +128,28 @@ class Tail(Traffic):
         return lane.late.crawls(record.heard, now - record.first, record.tokens[1])
 
     def _hedge(self, record: CallRecord, now: int) -> bool:
-        """Send a twin: through the next lane of the chain that is free, else through the same one; never beyond a limit or the budget,
-        nor ahead of a cell that waits: it would only take that one's place.
+        """Send a twin: through the next lane of the chain that is free, else through the same one; never beyond a limit or the budget.
+
+        Where cells wait for a limit it would only take the place of one; where they wait for slots, the late call keeps one busy.
         """
-        cell, run = record.cell, record.cell.run
-        if len(self._calls) >= self.cap or len(run.calls) >= run.cap or run.stop is not None:
-            return False
         own = self.lanes[record.lane]
+        lane = self._berth(record.cell, own, now)
+        if lane is None:
+            return False
+        own.late.spend()
+        record.cell.twins += 1
+        record.cell.hedge = self._send(record.cell, lane, now).id
+        return True
+
+    def _berth(self, cell: Cell, own: Lane, now: int) -> Lane | None:
+        """Where a twin of its call in the lane `own` could go."""
+        run = cell.run
+        if len(self._calls) >= self.cap or len(run.calls) >= run.cap or run.stop is not None or not own.late.allowed:
+            return None
+        if cell.twins >= TWINS:
+            return None
         usable = [self.lanes[i] for i in cell.chain if self._usable(run, cell.rule, (i,)) is not None]
         for lane in sorted(usable, key=lambda lane: lane is own):
-            size = self._size(cell)
-            if not lane.ready and lane.free(size, now) and own.late.allowed:
-                own.late.spend()
-                cell.hedge = self._send(cell, lane, now).id
-                return True
-        return False
+            if lane.free(self._size(cell), now) and (not lane.ready or lane.limiter.eager):
+                return lane
+        return None

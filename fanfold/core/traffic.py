@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from fanfold.core.commands import ANSWER, JUDGE, Call
-from fanfold.core.fates import Fates
 from fanfold.core.lane import Hold, Lane
 from fanfold.core.retry import WAIT_MOST_S, asked
 from fanfold.core.run import CallRecord, Cell, Run
+from fanfold.core.spares import Spares
 from fanfold.core.states import State
 from fanfold.spec.calls import Fault, Scope
 from fanfold.spec.errors import Code
@@ -19,7 +21,7 @@ PATIENCE = 10_000_000  # µs of nothing but 429s, waits to come included, after 
 TOLD_AGAIN, TOLD_ANEW = 5_000_000, 500_000  # µs between two tellings of what holds a run back: the same, and something else
 
 
-class Traffic(Fates):
+class Traffic(Spares):
     """From a cell that is ready to a call in the air."""
 
     def _admit(self, lane: Lane, now: int) -> None:
@@ -38,6 +40,7 @@ class Traffic(Fates):
             self._served = run.served
             lane.late.begun()
             cell.move(State.CALLING)
+            cell.twins = 0
             cell.call = self._send(cell, lane, now).id
         if now >= lane.told_at + TOLD_ANEW:
             self._tell_hold(self._full(lane), lane, now)
@@ -110,6 +113,7 @@ class Traffic(Fates):
         if cell.rule.unique is not None and (cell.judged or cell.run.keys.hot):
             avoid = cell.run.keys.avoid(self._scope(cell), cell.id, cell.clash)
             crowded = cell.run.keys.crowded(self._scope(cell))
+        cell.told = bool(avoid) or cell.judged > 0
         return Call(record.id, cell, ANSWER, record.lane, avoid, cell.reason, cell.repair, cell.longer, crowded)
 
     def _heard_of(self, record: CallRecord, fault: Fault, now: int) -> None:
@@ -117,6 +121,10 @@ class Traffic(Fates):
         lane, run = self.lanes[record.lane], record.cell.run
         hopeless = fault.scope is Scope.LANE or (fault.retry_after_s or 0) > WAIT_MOST_S
         alien = fault.scope is Scope.ENDPOINT and fault.code == Code.MALFORMED
+        if fault.scope is not Scope.LANE and hopeless:
+            fault = msgspec.structs.replace(
+                fault, message=f"{fault.message}; it asks to wait for {_span(fault.retry_after_s or 0)}"
+            )
         if hopeless or (fault.scope is Scope.ENDPOINT and not alien and not lane.proven):
             wrong_key = fault.code == Code.AUTH and fault.status == WRONG_KEY and lane.account
             for each in [each for each in self.lanes if wrong_key and each.account == lane.account] or [lane]:
@@ -198,3 +206,11 @@ class Traffic(Fates):
                     rules = [rule for rule in run.rules if lane.index in (*rule.chain, *rule.judge_chain)]
                     run.tally.cut_off |= any(self._refusal(run, rule) is not None for rule in rules)
                     self._reroute(run, rules, now)
+
+
+def _span(seconds: float) -> str:
+    """86400 -> "24 h"."""
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s"

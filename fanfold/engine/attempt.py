@@ -12,6 +12,7 @@ import json
 import logging
 import re
 from collections.abc import Callable
+from dataclasses import replace as with_
 from typing import Any
 
 from msgspec.structs import replace
@@ -23,6 +24,7 @@ from fanfold.engine.identity import Unkeyed, keyed, named
 from fanfold.engine.job import PASSES, Draft, Job, Landing, Route, StepWork
 from fanfold.engine.prompts import PromptSource, as_messages, fill, tail, with_tail
 from fanfold.engine.shapes import Unfit, length_of, text_of
+from fanfold.engine.spread import proposal
 from fanfold.engine.tokens import estimate, estimate_messages
 from fanfold.engine.usercode import UserCode, described, printable
 from fanfold.spec.calls import Answer, Broken, Chunk, Fault, Hit, Message, Reply, Request, Usage, Work
@@ -68,7 +70,7 @@ class Attempts:
         for edge in cell.run.grid.nodes[cell.rule.index].ins:
             if not edge.single:
                 return None
-            found = job.values.at_hand(edge.src.index, next(cell.run.grid.members(edge, cell.at)))
+            found = job.values.at_hand(edge.src.index, next(cell.run.grid.members(edge, cell.like)))
             if found is None:
                 return None
             needs[edge.src.name] = found[0]
@@ -102,27 +104,29 @@ class Attempts:
         needs: dict[str, Any] = {}
         missing: dict[str, int] = {}
         for edge in grid.nodes[cell.rule.index].ins:
-            members = list(grid.members(edge, cell.at))
+            members = list(grid.members(edge, cell.like))
             found = await job.values.get(edge.src.index, members)
             if edge.single:
                 if found:
                     needs[edge.src.name] = found[members[0]]
             else:
                 needs[edge.src.name] = [found[at] for at in members if at in found]
-                missing[edge.src.name] = len(members) - len(found) + grid.failed_sources(edge, cell.at)
+                missing[edge.src.name] = len(members) - len(found) + grid.failed_sources(edge, cell.like)
         return self._user_cell(job, step.compiled, cell, needs, missing)
 
     def _user_cell(self, job: Job, step: CompiledStep, cell: CoreCell, needs: dict[str, Any], missing: dict[str, int]) -> Cell:
-        index = dict(zip(step.over, cell.at, strict=True))
+        index = dict(zip(step.over, cell.like, strict=True))
         at = {}
         for axis in step.over:
             if job.plan.axes[axis].values is None and job.plan.axes[axis].source not in needs:
                 continue  # only a fallback sees a cell whose needs are missing
             at[axis] = job.axis_value(axis, index, needs)
-        return Cell(step.name, at, job.plan.plan.given, needs, missing)
+        facet = job.facet(step.index, cell.at, needs)
+        return Cell(step.name, at, job.plan.plan.given, needs, missing, facet=facet)
 
     async def _messages(self, step: StepWork, cell: Cell) -> tuple[Message, ...]:
         prompt = await self._render(step.compiled.prompt or step.step.prompt, cell)
+        prompt = self._spelled_out(step, cell, prompt)
         if step.step.system is None:
             return prompt
         system = await self._render(step.compiled.system or step.step.system, cell)
@@ -137,10 +141,29 @@ class Attempts:
         args = (cell,) if not extra else (cell, extra["value"])
         return as_messages(await self._user(source, *args))
 
+    def _spelled_out(self, step: StepWork, cell: Cell, messages: tuple[Message, ...]) -> tuple[Message, ...]:
+        """With the facets that a text names nowhere, so that they always count. What a callable wrote is left as it is."""
+        if step.spread is None or step.compiled.prompt is None:
+            return messages
+        return with_tail(messages, [step.spread.unsaid(cell.facet)])
+
+    async def _moved_on(self, job: Job, step: StepWork, cell: CoreCell) -> Fault | None:
+        """Say it anew where the cell has other facets by now than when it was prepared."""
+        work: Prompted = cell.work
+        facet = job.facet(step.compiled.index, cell.at, work.cell.needs)
+        if facet != work.cell.facet:
+            try:
+                moved = with_(work.cell, facet=facet)
+                work.messages = await self._messages(step, moved)
+                work.cell = moved
+            except Exception as error:  # noqa: BLE001 - the prompt may be the user's code
+                return Fault(code=Code.INTERNAL, message=f"step {step.name!r}: {described(error)}")
+        return None
+
     def _work(self, step: StepWork, cell: CoreCell, received: Cell, messages: tuple[Message, ...] | None = None) -> Work:
         if messages is None:
             assert step.compiled.prompt is not None
-            messages = (Message("user", fill(step.compiled.prompt, received)),)
+            messages = self._spelled_out(step, received, (Message("user", fill(step.compiled.prompt, received)),))
             if step.compiled.system is not None:
                 messages = (Message("system", fill(step.compiled.system, received)), *messages)
         cell.work = Prompted(received, messages)
@@ -174,6 +197,8 @@ class Attempts:
         if command.phase == JUDGE:
             return await self._judge(job, step, command)
         route = step.routes[command.lane]
+        if step.spread is not None and (fault := await self._moved_on(job, step, command.cell)) is not None:
+            return fault
         request = self._request(step, route, command)
         listener = heard
         if request.stream:
@@ -218,6 +243,8 @@ class Attempts:
         value, data = parsed
         usage = answer.usage
         try:
+            if step.proposes:
+                proposal(value)
             lengths = self._lengths(job, step, value)
             name = named(step.compiled.unique, value)
         except Unfit as error:

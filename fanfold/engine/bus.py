@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from fanfold.core.run import Run
 from fanfold.engine.job import Job
 from fanfold.spec.errors import StoreError
-from fanfold.spec.events import AnyEvent, CellEnded
+from fanfold.spec.events import AnyEvent, CellEnded, SpareEnded
 from fanfold.spec.ports import Sink, Stored
 
 logger = logging.getLogger("fanfold")
@@ -44,7 +44,9 @@ class Bus:
         values: list[Stored] = []
         kept = []
         for event in events:
-            if isinstance(event, CellEnded):
+            if isinstance(event, SpareEnded):
+                job.hand_over(event)
+            elif isinstance(event, CellEnded):
                 draft = job.drafts.pop((event.step, event.at), None)
                 if draft is not None and event.state == "accepted":
                     values.append(Stored(event.step, event.at, draft.data))

@@ -11,11 +11,12 @@ from typing import Any
 from fanfold.core.fold import RunState
 from fanfold.core.run import Cell, Run
 from fanfold.engine.shapes import Shape, Verdict, identity_first, list_in, shape_of, text_of
+from fanfold.engine.spread import Spread
 from fanfold.engine.tokens import AnswerSize, PromptSize
 from fanfold.engine.values import Values
 from fanfold.spec.compiled import CompiledPlan, CompiledStep
 from fanfold.spec.errors import PlanError, StoreError
-from fanfold.spec.events import AnyEvent, Coords
+from fanfold.spec.events import AnyEvent, Coords, SpareEnded
 from fanfold.spec.ports import Journal, Provider, Store
 from fanfold.spec.template import Template, dig
 
@@ -57,6 +58,8 @@ class StepWork:
                     f"{path}.judge.accept", "the judge's output does not say whether it passed", "give accept, or a field `pass`"
                 )
         self.streamed_field = self._streamed_field()
+        self.spread: Spread | None = None
+        self.proposes = False  # the facets of other steps
 
     def check_givens(self, given: Mapping[str, Any]) -> None:
         """Raises PlanError for a given that a prompt names and that cannot be written into it."""
@@ -140,6 +143,12 @@ class Job:
             if landing.draft is not None:
                 self.drafts[cell.rule.index, cell.at] = landing.draft
 
+    def hand_over(self, event: SpareEnded) -> None:
+        """A spare's answer is that of the cell it fills, or nobody's."""
+        draft = self.drafts.pop((event.step, event.at), None)
+        if draft is not None and event.fills is not None:
+            self.drafts[event.step, event.fills] = draft
+
     def wrote(self, events: Sequence[AnyEvent]) -> None:
         self.state.apply_all(events)
         self.written = events[-1].seq
@@ -169,6 +178,14 @@ class Job:
 
     # ---------------------------------------------------------------- values and coordinates
 
+    def facet(self, step: int, at: Coords, needs: Mapping[str, Any]) -> dict[str, Any]:
+        """A cell's value of each facet, as things stand; none where what proposes them has no value. Raises Unfit."""
+        spread = self.steps[step].spread
+        if spread is None or self.run is None or (spread.source and spread.source not in needs):
+            return {}
+        taken = self.state.steps[step].taken.get(at, 0) if self.state.steps else 0
+        return spread.of(at, self.run.seed, taken, needs.get(spread.source))
+
     def axis_value(self, axis: str, at: dict[str, int], needs: dict[str, Any]) -> Any:
         """An axis' own value at a cell; a dynamic axis' value is in the answer it came from."""
         compiled = self.plan.axes[axis]
@@ -177,9 +194,10 @@ class Job:
         return list_in(needs[compiled.source], compiled.path)[at[axis]]
 
     def labels(self, step: int, at: Coords) -> dict[str, Any]:
-        """Coordinates as a user sees them; a dynamic axis is shown by its number, from 1."""
+        """Coordinates as a user sees them; a dynamic axis is shown by its number, from 1, and so is a spare of a counted one."""
         shown: dict[str, Any] = {}
         for axis, index in zip(self.plan.steps[step].over, at, strict=True):
             values = self.plan.axes[axis].values
-            shown[axis] = index + 1 if values is None else values[index]
+            beyond = values is not None and index >= len(values)
+            shown[axis] = index + 1 if values is None or beyond else values[index]
         return shown

@@ -18,6 +18,8 @@ def fill(template: Template, cell: Cell, extra: Mapping[str, Any] | None = None)
     """Raises NoSuchField when a value lacks a field that the prompt names."""
 
     def value_of(slot: Slot) -> str:
+        if slot.text == "facet" and cell.facet:
+            return ", ".join(f"{name}: {text_of(value)}" for name, value in cell.facet.items())
         value = extra[slot.name] if extra and slot.name in extra else cell[slot.name]
         return text_of(dig(value, slot.path))
 

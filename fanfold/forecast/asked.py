@@ -13,6 +13,7 @@ from fanfold.core.run import Rule
 from fanfold.forecast.habits import Declared, Habits, Voice, declared
 from fanfold.forecast.sizes import (
     UNSEEN_PROMPT,
+    WORDS,
     answer_characters,
     booked,
     charged,
@@ -25,6 +26,7 @@ from fanfold.spec.calls import Fault, Usage
 from fanfold.spec.compiled import CompiledPlan, CompiledStep
 from fanfold.spec.errors import Code
 from fanfold.spec.plan import Limits
+from fanfold.spec.prices import Price
 from fanfold.spec.template import NoSuchField, Slot, Template, dig
 
 LENGTHS = (3, 4, 5, 6, 7)  # of a list found in an answer, while nothing is known of it
@@ -32,9 +34,6 @@ USUAL_LENGTH = 5
 AVOID_TOKENS = 200  # booked for what the engine adds at the end of a prompt
 NAMES, NAMES_PER_CELL = 2000, 20
 JUDGE_CHARACTERS = 200  # of a judge's answer: a reason, and whether it passes
-
-Prices = Mapping[str, tuple[float, float]]
-"""Model -> US dollars for a million tokens in, and out."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,8 @@ class AskedStep:
 class Asked:
     """model: for steps that name none, at base_url. open: a fresh conductor with the lanes that the rules name, under these limits.
     concurrent: calls in the air that a model may have where no limit is declared. deadline: microseconds. habits: by step, where
-    earlier runs have taught them; learned_from: how many runs. free: models that charge nothing.
+    earlier runs have taught them; learned_from: how many runs. prices: of the models that have one; has_list: whether a public list was
+    asked, too. items: in one call, by step, on average.
     """
 
     plan: CompiledPlan
@@ -74,9 +74,10 @@ class Asked:
     deadline: int | None = None
     habits: Mapping[str, Habits] = field(default_factory=dict)
     learned_from: int = 0
-    prices: Prices = field(default_factory=dict)
-    free: frozenset[str] = frozenset()
+    prices: Mapping[str, Price] = field(default_factory=dict)
+    has_list: bool = False
     base_url: str | None = None
+    items: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property
     def prospects(self) -> list[tuple[AskedStep, Habits, Size]]:
@@ -101,6 +102,8 @@ class Size:
         prompt = sizes.of(step.compiled.prompt, words.prompt)
         if words.system is not None:
             prompt += sizes.of(step.compiled.system, words.system)
+        if step.compiled.prompt is not None and all(slot.name != "facet" for slot in step.compiled.prompt.slots):
+            prompt += sizes.facets()
         messages = 1 + (words.system is not None)
         self.booked = booked(prompt, messages) + (AVOID_TOKENS if step.compiled.unique is not None else 0)
         self.charged = charged(prompt) + _schema_tokens(step.schema, step.model)
@@ -127,11 +130,19 @@ class _Sizes:
     def of(self, template: Template | None, source: Any) -> float:
         if template is None:
             return UNSEEN_PROMPT if callable(source) else text_characters(source or "")
-        return template_characters(template, {slot: self._slot(slot) for slot in template.slots})
+        return template_characters(template, {slot: self._slot(slot) * self._times(slot) for slot in template.slots})
+
+    def _times(self, slot: Slot) -> float:
+        """How often a prompt for several items says it: what differs between them, once for each."""
+        name, items, step = slot.name, self._asked.items, self._step.compiled
+        aligned = name in items and gathered_by(self._asked, self._by_name[name].compiled, step) is None
+        return items.get(step.name, 1) if name == "facet" or name in step.over or aligned else 1
 
     def _slot(self, slot: Slot) -> float:
         """In the order in which a prompt finds names: axes, needs, givens."""
         name, axes = slot.name, self._asked.plan.axes
+        if name == "facet" and self._step.compiled.facets is not None:
+            return self.facets(*slot.path)
         if name == "value":
             return self._answer(self._step, slot.path)
         if name in self._step.compiled.over:
@@ -148,6 +159,15 @@ class _Sizes:
         except NoSuchField:
             return 0
 
+    def facets(self, name: str = "", *inner: str) -> float:
+        """Of a cell's value of one facet, or of all with their names."""
+        facets = self._step.compiled.facets
+        if facets is None or isinstance(facets.values, str):
+            return 0 if facets is None else WORDS
+        if name:
+            return mean_characters(facets.values.get(name, ()), inner)
+        return sum(len(each) + 4 + mean_characters(values, ()) for each, values in facets.values.items())
+
     def _answer(self, step: AskedStep, path: tuple[str, ...]) -> float:
         whole = answer_characters(step.schema, step.compiled.step.output)
         part = answer_characters(step.schema, step.compiled.step.output, path) if path else whole
@@ -159,7 +179,7 @@ class _Sizes:
             return self._answer(need, path)
         if path and path[0].isdecimal():
             return self._answer(need, path[1:])
-        return 2 + gathered * (self._answer(need, ()) + 2)
+        return 2 + gathered * self._asked.items.get(need.name, 1) * (self._answer(need, ()) + 2)
 
 
 def gathered_by(asked: Asked, need: CompiledStep, step: CompiledStep) -> float | None:

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from math import log
 from statistics import median
 from typing import Any, NamedTuple
 
 import msgspec
 
-from fanfold.core.bound import REQUESTS, SLOTS, TOKENS
 from fanfold.forecast.asked import Asked
+from fanfold.forecast.bundled import ITEMS, bundled
 from fanfold.forecast.trial import Trial, trial
 from fanfold.spec.plan import Limits
 
 FEWEST, MOST = 3, 200  # seeds
 # Simulated in all: a few seconds. Counted, not timed, so that a forecast is the same everywhere.
-CALLS, WHAT_IF_CALLS = 40_000, 15_000
+CALLS, WHAT_IF_CALLS = 30_000, 10_000
 WHAT_IF_MOST = 40  # seeds
+CHANGES, NOTHING = 4, 0.02  # shown at most; and what changes less is no change
 
 
 class Band(msgspec.Struct, frozen=True):
@@ -51,8 +53,10 @@ class StepForecast(msgspec.Struct, frozen=True):
 class Forecast(msgspec.Struct, frozen=True, kw_only=True):
     """What a run would take, in seconds, tokens and US dollars. cells: the median, where a dynamic axis decides.
 
-    lower_bound_s, bound_by: what no schedule of these calls could beat, and why. learned_from: runs whose calls were drawn again;
-    0: declared estimates. seeds: how often it was run. hint: what would make the forecast better, or "".
+    lower_bound_s: for the calls of nine seeds in ten no schedule is faster; as each seed has its own bound, it is never above
+    wall_s.p10. bound_by: what bound most of them. sequential_s: the median of the calls one at a time. what_if: what does most first.
+    learned_from: runs whose calls were drawn again; 0: declared estimates. seeds: how often it was run. hint: what would make the
+    forecast better, or "".
     """
 
     plan: str
@@ -99,7 +103,7 @@ def foresee(asked: Asked, *, seed: int = 0, seeds: int | None = None) -> Forecas
         tokens_out=_counts(trials, lambda each: each.tokens_out),
         cost_usd=_band(trials, lambda each: each.cost_usd or 0.0, 6) if prices else None,
         sequential_s=round(median(each.sequential_us for each in trials) / 1e6, 3),
-        lower_bound_s=round(median(each.bound.us for each in trials) / 1e6, 3),
+        lower_bound_s=_band(trials, lambda each: each.bound.us / 1e6, 3).p10,
         bound_by=by.most_common(1)[0][0],
         what_if=what_ifs(asked, seed, trials),
         duplicates=_counts(trials, lambda each: each.duplicates),
@@ -144,11 +148,12 @@ def _steps(asked: Asked, trials: Sequence[Trial]) -> dict[str, StepForecast]:
 
 def _hint(asked: Asked, *, prices: bool) -> str:
     hints = []
-    if not prices:
-        unknown = [m for m in asked.models if m not in asked.prices and m not in asked.free]
-        hints.append(
-            f"no price is known for {', '.join(unknown)}: give one in the config file, prices: {{{unknown[0]}: [in, out]}}"
-        )
+    unknown = [model for model in asked.models if model not in asked.prices]
+    if unknown and not prices:
+        install = "" if asked.has_list else "install fanfold[prices], or "
+        table = ", ".join(f'"{model}" = [0.15, 0.60]' for model in unknown)
+        said = "write its price (US dollars for a million tokens in, and out) under [prices] in the config file"
+        hints.append(f"no price is known for {', '.join(unknown)}: {install}{said}, such as {table}")
     if not asked.learned_from and asked.models:
         hints.append("times and lengths are declared estimates, ±50 %: after a run they are learned")
     return "; ".join(hints)
@@ -158,58 +163,74 @@ def _hint(asked: Asked, *, prices: bool) -> str:
 
 
 class Variant(NamedTuple):
-    """The same plan under other limits. lifts: the word for what it gives more of, as bounds name it. cap: calls of the
-    run in the air. hedges: whether late calls get a twin.
+    """The same plan under other limits. cap: calls of the run in the air. hedges: whether late calls get a twin. asked: another plan than
+    the one in question.
     """
 
     words: str
-    lifts: str
     limits: Limits
     cap: int | None
     hedges: bool = True
+    asked: Asked | None = None
 
 
 def what_ifs(asked: Asked, seed: int, trials: Sequence[Trial]) -> list[Change]:
-    """Each change by itself, tried on the first of the same seeds; what binds comes first. Of a large plan only that is tried, of a very large one nothing."""
-    by = [each.bound.by for each in trials]
-    variants = sorted(
-        _variants(asked, max(each.most_at_once for each in trials)), key=lambda v: (not v.lifts, -by.count(v.lifts))
-    )
+    """Changes that would make it faster or cheaper, each by itself, tried on the first of the same seeds; what does most comes first.
+
+    Of a large plan only the likeliest are tried, of a very large one none.
+    """
     calls = max(1, trials[0].calls)
-    variants = variants[: max(int(calls <= CALLS), WHAT_IF_CALLS // calls)]
+    variants = list(_variants(asked, trials))[: max(int(calls <= CALLS), WHAT_IF_CALLS // calls)]
     count = min(len(trials), enough(calls * max(1, len(variants)), WHAT_IF_MOST, WHAT_IF_CALLS, 1))
-    return [_change(asked, variant, trials, [_tried(asked, variant, seed + n) for n in range(count)]) for variant in variants]
+    found = []
+    for variant in variants:
+        after = [
+            trial(variant.asked or asked, seed + n, variant.limits, variant.cap, hedges=variant.hedges) for n in range(count)
+        ]
+        wall, cost = _moved(trials, after, lambda each: each.wall_us), _moved(trials, after, lambda each: each.cost_usd or 0.0)
+        if min(wall, cost) < 1 - NOTHING:
+            found.append((log(wall) + log(cost), _change(variant, trials, wall, cost)))
+    return [change for _, change in sorted(found, key=lambda pair: pair[0])[:CHANGES]]
 
 
-def _tried(asked: Asked, variant: Variant, seed: int) -> Trial:
-    return trial(asked, seed, variant.limits, variant.cap, hedges=variant.hedges)
+def _moved(before: Sequence[Trial], after: Sequence[Trial], what: Callable[[Trial], float]) -> float:
+    """How many times as much the median is, of the seeds that were tried both ways."""
+    old, new = median(map(what, before[: len(after)])), median(map(what, after))
+    return new / old if old and new else 1.0
 
 
-def _change(asked: Asked, variant: Variant, before: Sequence[Trial], after: Sequence[Trial]) -> Change:
+def _change(variant: Variant, before: Sequence[Trial], wall: float, cost: float) -> Change:
     """The medians of all seeds, moved as those seeds moved that were tried."""
-    wall = median(each.wall_us for each in before) / 1e6
-    faster = median(_ratio(new.wall_us, old.wall_us) for new, old in zip(after, before, strict=False))
     costs = [each.cost_usd for each in before if each.cost_usd is not None]
-    dearer = median(_ratio(new.cost_usd or 0, old.cost_usd or 0) for new, old in zip(after, before, strict=False))
-    cost = round(median(costs) * dearer, 6) if len(costs) == len(before) else None
-    return Change(variant.words, round(wall * faster, 3), cost)
+    return Change(
+        variant.words,
+        round(median(each.wall_us for each in before) / 1e6 * wall, 3),
+        round(median(costs) * cost, 6) if len(costs) == len(before) else None,
+    )
 
 
-def _ratio(new: float, old: float) -> float:
-    return new / old if old else 1.0
+LIMITS = {"rpm": "requests", "tpm": "tokens", "input_tpm": "input tokens", "output_tpm": "output tokens"}
+"""A declared limit, and what is said of a run that it holds back."""
 
 
-def _variants(asked: Asked, most_at_once: int) -> Iterator[Variant]:
-    """Twice as much of each thing that is limited."""
+def _variants(asked: Asked, trials: Sequence[Trial]) -> Iterator[Variant]:
+    """Twice as much of each thing that held the run back, the longest first; then what may help any run."""
     if not asked.models:
         return
     limits, cap = asked.limits, asked.plan.plan.concurrent
-    for name, lifts in (("rpm", REQUESTS), ("tpm", TOKENS), ("input_tpm", TOKENS), ("output_tpm", TOKENS)):
-        value = getattr(limits, name)
-        if value is not None:
-            yield Variant(f"{name} {2 * value}", lifts, replace(limits, **{name: 2 * value}), cap)
+    held = {
+        by: median(each.held_us.get(by, 0) / max(1, each.wall_us) for each in trials) for by in (*LIMITS.values(), "concurrency")
+    }
     now = min(limits.concurrent or asked.concurrent, cap or 1 << 30)
     more = replace(limits, concurrent=max(2 * now, limits.concurrent or 0))
-    lifts = SLOTS if most_at_once >= now else ""
-    yield Variant(f"concurrent {2 * now}", lifts, more, None if cap is None else max(cap, 2 * now))
-    yield Variant("without hedges", "", limits, cap, hedges=False)
+    found = {"concurrency": Variant(f"concurrent {2 * now}", more, None if cap is None else max(cap, 2 * now))}
+    for name, by in LIMITS.items():
+        value = getattr(limits, name)
+        if value is not None:
+            found[by] = Variant(f"{name} {2 * value}", replace(limits, **{name: 2 * value}), cap)
+    yield from (found[by] for by in sorted(found, key=lambda by: -held[by]) if held[by] > NOTHING)
+    together = bundled(asked)
+    if together is not None:
+        yield Variant(f"{ITEMS} items in one call (items_per_call, an estimate)", limits, cap, asked=together)
+    if any(each.hedges for each in trials):
+        yield Variant("without hedges", limits, cap, hedges=False)

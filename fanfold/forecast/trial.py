@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -10,17 +10,20 @@ from fanfold.core.bound import Bound, Job, head_tail_bound, lower_bound
 from fanfold.core.fold import ONE_AT_A_TIME_SPARES, RunState
 from fanfold.core.grid import Grid
 from fanfold.core.hedge import Hedging
-from fanfold.forecast.asked import Asked, Prices
+from fanfold.forecast.asked import Asked
 from fanfold.forecast.heap import Heap
 from fanfold.forecast.weather import Weather
 from fanfold.spec.events import ANSWER, AnyEvent, Called, CellEnded, Coords, Settled
 from fanfold.spec.plan import Limits
+from fanfold.spec.prices import Price
 
 SMALL = 2_000  # calls of a run whose closer bound is worth working out
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run came to. steps: (cells, accepted, calls) by step. cost_usd: None without a price for every model."""
+    """What a run came to. steps: (cells, accepted, calls) by step. cost_usd: None without a price for every model that was called.
+    held_us: how long each thing, as `Paced` names it, held the next call back.
+    """
 
     cells: int
     accepted: int
@@ -32,7 +35,9 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     cost_usd: float | None
     duplicates: int
     drawn_again: int
+    hedges: int
     most_at_once: int
+    held_us: dict[str, int]
     bound: Bound
     steps: tuple[tuple[int, int, int], ...]
 
@@ -92,20 +97,18 @@ class Ledger:
         return Trial(
             cells=total.cells, accepted=total.accepted, calls=total.calls, wall_us=state.wall_us,
             sequential_us=total.sequential_us, tokens_in=total.tokens_in, tokens_out=total.tokens_out,
-            cost_usd=self._cost(lanes, asked.prices, asked.free), duplicates=total.duplicates, drawn_again=total.regenerations,
-            most_at_once=state.max_in_flight,
+            cost_usd=self._cost(lanes, asked.prices), duplicates=total.duplicates, drawn_again=total.regenerations,
+            hedges=total.hedges, most_at_once=state.max_in_flight, held_us={by: held for (by, _), held in state.held_us.items()},
             bound=self._bound(asked, limits), steps=tuple((step.cells, step.accepted, step.calls) for step in state.steps),
         )  # fmt: skip
 
-    def _cost(self, lanes: Sequence[str], prices: Prices, free: frozenset[str]) -> float | None:
+    def _cost(self, lanes: Sequence[str], prices: Mapping[str, Price]) -> float | None:
         cost = 0.0
         for lane, (tokens_in, tokens_out) in self._lanes.items():
-            if lanes[lane] in free:
-                continue
             price = prices.get(lanes[lane])
             if price is None:
                 return None
-            cost += (tokens_in * price[0] + tokens_out * price[1]) / 1e6
+            cost += price.of(tokens_in, tokens_out)
         return cost
 
     def _bound(self, asked: Asked, limits: Limits) -> Bound:

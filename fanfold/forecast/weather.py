@@ -37,9 +37,22 @@ class Flight(NamedTuple):
 class _Step:
     """One step in the weather of one seed. booked: the size that its answers are taken to have."""
 
-    __slots__ = ("booked", "constant", "habits", "judge_booked", "judged", "lengths", "named", "size", "streams", "voice")
+    __slots__ = (
+        "booked",
+        "constant",
+        "habits",
+        "items",
+        "judge_booked",
+        "judged",
+        "lengths",
+        "named",
+        "size",
+        "streams",
+        "voice",
+    )
 
-    def __init__(self, step: AskedStep, habits: Habits, size: Size) -> None:
+    def __init__(self, step: AskedStep, habits: Habits, size: Size, items: float = 1) -> None:
+        self.items = items
         words = step.compiled.step
         self.habits, self.size, self.voice = habits, size, habits.voice
         self.booked, self.judge_booked = Booked(step.max_tokens), Booked(200)
@@ -55,7 +68,7 @@ class Weather:
 
     def __init__(self, asked: Asked, seed: int) -> None:
         self._seed = seed
-        self._steps = [_Step(*prospect) for prospect in asked.prospects]
+        self._steps = [_Step(*prospect, asked.items.get(prospect[0].name, 1)) for prospect in asked.prospects]
         self._temper = Temper(normal(uniform(seed, -1)), normal(uniform(seed, -2)))
 
     # ---------------------------------------------------------------- before a call
@@ -89,6 +102,8 @@ class Weather:
         if call.phase == JUDGE:
             return self._judge(step, luck)
         said = step.voice.speak(luck, self._temper)
+        if step.items > 1:
+            said = said.of(step.items)
         if call.repair:
             told += said.tokens_out
         tokens_in = (step.size.charged if said.tokens_in is None else said.tokens_in) + told

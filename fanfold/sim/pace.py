@@ -33,7 +33,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class Times:
-    """The speed of one call, by four uniform draws."""
+    """The speed of one call, by four uniform draws. tail: (share of the calls, how many times longer they take), beside the pace's own."""
 
     pace: Pace
     fixed_s: float | None
@@ -41,14 +41,16 @@ class Times:
     rate: float
     slow: float
     slower: float
+    tail: tuple[float, float] = (0.0, 1.0)
 
     def of(self, tokens: int) -> Timing:
         """For an answer of that many tokens."""
         fixed, pace = self.fixed_s, self.pace
+        share, times = self.tail
+        times = times if self.slow < share else 1.0
         if fixed is not None:
-            return Timing(fixed * FIRST_SHARE, fixed * (1 - FIRST_SHARE))
-        times = 1.0
-        if self.slow < pace.tail:
+            return Timing(fixed * times * FIRST_SHARE, fixed * times * (1 - FIRST_SHARE))
+        if not share and self.slow < pace.tail:
             low, high = pace.tail_times
             times = low + (high - low) * self.slower
         first = _lognormal(pace.first_s, pace.first_sigma, self.first)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random
@@ -35,7 +36,7 @@ REFUSAL_S = 0.005  # until a refusal or a status without an answer comes back
 class World:
     """All knobs. The same seed gives the same answers to the same set of requests, in whatever order they come.
 
-    fixed_s: every call takes exactly that long; None: log-normal by `pace`.
+    fixed_s: every call takes exactly that long; None: log-normal by `pace`. tail: the share of the calls that take so many times as long.
     rpm, tpm: limits, None for none; each a bucket that holds `bucket_s` seconds of refill (60: a whole minute at once).
     charge: what the token bucket takes: "reserve" max(max_tokens, estimate), or "actual" tokens, the answer's at its end.
     refused_cost: requests that a refused request costs all the same. headers: whether the limits are told in headers.
@@ -49,6 +50,7 @@ class World:
     seed: int = 0
     fixed_s: float | None = None
     pace: Pace = USUAL
+    tail: tuple[float, float] = (0.0, 1.0)
     rpm: float | None = None
     tpm: float | None = None
     bucket_s: float = 60.0
@@ -87,7 +89,8 @@ class World:
     def parse(cls, *, latency: str = "lognormal", faults: str = "", **knobs: Any) -> World:
         """A world from the text forms of the command line.
 
-        latency: "lognormal", "lognormal:3" (about 3 s for an answer of 300 tokens), or a fixed time: "1.0", "250ms".
+        latency: "lognormal", "lognormal:3" (about 3 s for an answer of 300 tokens), or a fixed time: "1.0", "250ms"; each of them
+        with a tail: "0.5,2%x10", two in a hundred take ten times as long.
         faults: "429=0.05,500=0.02". knobs: any other field of a World. Raises ValueError that names the choices.
         """
         return cls(**_latency(latency), faults=_mix(faults), **knobs)
@@ -112,7 +115,8 @@ class World:
 
     def times(self, rng: Random) -> Times:
         """How fast this call is. Always four draws, so that what is drawn after them does not depend on the knobs."""
-        return Times(self.pace, self.fixed_s, *(rng.random() for _ in range(4)))
+        first, rate, slow, slower = (rng.random() for _ in range(4))
+        return Times(self.pace, self.fixed_s, first, rate, slow, slower, self.tail)
 
 
 def _check_faults(faults: Mapping[str, float]) -> None:
@@ -137,7 +141,20 @@ def _mix(text: str) -> dict[str, float]:
     return mix
 
 
+_TAIL = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*x\s*(\d+(?:\.\d+)?)\s*")
+
+
 def _latency(text: str) -> dict[str, Any]:
+    usual, comma, tail = text.partition(",")
+    if not comma:
+        return _usual(text)
+    found = _TAIL.fullmatch(tail)
+    if found is None or not 0 <= float(found[1]) <= 100 or float(found[2]) < 1:
+        raise ValueError(f"latency: {tail.strip()!r} is no tail: write 2%x10, two in a hundred take ten times as long")
+    return {**_usual(usual), "tail": (float(found[1]) / 100, float(found[2]))}
+
+
+def _usual(text: str) -> dict[str, Any]:
     said = text.strip().lower()
     kind, colon, number = said.partition(":")
     if kind == "lognormal":

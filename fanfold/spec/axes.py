@@ -17,8 +17,9 @@ def axes_of(plan: Plan) -> dict[str, CompiledAxis]:
     check_names(declared, "axes")
     axes = {axis.name: _axis(axis) for axis in declared}
     for step in plan.steps:
-        for axis in step.over if isinstance(step.over, Mapping | list | tuple) else ():
-            for found in _declared([axis] if not isinstance(step.over, Mapping) else {axis: step.over[axis]}, "over"):
+        over = [step.over] if isinstance(step.over, Axis) else step.over
+        for axis in over if isinstance(over, Mapping | list | tuple) else ():
+            for found in _declared([axis] if not isinstance(over, Mapping) else {axis: over[axis]}, "over"):
                 if found.name in axes and axes[found.name] != _axis(found):
                     raise PlanError(f"steps.{step.name}.over", f"axis {found.name!r} is declared twice", "declare it once")
                 check_names([found], f"steps.{step.name}.over")

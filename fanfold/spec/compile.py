@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args, get_origin
 from fanfold.spec.axes import axes_of, check_dynamic, over_of
 from fanfold.spec.compiled import CompiledAxis, CompiledPlan, CompiledStep
 from fanfold.spec.errors import PlanError
+from fanfold.spec.facets import check_source, facets_of
 from fanfold.spec.names import Names, check_names
 from fanfold.spec.plan import Judge, Plan, Step
 from fanfold.spec.words import check_words, is_whole, unique_of
@@ -59,6 +60,7 @@ def _step(plan: Plan, axes: Mapping[str, CompiledAxis], by_name: Mapping[str, St
     check_words(step, path)
     over = over_of(step, axes)
     names = Names(plan, axes, by_name, over, step)
+    names.facets = facets_of(step)
     prompt = names.template(step.prompt, "prompt")
     system = names.template(step.system, "system")
     judge_prompt = None
@@ -72,11 +74,14 @@ def _step(plan: Plan, axes: Mapping[str, CompiledAxis], by_name: Mapping[str, St
         judge_prompt = names.template(step.judge.prompt, "judge.prompt", frozenset({"value"}))
     for need in (step.needs,) if isinstance(step.needs, str) else step.needs:
         names.need(need, f"{path}.needs")
+    check_source(names)
     for name in over:
         source = axes[name].source
         if axes[name].values is None and source in names.steps and source != step.name:
             names.need(source, f"{path}.over")
-    return CompiledStep(step, index, over, tuple(names.needs), prompt, system, judge_prompt, unique_of(step, axes, over))
+    return CompiledStep(
+        step, index, over, tuple(names.needs), prompt, system, judge_prompt, unique_of(step, axes, over), names.facets
+    )
 
 
 def _topological(steps: tuple[CompiledStep, ...]) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from fanfold.spec.plan import UNSET, Plan, Step, Unique
+from fanfold.spec.plan import UNSET, Facets, Plan, Step, Unique
 from fanfold.spec.template import Template
 
 
@@ -38,6 +38,7 @@ class CompiledStep:
     system: Template | None
     judge_prompt: Template | None
     unique: Unique | None
+    facets: Facets | None = None
 
     @property
     def name(self) -> str:

@@ -107,6 +107,20 @@ class CellEnded(Event, frozen=True, gc=False, array_like=True, tag=True):
     vector: bytes | None = None
 
 
+class SpareEnded(Event, frozen=True, gc=False, array_like=True, tag=True):
+    """A spare of a counted axis is over: a draw at coordinates beyond those that are asked for, never a cell of the result.
+
+    fills: its answer is that of this cell, whose end follows; None: it was for nothing. code: then why its answer was refused, and the
+    check that refused it; or "".
+    """
+
+    step: int
+    at: Coords
+    fills: Coords | None
+    code: str
+    check: str
+
+
 class BundleEnded(Event, frozen=True, gc=False, array_like=True, tag=True):
     """A whole row of cells that never began ended together: those of `step` whose position in their bundle is in [start, stop).
 
@@ -154,7 +168,9 @@ class RunEnded(Event, frozen=True, gc=False, array_like=True, tag=True):
     why: str
 
 
-AnyEvent: TypeAlias = RunStarted | Grew | Called | Settled | Rested | CellEnded | BundleEnded | StepSwept | Paced | RunEnded
+AnyEvent: TypeAlias = (
+    RunStarted | Grew | Called | Settled | Rested | CellEnded | SpareEnded | BundleEnded | StepSwept | Paced | RunEnded
+)
 
 encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(AnyEvent).decode

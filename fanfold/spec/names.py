@@ -9,7 +9,7 @@ from typing import Any
 
 from fanfold.spec.compiled import CompiledAxis
 from fanfold.spec.errors import PlanError
-from fanfold.spec.plan import Axis, Plan, Step
+from fanfold.spec.plan import Axis, Facets, Plan, Step
 from fanfold.spec.template import NoSuchField, Slot, Template, dig, parse
 
 RESERVED = frozenset({"value", "candidates", "facet"})
@@ -46,6 +46,7 @@ class Names:
         self.given, self.axes, self.steps, self.over, self.step = plan.given, axes, steps, over, step
         self.path = f"steps.{step.name}"
         self.needs: dict[str, None] = {}
+        self.facets: Facets | None = None
 
     def need(self, name: str, path: str) -> None:
         if name not in self.steps:
@@ -72,6 +73,9 @@ class Names:
         name = slot.name
         if name in extra:
             return
+        if name == "facet" and (self.facets is not None or name not in self.given):
+            self._facet(slot, path)
+            return
         if name in self.over:
             values = self.axes[name].values
             if values is not None and slot.path:
@@ -88,9 +92,23 @@ class Names:
             hint = near(name, known) + "; a literal brace is {{"
             raise PlanError(path, f"{{{slot.text}}} is not a given, an axis or a step", hint)
 
+    def _facet(self, slot: Slot, path: str) -> None:
+        if self.facets is None:
+            raise PlanError(path, f"{{{slot.text}}}: the step has no facets", 'declare them: facets={"tone": ["calm", "angry"]}')
+        if not slot.path:
+            return
+        values, (name, *inner) = self.facets.values, slot.path
+        if isinstance(values, str):
+            if values in self.steps:
+                field_exists(self.steps[values].output, (name,), path, slot.text)
+        elif name not in values:
+            raise PlanError(path, f"{{{slot.text}}}: there is no facet {name!r}", near(name, values))
+        else:
+            _dig_example(values[name][0], Slot(name, tuple(inner)), path)
+
     def _need_exists(self, need: Step, slot: Slot, path: str) -> None:
         fields = slot.path
-        if fields and any(axis not in self.over for axis in _axis_names(need.over)):  # a gather: a list
+        if fields and any(axis not in self.over for axis in axis_names(need.over)):  # a gather: a list
             if not fields[0].isdecimal():
                 hint = f"{{{slot.name}}} is the whole list; a prompt function can pick from it"
                 raise PlanError(path, f"{{{slot.text}}}: {slot.name!r} is a list here, and has no field {fields[0]!r}", hint)
@@ -98,7 +116,7 @@ class Names:
         field_exists(need.output, fields, path, slot.text)
 
 
-def _axis_names(over: Any) -> list[str]:
+def axis_names(over: Any) -> list[str]:
     raw = [over] if isinstance(over, str | Axis) else list(over)
     return [axis.name if isinstance(axis, Axis) else axis for axis in raw]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 AVOID = "These are taken already. Choose something clearly different from every one of them:"
 CROWDED = "There are many already with:"
@@ -19,6 +19,11 @@ def avoid(names: Sequence[str]) -> str:
 def crowded(words: Sequence[str]) -> str:
     """What there is too much of, among names that are too many to be told."""
     return f"{CROWDED} {', '.join(words)}."
+
+
+def facets(named: Mapping[str, str]) -> str:
+    """What an answer is to be like, where the prompt does not say it: "Tone: angry. Product: kettle."."""
+    return " ".join(f"{name[:1].upper()}{name[1:].replace('_', ' ')}: {text.rstrip('.')}." for name, text in named.items())
 
 
 def rejected(reason: str, previous: str | None) -> str:

@@ -59,6 +59,18 @@ class Unique:
 
 
 @dataclass(frozen=True)
+class Facets:
+    """What the cells of a step are spread over: each value as often as any other, and no two cells alike while there is a choice.
+
+    values: of each facet, e.g. {"tone": ["calm", "angry"]}; or the name of a step whose answer is such a mapping.
+    infeasible: combinations that may not be, each the values of some facets, e.g. [{"diet": "vegan", "protein": "beef"}].
+    """
+
+    values: Mapping[str, Sequence[Any]] | str
+    infeasible: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True)
 class Judge:
     """A model call of the same cell that says whether the answer is good.
 
@@ -93,6 +105,8 @@ class Step:
 
     output: str, Markdown, int, list[str], a Pydantic model, another type Pydantic knows, or a JSON Schema.
     over: axis names (or Axis objects). needs: names of steps, beside those that the prompt names.
+    facets: name -> values, that the cells are spread over evenly; or `Facets`, or the name of a step that answers such a mapping.
+    A prompt has a cell's own as `{facet.tone}`, or all as `{facet}`; those that a text does not name are added at its end.
     attempts: answers judged per cell. at_least: how many accepted values a gather needs.
     fallback: a value, or a callable cell -> value, used when the cell fails. required: whether its failure makes the run partial.
     weight: share in the progress. priority: "critical", "normal" or "optional". timeout_s: seconds for one call.
@@ -107,7 +121,7 @@ class Step:
     needs: Sequence[str] = ()
     model: str | None = None
     unique: Unique | str | None = None
-    facets: Mapping[str, Sequence[Any]] | None = None
+    facets: Mapping[str, Sequence[Any]] | Facets | str | None = None
     candidates: Any = None
     checks: Sequence[CheckFunction] = ()
     judge: Judge | None = None
@@ -147,7 +161,8 @@ class Cell:
     """What a prompt callable, a function step or a fallback is given.
 
     at: coordinates by axis name; given: the plan's givens; needs: value (or list of values) of each needed step;
-    missing: for each gather, how many of its cells ended without a value. `cell["name"]` finds a name wherever it is.
+    missing: for each gather, how many of its cells ended without a value. facet: its own value of each facet.
+    `cell["name"]` finds a name wherever it is.
     """
 
     step: str
@@ -156,8 +171,11 @@ class Cell:
     needs: Mapping[str, Any]
     missing: Mapping[str, int]
     attempt: int = 1
+    facet: Mapping[str, Any] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Any:
+        if name == "facet" and self.facet:
+            return self.facet
         for scope in (self.at, self.needs, self.given):
             if name in scope:
                 return scope[name]

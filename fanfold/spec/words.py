@@ -54,9 +54,8 @@ def check_words(step: Step, path: str) -> None:
             raise PlanError(
                 f"{path}.checks", f"{check!r} is not callable", "a check takes the value and returns None or a reason"
             )
-    for word, later in (("facets", step.facets), ("candidates", step.candidates)):
-        if later is not None:
-            raise PlanError(f"{path}.{word}", f"{word} are not available in this version", "leave the word out")
+    if step.candidates is not None:
+        raise PlanError(f"{path}.candidates", "candidates are not available in this version", "leave the word out")
     if step.items_per_call > 1:
         raise PlanError(f"{path}.items_per_call", "several items in a call are not available in this version", "leave it at 1")
 

@@ -15,7 +15,8 @@ from fanfold.core.retry import WAITS
 from fanfold.core.run import CLOSING, Run
 from fanfold.core.uniqueness import normalise
 from fanfold.spec.calls import Fault, Reply, Scope
-from fanfold.spec.events import AnyEvent, BundleEnded, Called, CellEnded, Coords, Rested, RunEnded, Settled, StepSwept
+from fanfold.spec.events import AnyEvent, BundleEnded, Called, CellEnded, Coords, Rested, RunEnded, Settled, SpareEnded, StepSwept
+from fanfold.testing.counted import Counted
 
 Place = tuple[int, Coords]
 
@@ -38,6 +39,7 @@ class Invariants:
         self.condemned: set[int] = set()
         self.waits: dict[Place, int] = defaultdict(int)
         self.over = False
+        self.counted = Counted(run)
 
     # ---------------------------------------------------------------- after every step
 
@@ -58,6 +60,13 @@ class Invariants:
             self._settled(event)
         elif isinstance(event, CellEnded):
             self._cell_ended(event)
+        elif isinstance(event, SpareEnded):
+            self.counted.spare_ended(event)
+            for phase in (ANSWER, JUDGE) if event.fills is not None else ():
+                assert event.fills is not None
+                call = self.good.get(((event.step, event.at), phase))
+                if call is not None:
+                    self.good[(event.step, event.fills), phase] = call
         elif isinstance(event, BundleEnded):
             for position in range(event.start, event.stop):
                 self._end((event.step, self.run.grid.coords(event.step, event.at, position)), event.state)
@@ -89,7 +98,9 @@ class Invariants:
         records = self.run.calls.values()
         alive = sum(not r.doom and (r.cell.rule.index, r.cell.at) == place for r in records)
         assert alive <= 2, f"I4: {alive} calls that count for {place}"
-        if event.phase == ANSWER:
+        if rule.counted:
+            self.counted.called(event)
+        elif event.phase == ANSWER:
             self.answers[place] += 1
             assert event.attempt <= rule.attempts, f"I5: attempt {event.attempt} of {rule.attempts}"
             most = (1 + self.climate.hedges) * (rule.attempts * (1 + rule.retries) + WAITS + len(rule.chain) - 1)
@@ -118,6 +129,8 @@ class Invariants:
         assert event.took == event.t - called.t, "I17: the time in the air"
         assert event.took <= rule.timeout, "I16: a call outlived its deadline"
         flight = self.world.outcome(event.call)
+        charged = event.tokens_in > 0 or flight.usage.tokens_in == 0
+        assert charged or event.outcome != "cancelled" or self.run.stop, "U4: what was sent and cancelled is not charged"
         if isinstance(flight, Fault) and flight.scope is Scope.LANE and event.outcome == flight.code:
             self.condemned.add(called.lane)
         if event.outcome == "rate_limited" and isinstance(flight, Fault) and flight.retry_after_s is not None:
@@ -126,7 +139,8 @@ class Invariants:
     def _cell_ended(self, event: CellEnded) -> None:
         place, rule = (event.step, event.at), self.run.rules[event.step]
         self._end(place, event.state)
-        assert event.attempts <= rule.attempts, "I5: more answers judged than allowed"
+        assert rule.counted or event.attempts <= rule.attempts, "I5: more answers judged than allowed"
+        self.counted.cell_ended(event)
         if event.state != "accepted":
             assert event.code, "a cell that failed says why"
             return
@@ -156,6 +170,7 @@ class Invariants:
         caps = sum(lane.cap for lane in self.conductor.lanes)
         waiting = sum(cell.state == "resting" for cell in self.run.cells.values())
         assert len(self.run.cells) - waiting <= (AHEAD + 2) * caps + 1, "I20: more cells alive than the window holds"
+        self.counted.look()
         assert len(self.air) == len(self.run.calls), "I7: the log knows other calls than the conductor"
 
     # ---------------------------------------------------------------- at the end
@@ -171,6 +186,7 @@ class Invariants:
         for lane in self.conductor.lanes:
             assert lane.in_air == lane.preparing == lane.ready == 0, f"left behind: {lane!r}"
         if run.stop is None:
+            self.counted.end()
             assert run.keys.reserved == 0, "U2: keys reserved and never given back"
             assert not run.cells and run.open == 0, "I1: cells left behind"
             assert all(not edge.groups and not edge.watchers for node in run.grid.nodes for edge in node.ins), (

@@ -51,6 +51,9 @@ class Climate:
     lanes: int = 1
     hedges: bool = False  # lanes know from the start what is late, and may send a twin for every second call
     shared: bool = False  # one step's keys are those of all runs of the store, which are asked for first
+    counted: int = (
+        0  # above 0: so many interchangeable reviews of each document beside the ragged plan; filled by a fallback where odd
+    )
     chain: bool = False  # answers and verdicts fall back to another lane
     names: int = 40
     faults: float = 0.15
@@ -76,15 +79,17 @@ class Climate:
         def one_of(purpose: int, *options: Any) -> Any:
             return options[int(uniform(seed, -1, purpose) * len(options))]
 
+        counted = one_of(17, 0, 0, 0, 2, 5, 12, 16, 30)
         return cls(
             seed=seed,
             docs=one_of(1, 1, 2, 3, 4),
             langs=one_of(2, 1, 2, 3),
-            cap=one_of(3, 1, 2, 3, 6, 50),
+            cap=one_of(3, 1, 2, 3, 6, 50) if not counted else one_of(3, 1, 4, 16, 50, 50),
             lanes=one_of(4, 1, 1, 2),
             shared=one_of(18, False, True),
             chain=one_of(15, False, False, True),
             hedges=one_of(16, False, True),
+            counted=counted,
             names=one_of(5, 4, 12, 60),
             faults=one_of(6, 0.0, 0.1, 0.3, 0.6),
             findings=one_of(7, 0.0, 0.1, 0.4),
@@ -116,6 +121,13 @@ def plan_of(climate: Climate) -> CompiledPlan:
         Step("count", "{part}", at_least=2),
     ]
     axes = {"doc": range(climate.docs), "lang": range(climate.langs), "chapter": {"each": "outline.chapters"}}
+    if climate.counted:
+        steps += [
+            Step("review", "{guide}", over=("n", "lang")),
+            Step("reply", "{review}", over=("n", "lang"), required=False),
+            Step("digest", "{review} {reply}", over="lang", at_least=climate.counted // 2),
+        ]
+        axes["n"] = {"count": climate.counted}
     return compile_plan(Plan("weather", steps, axes))
 
 
@@ -194,6 +206,11 @@ def rules_of(plan: CompiledPlan, climate: Climate) -> list[Rule]:
     }
     if climate.shared:
         words["outline"] |= {"shared": True}
+    if climate.counted:
+        words["review"] = {"unique": (1,), "counted": (0,), "streams": True, "attempts": 3, "timeout": 20 * SECOND}
+        words["review"] |= {"fallback": climate.counted % 2 == 1}
+        if climate.names > 20:
+            words["review"] |= {"judge_lane": climate.lanes}
     if climate.chain:
         for word in words.values():
             word |= {"then": (climate.lanes + 1,)} | ({"judge_then": (1,)} if "judge_lane" in word else {})

@@ -26,7 +26,7 @@ def report(
     """The report of a run so far: of the whole run, all its lives.
 
     limits: as declared, each lane its own. functions: names of the steps that never call, so that they are not taken for
-    cache hits. cost_is: "exact", "estimated" or "unknown". Times in seconds; None where there is nothing to compare.
+    cache hits. cost_is: "exact", "at_least" or "unknown", as `Spend` has it. Times in seconds; None where there is nothing to compare.
     """
     total, wall = state.total, state.wall_us
     bound = _bound(state, limits or Limits())
@@ -155,7 +155,7 @@ def describe(report: Json) -> str:
     width = max(len(row[0]) for row in rows)
     middle = max(len(row[1]) for row in rows)
     lines = [_headline(report), *(f"  {name:<{width}}  {value:>{middle}}  {more}".rstrip() for name, value, more in rows)]
-    return "\n".join([*lines, *_table(report["steps"])])
+    return "\n".join([*lines, *_table(report["steps"]), *_diversity(report.get("diversity") or {})])
 
 
 def _headline(report: Json) -> str:
@@ -195,7 +195,7 @@ def _rows(report: Json) -> Iterator[tuple[str, str, str]]:
     spent = f"{report['tokens_in'] + report['tokens_out']:,}"
     yield "tokens", spent, _listed(report, split, [("wasted_tokens", "for answers not kept")]) + note
     if report["cost_usd"] is not None:
-        yield "cost", f"${report['cost_usd']:,.4f}", report["cost_is"]
+        yield "cost", f"${report['cost_usd']:,.4f}", "at least" if report["cost_is"] == "at_least" else report["cost_is"]
 
 
 def _listed(report: Json, first: str, others: list[tuple[str, str]]) -> str:
@@ -211,3 +211,35 @@ def _table(steps: Json) -> list[str]:
         rows.append((clean(name), f"{step['accepted']}/{step['cells']}", str(step["calls"]), str(step["regenerated"]), *times))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  " + "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
+
+
+DIFFERING = [
+    ("collisions", "{value:.0%} of {of} answers were taken"),
+    ("clusters", "{value:.1f} clusters of {of}"),
+    ("distinct_1", "{value:.0%} different words"),
+    ("distinct_2", "{value:.0%} different pairs of words"),
+]
+
+
+def _diversity(steps: Json) -> list[str]:
+    """A line for each step whose answers were to differ, and one for each of its facets."""
+    lines = []
+    for name, told in steps.items():
+        lines.append(f"  {clean(name)}: {_differing(told)}")
+        for facet, used in told.get("facets", {}).items():
+            least, most = min(used["counts"].values(), default=0), max(used["counts"].values(), default=0)
+            times = f"{most}" if least == most else f"{least} to {most}"
+            even = "" if used["entropy"]["value"] is None else f", evenness {used['entropy']['value']:.2f}"
+            values = f"{sum(map(bool, used['counts'].values()))} of {used['coverage']['of']} values"
+            lines.append(f"    {clean(facet, 40)}: {values}, each {times} times{even}")
+    return lines
+
+
+def _differing(told: Json) -> str:
+    """`4 % of 26 answers were taken, 19.8 clusters of 21, 61 % different words, 93 % different pairs`."""
+    parts = []
+    for key, say in DIFFERING:
+        figure = told[key]
+        if figure["value"] is not None:
+            parts.append(say.format(value=figure["value"], of=f"{figure['of']:,}").replace("%", " %"))
+    return ", ".join(parts) or "nothing to compare"

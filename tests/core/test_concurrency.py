@@ -50,13 +50,30 @@ def test_one_episode_cuts_once_however_many_calls_were_in_the_air():
     for i in range(50):
         cap.overloaded(sent=i, now=1000 + i)
     assert cap.cap == 100 * CUT
-    cap.overloaded(sent=1001, now=2000)
+    for i in range(50):
+        cap.overloaded(sent=1100 + i, now=2000 + i)
     assert cap.cap == int(100 * CUT * CUT), "what was sent after the cut is news"
+
+
+def drown(cap, now):
+    """Refusals in a row: that is no accident."""
+    for n in range(5):
+        cap.overloaded(sent=now + n, now=now + 5 + n)
+
+
+@pytest.mark.parametrize("cap", [Hosted(100), Knee(100)])
+def test_a_refusal_now_and_then_is_no_overload(cap):
+    for now in range(1, 4000):
+        if now % 30:
+            cap.finished(50, now)
+        else:
+            cap.overloaded(sent=now - 1, now=now)
+    assert cap.cap == 100
 
 
 def test_it_grows_back_a_little_with_each_clean_round():
     cap = Hosted(100)
-    cap.overloaded(sent=1, now=2)
+    drown(cap, 1)
     before, rounds = cap.cap, 0
     while cap.cap < 100:
         for _ in range(cap.cap):
@@ -68,10 +85,10 @@ def test_it_grows_back_a_little_with_each_clean_round():
 
 def test_an_overload_breaks_a_round_off():
     cap = Hosted(100)
-    cap.overloaded(sent=1, now=2)
+    drown(cap, 1)
     for _ in range(cap.cap - 1):
-        cap.finished(cap.cap, 3)
-    cap.overloaded(sent=4, now=5)
+        cap.finished(cap.cap, 8)
+    drown(cap, 20)
     low = cap.cap
     cap.finished(low, 6)
     assert cap.cap == low == 49
@@ -80,7 +97,7 @@ def test_an_overload_breaks_a_round_off():
 def test_a_small_cap_comes_back_too():
     cap = Hosted(8)
     for i in range(10):
-        cap.overloaded(sent=10 * i + 5, now=10 * i + 6)
+        drown(cap, 10 * i + 5)
     assert cap.cap == FLOOR
     for _ in range(100):
         cap.finished(cap.cap, 1000)

@@ -37,7 +37,7 @@ def served(
     while now < seconds:
         while len(air) < min(knee.cap, waiting):
             length = max(5.0, rng.lognormvariate(math.log(400) - 0.35, 0.83))  # mean 400, as much spread as mean
-            air.append([length, length])
+            air.append([length, length, now])
         rate = throughput(curve, len(air)) / len(air)
         took = min(call[0] for call in air) / rate
         now += took
@@ -50,7 +50,7 @@ def served(
             air.remove(call)
             if not streamed:
                 knee.progressed(round(call[1]), round(now * SECOND), streamed=False)
-            knee.finished(len(air) + 1, round(now * SECOND))
+            knee.finished(len(air) + 1, round(now * SECOND), took=round((now - call[2]) * SECOND), tokens=round(call[1]))
         tokens += done * (len(air) + 1)
         half = tokens if now <= seconds / 2 else half
     return (tokens - half) / (seconds / 2)
@@ -79,14 +79,29 @@ def test_too_little_to_do_changes_nothing():
     assert knee.cap == 32
 
 
+def drown(knee, now):
+    """Refusals in a row."""
+    for n in range(5):
+        knee.overloaded(sent=now + n, now=now + 5 + n)
+
+
 def test_an_overload_cuts_once():
     knee = Knee(start=100)
-    knee.overloaded(sent=10, now=20)
+    drown(knee, 10)
     assert knee.cap == 70
-    knee.overloaded(sent=15, now=21)
+    drown(knee, 11)
     assert knee.cap == 70, "sent before the cut: it says nothing new"
-    knee.overloaded(sent=30, now=40)
+    drown(knee, 30)
     assert knee.cap == 49
+
+
+def test_after_an_overload_it_comes_back_by_rounds():
+    knee = Knee(start=64)
+    drown(knee, 10)
+    assert knee.cap == 44
+    for now in range(100, 100 + 5 * 64):
+        knee.finished(knee.cap, now)
+    assert knee.cap == 64
 
 
 def test_the_cap_stays_within_its_bounds():
@@ -95,5 +110,5 @@ def test_the_cap_stays_within_its_bounds():
         served(knee, CURVES["30B on a B200"], 300, seed)
         assert 2 <= knee.cap <= 8
     for now in range(1, 100):
-        knee.overloaded(sent=now * 10 + 1, now=now * 10 + 2)
+        drown(knee, now * 10)
     assert knee.cap == 2

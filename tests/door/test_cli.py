@@ -213,3 +213,20 @@ def test_a_store_that_cannot_be_had_is_exit_4(fanfold, tmp_path):
     (tmp_path / "not.db").write_text("this is no database, and it is long enough to be looked at as one" * 20)
     done = fanfold("mealplan", "--days", "1", "--store", "not.db")
     assert done.returncode == 4 and "not.db" in done.stderr
+
+
+def test_a_second_ctrl_c_ends_the_program_at_once(tmp_path):
+    """Whatever the first one is waiting for."""
+    script = (
+        "import asyncio, sys\nfrom fanfold.cli.execute import listen_for_signals\n"
+        "async def main():\n    listen_for_signals(lambda: print('first', flush=True))\n    print('ready', flush=True)\n"
+        "    await asyncio.sleep(60)\nasyncio.run(main())"
+    )
+    command, place = [sys.executable, "-c", script], clean_environment(tmp_path)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path, env=place)
+    assert process.stdout is not None
+    for said in ("ready", "first"):
+        assert process.stdout.readline().strip() == said
+        process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=10) == 130
+    process.stdout.close()

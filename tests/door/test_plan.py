@@ -17,8 +17,8 @@ def test_a_week_of_recipes_is_foreseen_without_a_key(fanfold, tmp_path):
     assert set(data) >= SHAPE and data["cells"] == 22 and data["models"] == ["openai/gpt-4o-mini"]
     assert 21 <= data["calls"]["p10"] <= data["calls"]["p50"] <= data["calls"]["p90"] < 50
     assert 0 < data["lower_bound_s"] <= data["wall_s"]["p50"] <= data["wall_s"]["p90"]
-    assert data["cost_usd"] is None and "price" in done.stderr
-    assert data["what_if"][0]["change"] == "rpm 1000"
+    assert 0 < data["cost_usd"]["p10"] <= data["cost_usd"]["p90"] < 0.1 and "price" not in done.stderr
+    assert not any(change["change"].startswith(("rpm", "concurrent")) for change in data["what_if"]), "neither holds it back"
     assert not (tmp_path / "home").exists(), "nothing is written, and no store is made"
 
 
@@ -45,6 +45,16 @@ def test_prices_come_from_the_config_file(fanfold, tmp_path):
     data = json.loads(done.stdout)
     cost = (data["tokens_in"]["p50"] + 2 * data["tokens_out"]["p50"]) / 1e6
     assert data["cost_usd"]["p50"] == pytest.approx(cost, rel=0.2) and "price" not in done.stderr
+
+
+def test_a_run_is_billed_by_the_same_table(fanfold, tmp_path):
+    (tmp_path / "c.toml").write_text('[prices]\n"sim/default" = [1.0, 2.0]\n')
+    told = json.loads(fanfold("mealplan", "--days", "1", "--seed", "3", "--config", "c.toml", "-q", code=0).stdout)["report"]
+    foreseen = json.loads(fanfold("plan", "mealplan", "--days", "1", "--config", "c.toml", "--no-cache", code=0).stdout)
+    assert 0 < told["cost_usd"] < 0.1 and told["cost_is"] in ("exact", "at_least")
+    assert told["cost_usd"] == pytest.approx(foreseen["cost_usd"]["p50"], rel=0.5)
+    (tmp_path / "c.toml").write_text('[prices]\n"sim/default" = [1.0]\n')
+    assert "prices.sim/default" in fanfold("mealplan", "--config", "c.toml", code=2).stderr
 
 
 def test_a_run_teaches_the_next_forecast(fanfold):

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import json
 import textwrap
 from typing import Literal
 
 import pytest
 
-from fanfold import Markdown, PlanError, Unique
+from fanfold import Facets, Markdown, PlanError, Unique
 from fanfold.files import parse_yaml
 from fanfold.planfile import load_plan, plan_from, type_from
 from fanfold.spec.compile import compile_plan
@@ -48,7 +49,47 @@ def test_givens_are_overridden_in_their_own_kind():
         plan_from(parse_yaml(HAIKU, "p"), {"tnoe": "x"})
 
 
+FACETS = """
+axes: {n: {count: 12}}
+steps:
+  review:
+    over: n
+    facets: {tone: [calm, angry], product: [kettle, lamp, 7]}
+    prompt: Write a {facet.tone} review of {facet.product}.
+  other: {prompt: x, over: n, facets: {values: {tone: [calm, dry]}, infeasible: [{tone: dry}]}}
+  values: {prompt: x, over: n, facets: {values: [a, b]}}
+  spread: {prompt: Propose tones., output: {tone: "list[str]"}}
+  proposed: {prompt: "{facet.tone}", over: n, facets: spread}
+"""
+
+
+def test_facets_of_every_kind():
+    compiled = compile_plan(plan_from(parse_yaml(FACETS, "plan.yaml")))
+    review, other, values, _, proposed = compiled.steps
+    assert review.facets == Facets({"tone": ("calm", "angry"), "product": ("kettle", "lamp", 7)})
+    assert other.facets == Facets({"tone": ("calm", "dry")}, [{"tone": "dry"}])
+    assert values.facets == Facets({"values": ("a", "b")}), "a facet may be called values"
+    assert proposed.facets == Facets("spread") and proposed.needs == ("spread",)
+
+
+def test_a_plan_file_with_facets_runs(fanfold, tmp_path):
+    (tmp_path / "plan.yaml").write_text(FACETS.split("  other:")[0])
+    done = fanfold("run", "plan.yaml", "--model", "sim/default", "--seed", "3", "--format", "json", code=0)
+    facets = json.loads(done.stdout)["report"]["diversity"]["review"]["facets"]
+    assert facets["tone"]["counts"] == {"calm": 6, "angry": 6}
+    assert facets["product"]["counts"] == {"kettle": 4, "lamp": 4, "7": 4}
+    assert "tone: 2 of 2 values, each 6 times, evenness 1.00" in done.stderr
+    rows = fanfold("run", "plan.yaml", "--model", "sim/default", "--seed", "3", "--format", "csv", "--quiet", code=0).stdout
+    assert rows.startswith("step,n,facet.tone,facet.product,state,")
+
+
 MISTAKES = {
+    "facets": ("steps: {a: {prompt: x, facets: {tone: calm}}}", r"steps\.a\.facets\.tone: the values of a facet are a list"),
+    "facet": ("steps: {a: {prompt: '{facet.tome}', facets: {tone: [x]}}}", "did you mean 'tone'"),
+    "infeasible": (
+        "steps: {a: {prompt: x, facets: {tone: [x], infeasible: [{tone: x}]}}}",
+        r"facets\.tone: is not a word of a plan",
+    ),
     "not yaml": ("a: [", r"plan.yaml:1: is not valid YAML"),
     "a list": ("- a", "plan: is a mapping"),
     "unknown word": ("steps: {a: {promt: x}}", r"steps\.a\.promt: is not a word of a plan \(did you mean 'prompt'"),

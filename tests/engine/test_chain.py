@@ -224,3 +224,9 @@ def test_a_page_instead_of_a_model_sends_the_cells_on_and_ends_a_run_that_has_no
     assert len(result.errors) == 30 and len(alone.calls) < 40 and result.report["wall_s"] < 60
     now_and_then = ScriptedProvider(lambda request, number: page if number % 20 == 3 else Says("good"))
     assert len(done(now_and_then, plan, "openai/first").values) == 30
+
+
+def test_a_server_that_asks_for_a_day_is_not_waited_for_and_says_so():
+    limited = Fails(Fault(code="rate_limited", message="come back tomorrow", status=429, retry_after_s=86_400))
+    result = done(by_model(first=limited), Plan("p", [Step("a", "hello")]), "openai/first")
+    assert result.errors[0].message.endswith("it asks to wait for 24 h") and result.report["wall_s"] < 5

@@ -51,30 +51,45 @@ def test_a_late_call_gets_a_twin_and_the_first_answer_wins():
 
 def test_the_twin_may_lose():
     provider = ScriptedProvider(
-        lambda request, number: Says(usual(number, request), latency_s={WARM: 4, WARM + 1: 50}.get(number, 1))
+        lambda request, number: Says(usual(number, request), latency_s={WARM: 2, WARM + 1: 50}.get(number, 1))
     )
     result = done(provider)
     assert result.report["hedges"] == 1 and result.ok and provider.cancelled == 1
     assert result.report["wall_s"] < WARM / 4 + 8
 
 
-def test_a_twin_that_fails_leaves_the_other_alone():
+def test_a_twin_that_fails_is_followed_by_another():
     def script(request, number):
         if number == WARM + 1:
             return Fails(Fault(code="transient", message="down", status=500))
         return Says(usual(number, request), latency_s=10 if number == WARM else 1)
 
     result = done(ScriptedProvider(script))
-    assert result.ok and result.report["hedges"] == 1 and result.report["retries"] == 0
-    assert result.report["calls"] == WARM + 2
+    assert result.ok and result.report["hedges"] == 2 and result.report["retries"] == 0
+    assert result.report["calls"] == WARM + 3 and result.report["wall_s"] < WARM / 4 + 5
+
+
+def test_a_twin_that_is_late_itself_makes_way_for_another():
+    provider = ScriptedProvider(
+        lambda request, number: Says(usual(number, request), latency_s=60 if number in (WARM, WARM + 1) else 1)
+    )
+    result = done(provider)
+    assert result.ok and result.report["hedges"] == 2 and provider.cancelled == 2
+    assert result.report["wall_s"] < WARM / 4 + 6
+
+
+def test_calls_of_the_first_wave_have_twins_once_it_is_known_what_is_late():
+    provider = ScriptedProvider(lambda request, number: Says(usual(number, request), latency_s=40 if number == 3 else 1))
+    result = done(provider, cells=21, cap=64)
+    assert result.ok and result.report["hedges"] == 1 and result.report["wall_s"] < 4
 
 
 def test_a_call_that_runs_out_of_time_leaves_its_twin_alone():
     provider = ScriptedProvider(
-        lambda request, number: Says(usual(number, request), latency_s={WARM: 900, WARM + 1: 7.5}.get(number, 1))
+        lambda request, number: Says(usual(number, request), latency_s=900 if number == WARM else 7.5 if number > WARM else 1)
     )
     result = done(provider, timeout_s=8)
-    assert result.ok and result.report["retries"] == 0 and result.report["calls"] == WARM + 2
+    assert result.ok and result.report["retries"] == 0 and result.report["calls"] == WARM + 3
 
 
 def test_both_hold_one_key():

@@ -13,7 +13,9 @@ from fanfold.testing.weather import Climate, same_log
 from tests.core import test_conductor as conductor_tests
 from tests.core import test_schedules as schedule_tests
 from tests.engine import test_chain as chain_tests
+from tests.engine import test_counted as counted_tests
 from tests.engine import test_engine as engine_tests
+from tests.engine import test_facets as facet_tests
 from tests.engine import test_faults as fault_tests
 from tests.engine import test_found as found_tests
 from tests.engine import test_hedging as hedge_tests
@@ -27,8 +29,11 @@ HOMES = (
     "core.conductor",
     "core.traffic",
     "core.fates",
+    "core.spares",
     "core.rows",
     "core.floor",
+    "engine.spread",
+    "api",
 )  # where functions are imported to
 
 
@@ -75,6 +80,7 @@ def planted(fault: Fault) -> Iterator[None]:
             setattr(home, name, original)
 
 
+P = "core.spares:Spares."
 C, R, U, L, S = "core.conductor:Conductor.", "core.run:", "core.uniqueness:Reservations.", "core.limiter:", "engine.shell:Shell."
 FAULTS = (
     Fault("one call more than the cap", C + "_admit", "lane.in_air < cap", "lane.in_air <= cap"),
@@ -85,7 +91,7 @@ FAULTS = (
     Fault("what is booked is not counted", L + "Window.book", "self.used += cost", "self.used += 0"),
     Fault("the gate after a 429 is ignored", L + "Limiter.open_at", "max(now, self.gate)", "now"),
     Fault("one attempt too many", "core.gates:again", "judged >= attempts", "judged > attempts"),
-    Fault("attempts are not counted", C + "_again", "cell.judged += 1", "cell.judged += 0"),
+    Fault("attempts are not counted", "core.fates:Fates._again", "cell.judged += 1", "cell.judged += 0"),
     Fault(
         "one retry too many", C + "_faulted", "cure is Remedy.RETRY and cell.retries <", "cure is Remedy.RETRY and cell.retries <=",
         conductor_tests.test_transient_faults_are_retried_within_their_budget_and_no_further,
@@ -99,7 +105,7 @@ FAULTS = (
         conductor_tests.test_retries_of_different_cells_do_not_come_together,
     ),
     Fault("a wrong key is tried again", C + "_heard_of", "fault.scope is Scope.LANE or", "False or"),
-    Fault("what rests for a condemned lane goes on", C + "_rest", "self._blocked(cell)", "None"),
+    Fault("what rests for a condemned lane goes on", "core.fates:Fates._rest", "self._blocked(cell)", "None"),
     Fault("answers are bought for a judge that is dead", C + "_refusal", "(rule.chain, rule.judge_chain)", "(rule.chain,)", chain_tests.test_no_answers_are_bought_for_a_judge_that_is_dead),
     Fault("what is prepared for a run that is over is waited for", C + "_stop", "self._give_up(cell, stop[1], stop[2])", "pass"),
     Fault("a late duplicate is accepted", C + "_answered", "not self._claim(cell, reply)", "False"),
@@ -107,7 +113,7 @@ FAULTS = (
         "read, then add: only accepted keys are looked at", U + "take", "if taken is not None:",
         "if taken is not None and (key[0], taken) in self._committed or scope.owner.update({key[1]: cell}):",
     ),
-    Fault("a reservation forgotten when its cell fails", C + "_fail", "self._release(cell)", "pass"),
+    Fault("a reservation forgotten when its cell fails", "core.fates:Fates._fail", "self._release(cell)", "pass"),
     Fault("a key given back twice", C + "_release", "cell.key = None", "pass"),
     Fault("the first key kept when the second is taken", U + "take", "held is not None and held != key", "False"),
     Fault("a judge's fault gives the key away", C + "_pause", "cell.phase == ANSWER", "True"),
@@ -117,7 +123,7 @@ FAULTS = (
     Fault("a doomed call stays the cell's call", C + "_doom", "self._let_go(record)", "pass"),
     Fault("the slot comes back when a call is doomed, not when it ends", C + "_doom", "record.doom = str(why)", "record.doom = str(why); self.lanes[record.lane].in_air -= 1"),
     Fault("a hanging call is never cut off", C + "_watch", "self._timers.set(record.check, record)", "pass"),
-    Fault("a rest that never ends", C + "_rest", "self._timers.set(until, cell)", "pass"),
+    Fault("a rest that never ends", "core.fates:Fates._rest", "self._timers.set(until, cell)", "pass"),
     Fault("no wake-up for the limiter", C + "wake_at", "not lane.to_send.runs or", "True or"),
     Fault("cancel lets what waits go on", C + "_stop", "cells, _ = queue.take()", "cells = []"),
     Fault("cancel forgets what is in the air", C + "_stop", "if not record.doom:", "if False:"),
@@ -138,8 +144,8 @@ FAULTS = (
         conductor_tests.test_chains_are_finished_not_only_begun,
     ),
     Fault("prepared without bound", C + "_prepare", "AHEAD * cap", "10**9", conductor_tests.test_memory_follows_the_window),
-    Fault("required cells are not missed", C + "_fail", "cell.run.tally.bad += cell.rule.required", "pass"),
-    Fault("a fallback counts as a value of its own", C + "_accept", "if cell.failure is None:", "if True:"),
+    Fault("required cells are not missed", "core.fates:Fates._fail", "cell.run.tally.bad += cell.rule.required", "pass"),
+    Fault("a fallback counts as a value of its own", "core.fates:Fates._accept", "if cell.failure is None:", "if True:"),
     Fault("an orphaned call", S + "_cancel", "flight.task.cancel()", "pass"),
     Fault("facts in the order in which they came", "engine.facts:Inbox.batch", "facts.sort(key=lambda fact: fact.order)", "facts.reverse()"),
     Fault("a batch closed before its instant is over", "engine.facts:Inbox.batch", "await self._clock.quiet(answered=any(isinstance(fact, Settled) for fact in self._facts))", "pass"),
@@ -170,12 +176,12 @@ FAULTS = (
         lambda: engine_tests.test_a_view_that_fails_is_removed_and_the_run_goes_on(NoLog()),
     ),
     Fault("a twin that lost is not cancelled", C + "settled", "self._doom(self._calls[twin], Code.CANCELLED)", "pass"),
-    Fault("a fault of one twin is a fault of the cell", C + "settled", "isinstance(outcome, Fault) and twin >= 0", "False", hedge_tests.test_a_twin_that_fails_leaves_the_other_alone),
+    Fault("a fault of one twin is a fault of the cell", C + "settled", "isinstance(outcome, Fault) and twin >= 0", "False", hedge_tests.test_a_twin_that_fails_is_followed_by_another),
     Fault("a late twin is retried although the other goes on", C + "_late", "if alone:", "if True:", hedge_tests.test_a_call_that_runs_out_of_time_leaves_its_twin_alone),
     Fault("a taken name of one twin ends both", C + "identified", "if alone:", "if True:"),
     Fault("a twin beyond the slots", "core.lane:Lane.free", "self.in_air < self.cap and", ""),
     Fault("a twin beyond the limit", "core.lane:Lane.free", "self.open_at(*size, now) <= now", "True"),
-    Fault("a twin through a lane that is condemned", C + "_hedge", "if self._usable(run, cell.rule, (i,)) is not None", ""),
+    Fault("a twin through a lane that is condemned", C + "_berth", "if self._usable(run, cell.rule, (i,)) is not None", ""),
     Fault(
         "hedges without a budget", "core.hedge:Hedging.spend", "self._tokens -= 1", "pass",
         hedge_tests.test_hedges_keep_to_their_budget,
@@ -192,6 +198,14 @@ FAULTS = (
     Fault("credit for having been idle", C + "_queue", "run.served = max(run.served, self._served)", "pass", share_tests.test_a_run_that_was_idle_has_no_credit),
     Fault("the window is full of one run", C + "_prepare", "and run.preparing + queue.waiting >= cap", "", share_tests.test_a_small_job_does_not_wait_for_a_big_one),
     Fault("a deadline takes the fallbacks too", C + "_due", "any(rule.fallback for rule in what.rules)", "False", chain_tests.test_a_deadline_leaves_the_fallbacks),
+    Fault("more are shown than were asked for", "core.pool:Pool.beyond", "sizes[0] + self.made", "self.made"),
+    Fault("a surplus answer is a cell of its own", P + "_fill", "self._spare_over(spare, refused, \"\", now, cell.at)", "self._spare_over(spare, refused, \"\", now, spare.at)"),
+    Fault("surplus calls go on", P + "_settle_pool", "self._withdraw(spare, now)", "pass"),
+    Fault("what is cancelled is not charged", C + "settled", "usage = outcome.usage", "usage = outcome.usage if record.doom != 'cancelled' else type(outcome.usage)(tokens_in=0, tokens_out=0)"),
+    Fault("draws without end", "core.pool:Pool.draw", "self.begun >= self.most", "False"),
+    Fault("a spare's key is given back", P + "_fill", "run.keys.commit(spare.key, spare.id)", "run.keys.release(spare.key, spare.id)"),
+    Fault("never hopeless", "core.pool:Pool.saw", "(not accepted and self.hopeless)", "False", lambda: counted_tests.test_a_model_that_always_says_the_same_is_given_up_soon_and_says_why(100)),
+    Fault("a rejection is replaced one by one", "core.pool:Pool.short", "needed(wanted, acceptance, BALANCED) - air, backed", "0, 0", counted_tests.test_of_sixty_per_cent_a_hundred_come_in_about_two_waves_and_few_calls_more_than_needed),
     Fault(
         "a plan's own cap is ignored", "core.lane:Lane.__init__", "len(run.calls) < run.cap", "True",
         engine_tests.test_a_plan_may_limit_its_own_calls,
@@ -218,6 +232,12 @@ FAULTS = (
     Fault("two engines each have their own keys", "engine.recall:_joined", "commons = _open.get(where)", "commons = None", lambda: store_tests.test_two_engines_at_the_same_time_share_what_is_reserved((1.0, 1.0))),
     Fault("a vector that came late revokes nothing", "core.fates:Fates._take", "None if vector is None else unpacked(vector)", "None", vector_tests.test_the_name_is_reserved_early_and_the_vector_may_revoke_it),
     Fault("a run's last word does not leave what it shares", C + "_close_if_done", "run.keys.leave()", "pass", store_tests.test_the_second_run_never_repeats_the_first_and_is_told_at_once),
+    Fault("a facet that goes with an axis", "core.placing:number", "(digit + turn) % size", "digit", facet_tests.test_a_facet_is_not_tied_to_a_meal),
+    Fault("a cell moves on to the combination of another", "core.facets:Facets._exists", "number < self.combinations", "True", facet_tests.test_nobody_moves_to_a_combination_that_another_has_had),
+    Fault("a cell keeps a combination that fails", "engine.attempt:Attempts._moved_on", "facet != work.cell.facet", "False", facet_tests.test_a_combination_that_failed_twice_is_dropped_for_one_that_is_free),
+    Fault("the report forgets that a cell moved on", "result:Endings.apply", "event.code == Code.DUPLICATE", "False", facet_tests.test_a_combination_that_failed_twice_is_dropped_for_one_that_is_free),
+    Fault("what was taken is forgotten by the next life", "core.counts:StepState.reopen", "self.drop_all()", "self.drop_all(); self.taken.clear()", facet_tests.test_what_was_taken_outlives_a_run_that_was_cut_off),
+    Fault("fallbacks count for their facets", "result:gather_result", "if at not in endings.of[index]", "", facet_tests.test_the_report_says_how_evenly_facets_were_used_and_how_different_answers_are),
 )  # fmt: skip
 
 

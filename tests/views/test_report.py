@@ -56,6 +56,34 @@ mealplan: partial, 6 of 7 cells accepted, 1 filled by a fallback, 1 failed
   shopping       1/1      1            0      -      -"""
 
 
+def figure(value: float | None, of: int) -> dict[str, float | int | None]:
+    return {"value": value, "of": of}
+
+
+DIVERSITY = {
+    "review": {
+        "collisions": figure(0.125, 1200), "distinct_1": figure(0.61, 900), "distinct_2": figure(0.934, 870),
+        "clusters": figure(19.83, 21), "nearest": figure(0.4, 21),
+        "facets": {
+            "tone": {"counts": {"calm": 6, "dry": 5, "wry": 0}, "coverage": figure(0.667, 3), "entropy": figure(0.627, 11)},
+            "one": {"counts": {"x": 11}, "coverage": figure(1.0, 1), "entropy": figure(None, 11)},
+        },
+    },
+    "\x1b[31mnone": {name: figure(None, 0) for name in ("collisions", "distinct_1", "distinct_2", "clusters", "nearest")},
+}  # fmt: skip
+
+GOLDEN_DIVERSITY = """\
+  review: 12 % of 1,200 answers were taken, 19.8 clusters of 21, 61 % different words, 93 % different pairs of words
+    tone: 2 of 3 values, each 0 to 6 times, evenness 0.63
+    one: 1 of 1 values, each 11 times
+  none: nothing to compare"""
+
+
+def test_how_different_answers_are_for_people(events: list[AnyEvent]) -> None:
+    told = {**report(fold(events), run_id="r1", cost_usd=0.0123, cost_is="exact"), "diversity": DIVERSITY}
+    assert describe(told) == GOLDEN + "\n" + GOLDEN_DIVERSITY
+
+
 def test_the_report_for_people(events: list[AnyEvent]) -> None:
     assert describe(report(fold(events), run_id="r1", cost_usd=0.0123, cost_is="exact")) == GOLDEN
 
@@ -64,6 +92,11 @@ def test_an_unknown_cost_is_not_zero(events: list[AnyEvent]) -> None:
     told = report(fold(events), run_id="r1", cost_is="exact")
     assert (told["cost_usd"], told["cost_is"]) == (None, "unknown")
     assert "cost" not in describe(told)
+
+
+def test_a_cost_that_may_be_higher_says_so(events: list[AnyEvent]) -> None:
+    told = report(fold(events), run_id="r1", cost_usd=0.0123, cost_is="at_least")
+    assert told["cost_is"] == "at_least" and "$0.0123  at least\n" in describe(told)
 
 
 @pytest.mark.parametrize(
