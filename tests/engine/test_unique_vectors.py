@@ -8,6 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from fanfold import Engine, Plan, Step, Unique
+from fanfold.spec.events import CellEnded
 from fanfold.store.memory import MemoryStore
 from fanfold.testing.scripted import Says, ScriptedProvider
 from fanfold.testing.virtual import VirtualClock, run
@@ -182,3 +183,21 @@ def test_short_texts_are_told_by_themselves():
     step = Step("line", "{n}", over="n", unique=Unique(key=lambda text: [1.0, float("Other" in text)]))
     result = done(provider, Plan("p", [step], {"n": range(2)}))
     assert sorted(result.values) == ["One two.", "Other."] and "- One two." in provider.calls[2].messages[-1].content
+
+
+def test_what_fills_a_counted_axis_brings_its_vector():
+    """Spares answer for others: what is accepted is written down with the direction by which later runs compare."""
+    store = MemoryStore()
+    provider = ScriptedProvider(lambda request, number: Says(dish(f"n{number}", 1, number // 4)))
+
+    async def main():
+        async with Engine("sim/x", provider=provider, store=store, clock=VirtualClock(), seed=1) as engine:
+            unique = Unique(key=lambda value: value.like, within="store")
+            step = Step("dish", "Another.", over="n", output=Dish, unique=unique, attempts=9)
+            started = engine.start(Plan("menu", [step], {"n": {"count": 8}}))
+            result = await started.result()
+            return result, [e for e in await started._job.journal.events(-1, 10_000) if isinstance(e, CellEnded)]
+
+    result, ended = run(main())
+    assert len(result.values) == 8 and len({value.like[1] for value in result.values}) == 8
+    assert all(event.vector is not None for event in ended) and len({event.vector for event in ended}) == 8
