@@ -8,10 +8,14 @@ from random import Random
 from statistics import quantiles
 from time import perf_counter_ns
 
-from fanfold.core.similarity import Near, NearVectors, likeness
+from fanfold.core.cosine import NearVectors
+from fanfold.core.similarity import Near, likeness
+from fanfold.core.uniqueness import Reservations
 
-KEYS, SHORT_AT, LONG_AT, VECTORS = 10_000, 0.85, 0.8, 2_000
+KEYS, SHORT_AT, LONG_AT, VECTORS = 10_000, 0.85, 0.8, 10_000
 MOST_US, SAMPLE = 150.0, 300
+MOST_VECTOR_US, MOST_LIST_US = 50_000.0, 500.0
+DRAWN, SPACE, SKEW, AT_ONCE, MOST_DRAWS = 600, 20_000, 1.24, 32, 2.2
 LETTERS = "eeeeeaaaatttoooiiinnnsssrrrhhdlucmfwypvbgk"
 OPENING = "in this recipe we bring together a few simple things that you will find in every kitchen around the world "
 
@@ -28,7 +32,10 @@ def measure() -> Iterator[tuple[str, float, float | None]]:
         yield f"{what}: us each of the last 1,000", sum(costs[-1000:]) / 1000, MOST_US
         yield f"{what}: us, 99 of 100", quantiles(costs, n=100)[-1], None
         yield f"{what}: near pairs missed, of {SAMPLE} changed a little", missed(near, threshold, list(near)), 0
-    yield f"one vector of 384 among {VECTORS:,}: us", vectors(Random(5)), None
+    yield f"one vector of 384 among {VECTORS:,}: us", vectors(Random(5)), MOST_VECTOR_US
+    yield f"an avoid-list of {KEYS:,} names: us", listed(names(vocabulary, Random(7))), MOST_LIST_US
+    yield f"draws a value of {DRAWN} of a skewed kind, told nothing", draws(told=False), None
+    yield f"draws a value of {DRAWN} of a skewed kind, told the list", draws(told=True), MOST_DRAWS
 
 
 def filled(keys: Sequence[str], threshold: float) -> tuple[Near, list[float]]:
@@ -88,3 +95,38 @@ def vectors(draw: Random) -> float:
     began = perf_counter_ns()
     near.find(asked)
     return (perf_counter_ns() - began) / 1000
+
+
+def listed(keys: Sequence[str]) -> float:
+    """Mean of many lists, each for a cell that has just collided."""
+    taken, draw = Reservations(), Random(8)
+    for n, key in enumerate(dict.fromkeys(keys)):
+        taken.take(((), key), key, n, None)
+        taken.commit(((), key), n)
+    began = perf_counter_ns()
+    for key in draw.sample(keys, SAMPLE):
+        taken.take(((), key), key, -2, None)
+        taken.avoid((), -2, taken.clash)
+        taken.crowded(())
+    return (perf_counter_ns() - began) / 1000 / SAMPLE
+
+
+def draws(*, told: bool) -> float:
+    """Values drawn by Zipf's law, so many at a time, each again until it is a new one; a name that the prompt said is taken is not drawn."""
+    taken, draw = Reservations(), Random(9)
+    weights = [(n + 1) ** -SKEW for n in range(SPACE)]
+    stream = (n for _ in iter(int, 1) for n in draw.choices(range(SPACE), weights, k=10_000))
+    waiting, clash, drawn, done = list(range(DRAWN)), dict[int, str](), 0, 0
+    while done < DRAWN:
+        batch, waiting = waiting[:AT_ONCE], waiting[AT_ONCE:]
+        lists = [frozenset(taken.avoid((), cell, clash.get(cell, "")) if told and taken.hot else ()) for cell in batch]
+        for cell, avoided in zip(batch, lists, strict=True):
+            name = next(name for n in stream if (name := f"name {n}") not in avoided)
+            drawn += 1
+            if taken.take(((), name), name, cell, None):
+                taken.commit(((), name), cell)
+                done += 1
+            else:
+                clash[cell] = taken.clash
+                waiting.append(cell)
+    return drawn / DRAWN

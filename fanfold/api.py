@@ -308,6 +308,7 @@ class Engine:
         if self._store is None:
             self._store, self._owns_store = open_store(self._store_name)
         job = Job(record.run_id, compiled, works, LateJournal(self._store, record))
+        job.store = self._store
         if progress:
             sinks = [*sinks, Progress.for_stream(sys.stderr, labels=job.labels)]
         spend = Spend()

@@ -290,7 +290,7 @@ def _at(path: str, chain: Callable[[str], tuple[Route, ...]], model: str) -> tup
 def _rule(step: CompiledStep, routes: Sequence[Route], judges: Sequence[Route], settings: Settings) -> Rule:
     words, unique = step.step, step.unique
     within: Sequence[str] = ()
-    if unique is not None and unique.within != "run":
+    if unique is not None and unique.within not in ("run", "store"):
         within = (unique.within,) if isinstance(unique.within, str) else unique.within
     return Rule(
         index=step.index,
@@ -302,6 +302,8 @@ def _rule(step: CompiledStep, routes: Sequence[Route], judges: Sequence[Route], 
         function=words.function is not None,
         unique=None if unique is None else tuple(step.over.index(axis) for axis in within),
         near=1.0 if unique is None else float(unique.near),
+        shared=unique is not None and unique.within == "store" and not settings.dry,
+        embeds=unique is not None and unique.by is not None and unique.key is not None,
         fallback=has_fallback(words),
         required=words.required,
         attempts=settings.attempts or words.attempts,

@@ -9,7 +9,7 @@ import msgspec
 from fanfold.spec.calls import Fault
 
 if TYPE_CHECKING:
-    from fanfold.core.run import Cell
+    from fanfold.core.run import Cell, Run
 
 ANSWER, JUDGE, FALLBACK = 0, 1, 2
 """Phases of a cell. FALLBACK is never called: it is prepared, and the declared value is its hit."""
@@ -33,7 +33,7 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     """Send it through a lane. Ends in one `settled`; `identified` may come before.
 
     avoid: names to end the prompt with. reason: why the last answer was refused; repair: show that answer as well.
-    longer: give it more room than the last time.
+    longer: give it more room than the last time. crowded: words that too many names have already.
     """
 
     call: int
@@ -44,6 +44,14 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     reason: str = ""
     repair: bool = False
     longer: bool = False
+    crowded: tuple[str, ...] = ()
+
+
+class Recall(msgspec.Struct, frozen=True, gc=False):
+    """Find out what was accepted in earlier runs of these steps, by index. Ends in one `recalled`; until then nothing of the run begins."""
+
+    run: Run
+    steps: tuple[int, ...]
 
 
 class Cancel(msgspec.Struct, frozen=True, gc=False):
@@ -52,4 +60,4 @@ class Cancel(msgspec.Struct, frozen=True, gc=False):
     call: int
 
 
-Command: TypeAlias = Prepare | Abandon | Call | Cancel
+Command: TypeAlias = Prepare | Abandon | Call | Cancel | Recall

@@ -10,12 +10,14 @@ Time is in integer microseconds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from fanfold.core.breaker import Breaker
-from fanfold.core.commands import FALLBACK, JUDGE, Command
+from fanfold.core.commands import FALLBACK, JUDGE, Command, Recall
+from fanfold.core.commons import Membership
 from fanfold.core.concurrency import Concurrency, Fixed
+from fanfold.core.fates import name_of
 from fanfold.core.grid import Grid
 from fanfold.core.lane import NEVER, Lane
 from fanfold.core.limiter import Limiter
@@ -70,10 +72,18 @@ class Conductor(Tail):
             run.deadline = now + deadline
             self._timers.set(run.deadline, run)
         run.open += 1  # held open until all its roots are in
-        self._wake(run, grid.roots(), now)
+        shared = tuple(rule.index for rule in run.rules if rule.shared)
+        if shared:
+            run.waits_for_keys = True
+            self._out.append(Recall(run, shared))
+        else:
+            self._begin_roots(run, now)
+        return run
+
+    def _begin_roots(self, run: Run, now: int) -> None:
+        self._wake(run, run.grid.roots(), now)
         run.open -= 1
         self._close_if_done(run, now)
-        return run
 
     def cancel(self, run: Run, now: int) -> None:
         """Stop a run at once: nothing more starts, what is in the air is cancelled. Idempotent."""
@@ -120,8 +130,10 @@ class Conductor(Tail):
             cell.service = now - cell.since
             if cell.phase == FALLBACK:
                 cell.lengths = result.reply.lengths
-                if cell.rule.unique is not None and not self._take(cell, result.reply.key or "", exact=result.reply.exact):
-                    self._fail(cell, Code.DUPLICATE, self._taken(cell, result.reply.key or ""), "", now)
+                if (misfit := self._misfit(cell, result.reply)) is not None:
+                    self._fail(cell, Code.CHECK_FAILED, misfit, "", now)
+                elif cell.rule.unique is not None and not self._claim(cell, result.reply):
+                    self._fail(cell, Code.DUPLICATE, self._taken(cell, name_of(result.reply)), "", now)
                 else:
                     self._accept(cell, now)
             else:
@@ -131,6 +143,20 @@ class Conductor(Tail):
         else:
             cell.tokens = (result.tokens_in, result.tokens_out)
             self._ready(cell, urgent=False)
+
+    def recalled(self, run: Run, found: Mapping[int, Membership] | Fault, now: int) -> None:
+        """The keys that a run shares with others, by step; or why they cannot be had. Only now its first cells begin."""
+        run.waits_for_keys = False
+        if not isinstance(found, Fault):
+            for step, member in found.items():
+                run.keys.share((step,), member)
+        if run.stop is not None:
+            run.keys.leave()
+            self._close_if_done(run, now)
+        elif isinstance(found, Fault):
+            self._stop(run, Stop((State.FAILED, found.code, found.message)), now)
+        else:
+            self._begin_roots(run, now)
 
     def identified(self, call: int, name: str, now: int) -> None:
         """The identity field of a streamed answer is complete: its key is taken at once, or the call is cancelled."""

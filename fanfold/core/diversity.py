@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 
 from fanfold.core.draw import uniform
-from fanfold.core.similarity import Near, canonical, compared, form, words
+from fanfold.core.shingles import words
+from fanfold.core.similarity import Near, canonical, compared, form
 from fanfold.core.uniqueness import normalise
 
 WORDS = 50_000  # that are counted: distinct-n falls with the length of a text, so compare like with like

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fanfold.core.commands import ANSWER, FALLBACK, JUDGE
+from fanfold.core.cosine import unpacked
 from fanfold.core.gates import Again, again
 from fanfold.core.retry import WAITS, Remedy, asked, backoff, remedy
 from fanfold.core.rows import Rows
@@ -35,18 +36,34 @@ class Fates(Rows):
 
     def _scope(self, cell: Cell) -> tuple[int, ...]:
         assert cell.rule.unique is not None
-        return (cell.rule.index, *(cell.at[i] for i in cell.rule.unique))
+        return (cell.rule.index, *[cell.at[i] for i in cell.rule.unique])
 
-    def _take(self, cell: Cell, name: str, *, exact: bool) -> bool:
+    def _take(self, cell: Cell, name: str, *, exact: bool, vector: bytes | None = None, said: str | None = None) -> bool:
+        rule, keys = cell.rule, cell.run.keys
         key: Key = (self._scope(cell), name if exact else normalise(name))
-        if not cell.run.keys.take(key, name, cell.id, cell.key, 1.0 if exact else cell.rule.near):
+        near = 1.0 if exact or rule.embeds else rule.near
+        unit = None if vector is None else unpacked(vector)
+        if not keys.take(key, name if said is None else said, cell.id, cell.key, near, unit, rule.near):
+            cell.clash = keys.clash
             return False
-        cell.key = key
+        cell.key, cell.vector = key, vector
         return True
+
+    def _claim(self, cell: Cell, reply: Reply) -> bool:
+        """Take what identifies a whole answer."""
+        return self._take(cell, reply.key or "", exact=reply.exact, vector=reply.vector, said=reply.said)
+
+    def _misfit(self, cell: Cell, reply: Reply) -> str | None:
+        """Why its vector cannot be compared, if so."""
+        if reply.vector is None or cell.rule.unique is None:
+            return None
+        return cell.run.keys.misfit(self._scope(cell), unpacked(reply.vector))
 
     def _taken(self, cell: Cell, name: str) -> str:
         """Why a key was refused just now."""
         against = cell.run.keys.against
+        if not (name and against):
+            return f"the answer is too much like {repr(against) if against else 'one'} that is accepted already"
         return (
             f"{name!r} is taken"
             if normalise(against) == normalise(name)
@@ -57,6 +74,7 @@ class Fates(Rows):
         if cell.key is not None:
             cell.run.keys.release(cell.key, cell.id)
             cell.key = None
+            cell.vector = None
 
     # ================================================================ answers
 
@@ -66,8 +84,10 @@ class Fates(Rows):
         if reply.finding is not None:
             code = Code.MALFORMED if reply.check == "schema" else Code.CHECK_FAILED
             self._again(cell, code, reply.finding, reply.check, now)
-        elif cell.rule.unique is not None and not self._take(cell, reply.key or "", exact=reply.exact):
-            self._again(cell, Code.DUPLICATE, self._taken(cell, reply.key or ""), "", now)
+        elif (misfit := self._misfit(cell, reply)) is not None:
+            self._again(cell, Code.CHECK_FAILED, misfit, "key", now)
+        elif cell.rule.unique is not None and not self._claim(cell, reply):
+            self._again(cell, Code.DUPLICATE, self._taken(cell, name_of(reply)), "", now)
         elif reply.judge is not None and cell.rule.judge_lane is not None:
             cell.judge_tokens = reply.judge
             cell.phase, cell.hops = JUDGE, 0
@@ -192,7 +212,7 @@ class Fates(Rows):
         name = None if cell.key is None else cell.key[1]
         self._emit(
             run, CellEnded, now, rule.index, cell.at, str(state), *why, cell.judged + (cell.failure is None and accepted), name,
-            cell.lengths if accepted else None, path or 0,
+            cell.lengths if accepted else None, path or 0, cell.vector if accepted else None,
         )  # fmt: skip
         run.tally.ended[rule.index] += 1
         self._wake(run, self._grid_ended(run, rule, cell.at, path, cell.lengths, now), now)
@@ -273,3 +293,8 @@ class Fates(Rows):
         self._reroute(run, run.rules, now)
         run.open -= 1
         self._close_if_done(run, now)
+
+
+def name_of(reply: Reply) -> str:
+    """What identifies an answer, as a person would say it; "" where that cannot be said."""
+    return (reply.key or "") if reply.said is None else reply.said

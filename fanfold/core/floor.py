@@ -102,9 +102,10 @@ class Floor:
         self._close_if_done(run, now)
 
     def _close_if_done(self, run: Run, now: int) -> None:
-        if run.ended or (run.open if run.stop is None else run.preparing) or run.calls:
+        if run.ended or (run.open if run.stop is None else run.preparing) or run.calls or run.waits_for_keys:
             return
         run.ended = True
+        run.keys.leave()
         del self.runs[run.id]
         for rule in run.rules:
             if run.stop is not None and (run.open or run.grid.totals[rule.index] > run.tally.ended[rule.index]):

@@ -9,13 +9,14 @@ from functools import cached_property
 from typing import Any
 
 from fanfold.core.commands import ANSWER, FALLBACK, JUDGE
+from fanfold.core.commons import Keyring
 from fanfold.core.draw import fold, uniform
 from fanfold.core.grid import Grid, upward_ranks
 from fanfold.core.limiter import Booking
 from fanfold.core.pool import Pool, Pools
 from fanfold.core.sizes import AnswerSize
 from fanfold.core.states import NEXT, State
-from fanfold.core.uniqueness import Key, Reservations
+from fanfold.core.uniqueness import Key
 from fanfold.spec.calls import Fault
 from fanfold.spec.events import AnyEvent, Coords
 
@@ -32,7 +33,8 @@ class Rule:
     counted: positions of the axes along which its cells are interchangeable, () for none.
 
     unique: positions of the axes inside which keys must differ (() for the whole run), None when keys do not matter. near: likeness from
-    which two keys count as equal.
+    which two keys count as equal. shared: its keys are those of all runs of the store. embeds: names must differ to the letter, and
+    `near` is for the vectors beside them.
     """
 
     index: int
@@ -44,6 +46,8 @@ class Rule:
     function: bool = False
     unique: tuple[int, ...] | None = None
     near: float = 1.0
+    shared: bool = False
+    embeds: bool = False
     fallback: bool = False
     required: bool = True
     attempts: int = 5
@@ -72,6 +76,7 @@ class Cell:
     __slots__ = (
         "at",
         "call",
+        "clash",
         "failure",
         "hedge",
         "hops",
@@ -100,6 +105,7 @@ class Cell:
         "tokens",
         "told",
         "twins",
+        "vector",
         "waits",
         "wake",
         "work",
@@ -118,6 +124,8 @@ class Cell:
         self.lane = LOCAL  # where it waits, or its call that counts is
         self.waits = 0  # for rate limits
         self.key: Key | None = None
+        self.clash = ""  # the key that its last answer collided with
+        self.vector: bytes | None = None  # of the answer that stands, as it is written down
         self.call = -1  # the call that counts
         self.hedge = -1  # a second one that counts as much; any other call of this cell is a loser
         self.tokens = (0, 0)
@@ -323,7 +331,8 @@ class Run:
         self.share = SHARES[priority]
         self.id, self.grid, self.rules, self.seed, self.cap = id, grid, tuple(rules), seed, cap
         self.origin = now
-        self.keys = Reservations()
+        self.keys = Keyring()
+        self.waits_for_keys = False  # nothing begins before it is known what was accepted in earlier runs
         self.cells: dict[int, Cell] = {}
         self.calls: dict[int, CallRecord] = {}
         self.preparing = 0

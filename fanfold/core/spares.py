@@ -213,7 +213,7 @@ class Spares(Fates):
         cell.parked, cell.failure = False, None
         if spare.key is not None:
             run.keys.commit(spare.key, spare.id)
-        cell.key, spare.key = spare.key, None
+        cell.key, cell.vector, spare.key = spare.key, spare.vector, None
         cell.service, cell.lengths = spare.service, spare.lengths
         self._spare_over(spare, refused, "", now, cell.at)
         run.tally.own += 1

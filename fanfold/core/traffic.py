@@ -110,10 +110,12 @@ class Traffic(Spares):
         if cell.phase == JUDGE:
             return Call(record.id, cell, JUDGE, record.lane)
         avoid: tuple[str, ...] = ()
+        crowded: tuple[str, ...] = ()
         if cell.rule.unique is not None and (cell.judged or cell.run.keys.hot):
-            avoid = cell.run.keys.avoid(self._scope(cell), cell.id)
+            avoid = cell.run.keys.avoid(self._scope(cell), cell.id, cell.clash)
+            crowded = cell.run.keys.crowded(self._scope(cell))
         cell.told = bool(avoid) or cell.judged > 0
-        return Call(record.id, cell, ANSWER, record.lane, avoid, cell.reason, cell.repair, cell.longer)
+        return Call(record.id, cell, ANSWER, record.lane, avoid, cell.reason, cell.repair, cell.longer, crowded)
 
     def _heard_of(self, record: CallRecord, fault: Fault, now: int) -> None:
         """What a fault says beyond its own call. It is acted upon here, whether or not that call still counts."""

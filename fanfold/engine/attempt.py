@@ -20,9 +20,10 @@ from msgspec.structs import replace
 from fanfold.core.commands import FALLBACK, JUDGE, Call
 from fanfold.core.run import Cell as CoreCell
 from fanfold.engine.facts import Fact, Identified, Landed
+from fanfold.engine.identity import Unkeyed, keyed, named
 from fanfold.engine.job import PASSES, Draft, Job, Landing, Route, StepWork
 from fanfold.engine.prompts import PromptSource, as_messages, fill, tail, with_tail
-from fanfold.engine.shapes import Unfit, key_of, key_text, length_of, text_of
+from fanfold.engine.shapes import Unfit, length_of, text_of
 from fanfold.engine.spread import proposal
 from fanfold.engine.tokens import estimate, estimate_messages
 from fanfold.engine.usercode import UserCode, described, printable
@@ -183,9 +184,10 @@ class Attempts:
         assert fallback is not UNSET
         given = await self._user.beside(fallback, received) if callable(fallback) else fallback
         value, data = step.shape.conform(given)
-        key, exact = await self._key(step, value)
+        unique = step.compiled.unique
+        identity = await keyed(unique, value, named(unique, value), self._user, step.timeout_s)
         job.drafts[cell.rule.index, cell.at] = Draft(value, data)
-        return Hit(reply=Reply(usage=Usage(), key=key, exact=exact, lengths=self._lengths(job, step, value)))
+        return Hit(reply=Reply(usage=Usage(), **identity.words, lengths=self._lengths(job, step, value)))
 
     # ================================================================ the call
 
@@ -220,7 +222,7 @@ class Attempts:
     def _request(self, step: StepWork, route: Route, command: Call) -> Request:
         work: Prompted = command.cell.work
         previous = work.previous[:_LONGEST_PREVIOUS] if command.repair and work.previous else None
-        work.sent = with_tail(work.messages, tail(command.avoid, command.reason, previous))
+        work.sent = with_tail(work.messages, tail(command.avoid, command.reason, previous, command.crowded))
         sampling = {**route.sampling, **step.sampling}
         if command.longer and sampling.get("max_tokens"):
             sampling["max_tokens"] = int(sampling["max_tokens"] * LONGER)
@@ -244,14 +246,18 @@ class Attempts:
             if step.proposes:
                 proposal(value)
             lengths = self._lengths(job, step, value)
-            key, exact = await self._key(step, value)
+            name = named(step.compiled.unique, value)
         except Unfit as error:
             return Reply(usage=usage, check="schema", finding=str(error))
-        except Exception as error:  # noqa: BLE001 - a user's key function, or a value that cannot be written
+        except Exception as error:  # noqa: BLE001 - a value that cannot be written
             return Reply(usage=usage, check="schema", finding=described(error))
         check, finding = await self._findings(step, value)
         if finding is not None:
-            return Reply(usage=usage, key=key, exact=exact, check=check, finding=printable(finding))
+            return Reply(usage=usage, key=name.key, exact=name.exact, check=check, finding=printable(finding))
+        try:
+            identity = await keyed(step.compiled.unique, value, name, self._user, step.timeout_s)
+        except Unkeyed as error:
+            return Reply(usage=usage, check="key", finding=printable(str(error)))
         landing.draft = Draft(value, data)
         judge = None
         if step.step.judge is not None:
@@ -259,26 +265,11 @@ class Attempts:
                 judge = await self._size_judge(step, cell, value)
             except Exception as error:  # noqa: BLE001 - the judge's prompt may be the user's code
                 return Fault(code=Code.INTERNAL, message=f"the judge's prompt failed: {described(error)}", usage=usage)
-        return Reply(usage=usage, key=key, exact=exact, lengths=lengths, judge=judge)
+        return Reply(usage=usage, **identity.words, lengths=lengths, judge=judge)
 
     def _lengths(self, job: Job, step: StepWork, value: Any) -> dict[str, int] | None:
         axes = [a for a in job.plan.axes.values() if a.source == step.name]
         return {axis.name: length_of(value, axis.path) for axis in axes} if axes else None
-
-    async def _key(self, step: StepWork, value: Any) -> tuple[str | None, bool]:
-        unique = step.compiled.unique
-        if unique is None:
-            return None, False
-        if unique.key is None:
-            key, exact = key_of(value, unique)
-        else:
-            given = await self._user(unique.key, value)
-            if isinstance(given, list | tuple) or hasattr(given, "shape"):
-                raise Unfit("keys that are vectors are not available in this version: return a text")
-            key, exact = key_text(given)
-        if not key.strip():
-            raise Unfit(f"its identity {unique.by or ''!r} is empty")
-        return key, exact
 
     async def _findings(self, step: StepWork, value: Any) -> tuple[str, str | None]:
         """The first check that is against it, and why."""

@@ -8,8 +8,9 @@ from typing import TypeAlias
 
 import msgspec
 
+from fanfold.core.commons import Membership
 from fanfold.core.conductor import Conductor
-from fanfold.core.run import Cell
+from fanfold.core.run import Cell, Run
 from fanfold.spec.calls import Broken, Fault, Hit, Reply, Work
 from fanfold.spec.ports import Clock
 
@@ -24,6 +25,20 @@ class Prepared(msgspec.Struct, frozen=True, gc=False):
 
     def tell(self, conductor: Conductor, now: int) -> None:
         conductor.prepared(self.cell, self.result, now)
+
+
+class Recalled(msgspec.Struct, frozen=True):
+    """What earlier runs have accepted; the run may begin."""
+
+    run: Run
+    found: dict[int, Membership] | Fault
+
+    @property
+    def order(self) -> tuple[int, int, int]:
+        return (-1, self.run.id, 0)
+
+    def tell(self, conductor: Conductor, now: int) -> None:
+        conductor.recalled(self.run, self.found, now)
 
 
 class Identified(msgspec.Struct, frozen=True, gc=False):
@@ -81,7 +96,7 @@ class Settled(msgspec.Struct, frozen=True):
         conductor.settled(self.call, self.outcome, now)
 
 
-Fact: TypeAlias = Prepared | Heard | Identified | Landed | Settled
+Fact: TypeAlias = Recalled | Prepared | Heard | Identified | Landed | Settled
 
 
 class Inbox:

@@ -17,7 +17,7 @@ from fanfold.engine.values import Values
 from fanfold.spec.compiled import CompiledPlan, CompiledStep
 from fanfold.spec.errors import PlanError, StoreError
 from fanfold.spec.events import AnyEvent, Coords, SpareEnded
-from fanfold.spec.ports import Journal, Provider
+from fanfold.spec.ports import Journal, Provider, Store
 from fanfold.spec.template import Template, dig
 
 
@@ -77,7 +77,7 @@ class StepWork:
     def _streamed_field(self) -> str | None:
         """The field whose value can be reserved while the answer still streams."""
         unique = self.compiled.unique
-        if unique is None or unique.key is not None or not unique.by or "." in unique.by or self.schema is None:
+        if unique is None or not unique.by or "." in unique.by or self.schema is None:
             return None
         return unique.by
 
@@ -122,6 +122,7 @@ class Job:
         self.drafts: dict[tuple[int, Coords], Draft] = {}  # by cell
         self.state = RunState()
         self.run: Run | None = None
+        self.store: Store | None = None  # where earlier runs are looked up
         self.error: StoreError | None = None
         self.cost_usd: float | None = None
         self.cost_is = "unknown"

@@ -65,8 +65,12 @@ def with_tail(messages: tuple[Message, ...], tail: Iterable[str]) -> tuple[Messa
     return (*messages[:-1], Message("user", "\n\n".join((last.content, *parts))))
 
 
-def tail(avoid: tuple[str, ...], reason: str, previous: str | None) -> tuple[str, str]:
-    return (phrases.rejected(reason, previous) if reason else "", phrases.avoid(avoid) if avoid else "")
+def tail(avoid: tuple[str, ...], reason: str, previous: str | None, crowded: tuple[str, ...] = ()) -> tuple[str, ...]:
+    return (
+        phrases.rejected(reason, previous) if reason else "",
+        phrases.avoid(avoid) if avoid else "",
+        phrases.crowded(crowded) if crowded else "",
+    )
 
 
 PromptSource = Template | Callable[..., Any]

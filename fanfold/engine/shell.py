@@ -7,15 +7,16 @@ import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from fanfold.core.commands import Abandon, Call, Cancel, Command, Prepare
+from fanfold.core.commands import Abandon, Call, Cancel, Command, Prepare, Recall
 from fanfold.core.conductor import Conductor
 from fanfold.core.grid import Grid
 from fanfold.core.run import Cell, Rule
 from fanfold.engine.attempt import Attempts, sound, spent
 from fanfold.engine.bus import Bus
 from fanfold.engine.dispatch import dispatch
-from fanfold.engine.facts import Fact, Heard, Inbox, Prepared, Settled
+from fanfold.engine.facts import Fact, Heard, Inbox, Prepared, Recalled, Settled
 from fanfold.engine.job import Job
+from fanfold.engine.recall import recall
 from fanfold.engine.usercode import UserCode, described
 from fanfold.spec.calls import Broken, Chunk, Fault, Hit, Work
 from fanfold.spec.errors import Code, FanfoldError, StoreError
@@ -125,6 +126,8 @@ class Shell:
             logger.error("the engine stopped", exc_info=error)
         self._error = broken
         for job in self._jobs.values():
+            if job.run is not None:
+                job.run.keys.leave()  # what it reserved is free for other engines
             if not job.ended:
                 job.broke(broken)
 
@@ -149,8 +152,14 @@ class Shell:
             self.conductor.sent(command.call, self.clock.now())  # writing the admission down may have taken a while
             flight = self._flights[command.call] = Flight(command, self.inbox.put)
             flight.task = group.create_task(self._fly(flight))
+        elif isinstance(command, Recall):
+            group.create_task(self._recall(command))
         else:
             self._cancel(command)
+
+    async def _recall(self, command: Recall) -> None:
+        found = await recall(self._jobs[command.run.id], command.steps)
+        self.inbox.put(Recalled(command.run, found))
 
     def _prepare(self, cell: Cell, group: asyncio.TaskGroup) -> None:
         job = self._jobs[cell.run.id]

@@ -112,7 +112,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """The fact that the core is told of an answer: measures, keys and verdicts, never the value itself.
 
-    key: the answer's identity, raw; the core normalises and compares. exact: it counts to the letter, not as text.
+    key: the answer's identity, raw; the core normalises and compares. exact: it counts to the letter, not as text. vector: its
+    direction beside that, in single precision. said: what to call it where the key says nothing to a person, "" for nothing.
     finding: the reason a rule check (or the judge) gives against it; `check` names that check.
     lengths: sizes of the lists that dynamic axes find in it.
     judge: estimated tokens (in, out) of the judge's call, None when there is no judge.
@@ -123,6 +124,8 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     told: tuple[Told, ...] = ()
     key: str | None = None
     exact: bool = False
+    vector: bytes | None = None
+    said: str | None = None
     check: str = ""
     finding: str | None = None
     lengths: dict[str, int] | None = None

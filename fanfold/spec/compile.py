@@ -129,7 +129,8 @@ def _counts(compiled: CompiledPlan, step: CompiledStep) -> None:
     if step.unique is None or step.unique.key is not None:
         return
     options = _options(step.step.output, step.unique.by)
-    sizes = [compiled.axes[a].size for a in step.over if step.unique.within == "run" or a not in step.unique.within]
+    within = (step.unique.within,) if isinstance(step.unique.within, str) else step.unique.within
+    sizes = [compiled.axes[a].size for a in step.over if a not in within]
     if options is not None and None not in sizes:
         cells = prod(n for n in sizes if n is not None)
         if cells > options:

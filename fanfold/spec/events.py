@@ -91,6 +91,7 @@ class CellEnded(Event, frozen=True, gc=False, array_like=True, tag=True):
     """Terminal, once per cell. state: accepted, failed, skipped or cancelled. code: why, when it has no value of its own.
 
     An accepted cell with a code was filled by its fallback. path: microseconds of the longest chain of answers that ends here.
+    vector: the direction by which an accepted value is compared, beside its key: four bytes a number.
     """
 
     step: int
@@ -103,6 +104,7 @@ class CellEnded(Event, frozen=True, gc=False, array_like=True, tag=True):
     key: str | None
     lengths: dict[str, int] | None
     path: int
+    vector: bytes | None = None
 
 
 class SpareEnded(Event, frozen=True, gc=False, array_like=True, tag=True):

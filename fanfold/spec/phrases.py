@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 AVOID = "These are taken already. Choose something clearly different from every one of them:"
+CROWDED = "There are many already with:"
 REJECTED = "Your previous answer was not accepted. Reason:"
 PREVIOUS = "Your previous answer was:"
 REPAIR = "Write it again, complete and corrected."
@@ -13,6 +14,11 @@ REPAIR = "Write it again, complete and corrected."
 def avoid(names: Sequence[str]) -> str:
     """The avoid-list: one name a line, each after "- "."""
     return AVOID + "\n" + "\n".join(f"- {' '.join(name.split())}" for name in names)
+
+
+def crowded(words: Sequence[str]) -> str:
+    """What there is too much of, among names that are too many to be told."""
+    return f"{CROWDED} {', '.join(words)}."
 
 
 def facets(named: Mapping[str, str]) -> str:

@@ -40,8 +40,16 @@ class Unique:
     """No two accepted values share a key.
 
     by: the field that identifies a value (dots go deeper); None: the whole value.
-    near: 1.0 is equality after normalisation. within: "run", "store", or names of axes inside which keys must differ.
-    key: value -> key, run with the user's code; the core compares.
+    near: 1.0 is equality after normalisation; below, how alike two keys may not be. within: "run", "store", or names of axes
+    inside which keys must differ.
+    key: value -> key, a text or a vector (a list of numbers), run with the user's code, which may be async; the core compares. Of
+    vectors `near` is the least cosine that counts as the same. With `by` as well, names must differ to the letter and are reserved
+    while they stream; then the vector is compared, before the value is accepted, and the key must give one.
+
+    "store": never the same as a value that was accepted in an earlier run of the same plan and step (by their names) in the same
+    store. It holds for runs one after the other, and for runs at the same time in one process. Of two processes at the same time
+    each knows only what the other had accepted when it began. All keys of the step are held in memory: about half a kB for a name.
+    Runs that were made without `unique` left no keys behind, and are not compared with.
     """
 
     by: str | None = None

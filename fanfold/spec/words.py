@@ -77,13 +77,13 @@ def unique_of(step: Step, axes: Mapping[str, CompiledAxis], over: tuple[str, ...
         raise PlanError(f"{path}.within", f'within is "run", "store", or names of axes, not {unique.within!r}')
     if not isinstance(unique.near, int | float) or not 0 < unique.near <= 1:
         raise PlanError(f"{path}.near", f"near is a similarity above 0 and up to 1, not {unique.near!r}")
-    if unique.within == "store":
-        raise PlanError(f"{path}.within", 'within="store" is not available in this version', 'use within="run"')
-    if unique.within != "run":
+    if unique.key is not None and not callable(unique.key):
+        raise PlanError(f"{path}.key", f"{unique.key!r} is not callable", "a key takes the value and returns a text or a vector")
+    if unique.within not in ("run", "store"):
         for name in (unique.within,) if isinstance(unique.within, str) else unique.within:
             if name not in over:
                 raise PlanError(f"{path}.within", f"{name!r} is not an axis of the step", near(name, ("run", "store", *over)))
-    if unique.by is not None and unique.key is None:
+    if unique.by is not None:
         fields = tuple(unique.by.split("."))
         if step.output in (str, int, float, bool):
             raise PlanError(

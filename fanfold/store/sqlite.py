@@ -51,6 +51,10 @@ class SqliteStore:
         await self._writer.write(record)
         return SqliteJournal(self, record.run_id)
 
+    def look(self, run_id: str) -> SqliteJournal:
+        """A run's journal to read in; nothing is written for it."""
+        return SqliteJournal(self, run_id)
+
     async def runs(self, run_id: str | None = None) -> list[RunRecord]:
         return await self.read(Reader.runs, run_id)
 

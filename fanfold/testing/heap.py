@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
-from fanfold.core.commands import Abandon, Call, Cancel, Command, Prepare
+from fanfold.core.commands import Abandon, Call, Cancel, Command, Prepare, Recall
+from fanfold.core.commons import Commons, Membership
 from fanfold.core.conductor import Conductor
 from fanfold.core.run import Cell
 from fanfold.spec.calls import Broken, Fault, Hit, Reply, Usage, Work
@@ -79,6 +80,8 @@ class Heap:
             if flight.named is not None:
                 self._push(flight.named[0], (1, command.call, 0), flight.named[1])
             self._push(flight.took, (1, command.call, 2), flight.outcome)
+        elif isinstance(command, Recall):
+            self._push(0, (-1, command.run.id, 0), command)
         elif isinstance(command, Abandon) and command.cell.id in self._preparing:
             self._prepare(command.cell, 0, Broken(fault=command.fault), last=1)
         elif isinstance(command, Cancel) and command.call in self._flights:
@@ -98,6 +101,8 @@ class Heap:
     def _stale(self) -> bool:
         """Whether the first moment is of something that was cut off before: nothing happens then, and nobody wakes."""
         _, (kind, number, _), pushed, what = self._moments[0]
+        if kind < 0:
+            return False
         if kind == 0:
             return self._preparing.get(number) != pushed
         if number not in self._flights:
@@ -121,7 +126,10 @@ class Heap:
                 heappop(self._moments)
                 continue
             _, (kind, number, last), _, what = heappop(self._moments)
-            if kind == 0:
+            if isinstance(what, Recall):
+                members = {step: Commons().join("", Membership) for step in what.steps}
+                self.conductor.recalled(what.run, members, self.now)
+            elif kind == 0:
                 del self._preparing[number]
                 self.conductor.prepared(*what, self.now)  # type: ignore[misc, call-arg]
             elif last == -1:

@@ -50,6 +50,7 @@ class Climate:
     cap: int = 4
     lanes: int = 1
     hedges: bool = False  # lanes know from the start what is late, and may send a twin for every second call
+    shared: bool = False  # one step's keys are those of all runs of the store, which are asked for first
     counted: int = (
         0  # above 0: so many interchangeable reviews of each document beside the ragged plan; filled by a fallback where odd
     )
@@ -85,6 +86,7 @@ class Climate:
             langs=one_of(2, 1, 2, 3),
             cap=one_of(3, 1, 2, 3, 6, 50) if not counted else one_of(3, 1, 4, 16, 50, 50),
             lanes=one_of(4, 1, 1, 2),
+            shared=one_of(18, False, True),
             chain=one_of(15, False, False, True),
             hedges=one_of(16, False, True),
             counted=counted,
@@ -202,6 +204,8 @@ def rules_of(plan: CompiledPlan, climate: Climate) -> list[Rule]:
         "book": {"required": False},
         "recipe": {"unique": (), "streams": True, "judge_lane": climate.lanes, "attempts": 8, "timeout": 20 * SECOND},
     }
+    if climate.shared:
+        words["outline"] |= {"shared": True}
     if climate.counted:
         words["review"] = {"unique": (1,), "counted": (0,), "streams": True, "attempts": 3, "timeout": 20 * SECOND}
         words["review"] |= {"fallback": climate.counted % 2 == 1}

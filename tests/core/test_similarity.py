@@ -7,7 +7,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rapidfuzz.fuzz import ratio
 
-from fanfold.core.similarity import SHORT, Near, NearVectors, canonical, likeness, words
+from fanfold.core.cosine import NearVectors
+from fanfold.core.shingles import words
+from fanfold.core.similarity import SHORT, Near, canonical, likeness
 from fanfold.core.uniqueness import normalise
 
 WORDS = [

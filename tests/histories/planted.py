@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from fanfold.testing.weather import Climate, same_log
 from tests.core import test_conductor as conductor_tests
+from tests.core import test_schedules as schedule_tests
 from tests.engine import test_chain as chain_tests
 from tests.engine import test_counted as counted_tests
 from tests.engine import test_engine as engine_tests
@@ -19,6 +20,8 @@ from tests.engine import test_faults as fault_tests
 from tests.engine import test_found as found_tests
 from tests.engine import test_hedging as hedge_tests
 from tests.engine import test_shares as share_tests
+from tests.engine import test_unique_store as store_tests
+from tests.engine import test_unique_vectors as vector_tests
 
 MOST_HISTORIES = 600
 HOMES = (
@@ -105,7 +108,7 @@ FAULTS = (
     Fault("what rests for a condemned lane goes on", "core.fates:Fates._rest", "self._blocked(cell)", "None"),
     Fault("answers are bought for a judge that is dead", C + "_refusal", "(rule.chain, rule.judge_chain)", "(rule.chain,)", chain_tests.test_no_answers_are_bought_for_a_judge_that_is_dead),
     Fault("what is prepared for a run that is over is waited for", C + "_stop", "self._give_up(cell, stop[1], stop[2])", "pass"),
-    Fault("a late duplicate is accepted", C + "_answered", "not self._take(cell, reply.key or \"\", exact=reply.exact)", "False"),
+    Fault("a late duplicate is accepted", C + "_answered", "not self._claim(cell, reply)", "False"),
     Fault(
         "read, then add: only accepted keys are looked at", U + "take", "if taken is not None:",
         "if taken is not None and (key[0], taken) in self._committed or scope.owner.update({key[1]: cell}):",
@@ -207,6 +210,28 @@ FAULTS = (
         "a plan's own cap is ignored", "core.lane:Lane.__init__", "len(run.calls) < run.cap", "True",
         engine_tests.test_a_plan_may_limit_its_own_calls,
     ),
+    Fault(
+        "the seeds' own scheme: looked up among the accepted, then added", U + "take", "if taken is not None:",
+        "if taken is not None and (key[0], taken) in self._committed:",
+        schedule_tests.test_no_two_accepted_are_the_same_whatever_happens_when,
+    ),
+    Fault(
+        "near names are looked up among the accepted only", "core.uniqueness:Scope.add", "for near in self.nears.values():", "for near in ():",
+        schedule_tests.test_no_two_accepted_are_too_much_alike_whatever_happens_when,
+    ),
+    Fault(
+        "a vector is compared and not kept", U + "take", "scope.see(key[1], vector)", "pass",
+        schedule_tests.test_no_two_accepted_have_vectors_too_much_alike_whatever_happens_when,
+    ),
+    Fault(
+        "a run that is cancelled keeps what it reserved", "core.commons:Membership.leave", "self.commons.keys.release((ALL, key), owner)", "pass",
+        store_tests.test_a_cancelled_run_gives_back_what_it_had_reserved,
+    ),
+    Fault("it begins before it is known what earlier runs accepted", C + "add", "if shared:", "if shared and self._out.append(Recall(run, shared)):", store_tests.test_nothing_is_called_before_it_is_known_what_was_accepted),
+    Fault("keys are forgotten over a break", "core.commons:Commons.restore", "for key, vector in keys:", "for key, vector in ():", store_tests.test_a_model_that_does_not_listen_repeats_nothing_all_the_same),
+    Fault("two engines each have their own keys", "engine.recall:_joined", "commons = _open.get(where)", "commons = None", lambda: store_tests.test_two_engines_at_the_same_time_share_what_is_reserved((1.0, 1.0))),
+    Fault("a vector that came late revokes nothing", "core.fates:Fates._take", "None if vector is None else unpacked(vector)", "None", vector_tests.test_the_name_is_reserved_early_and_the_vector_may_revoke_it),
+    Fault("a run's last word does not leave what it shares", C + "_close_if_done", "run.keys.leave()", "pass", store_tests.test_the_second_run_never_repeats_the_first_and_is_told_at_once),
     Fault("a facet that goes with an axis", "core.placing:number", "(digit + turn) % size", "digit", facet_tests.test_a_facet_is_not_tied_to_a_meal),
     Fault("a cell moves on to the combination of another", "core.facets:Facets._exists", "number < self.combinations", "True", facet_tests.test_nobody_moves_to_a_combination_that_another_has_had),
     Fault("a cell keeps a combination that fails", "engine.attempt:Attempts._moved_on", "facet != work.cell.facet", "False", facet_tests.test_a_combination_that_failed_twice_is_dropped_for_one_that_is_free),
