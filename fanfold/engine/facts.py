@@ -26,6 +26,20 @@ class Prepared(msgspec.Struct, frozen=True, gc=False):
         conductor.prepared(self.cell, self.result, now)
 
 
+class Offered(msgspec.Struct, frozen=True, gc=False):
+    """Candidates that there are for a cell, by key, best first."""
+
+    cell: Cell
+    keys: tuple[str, ...]
+
+    @property
+    def order(self) -> tuple[int, int, int]:
+        return (0, self.cell.id, -1)
+
+    def tell(self, conductor: Conductor, now: int) -> None:
+        conductor.offered(self.cell, self.keys, now)
+
+
 class Identified(msgspec.Struct, frozen=True, gc=False):
     call: int
     name: str
@@ -81,7 +95,7 @@ class Settled(msgspec.Struct, frozen=True):
         conductor.settled(self.call, self.outcome, now)
 
 
-Fact: TypeAlias = Prepared | Heard | Identified | Landed | Settled
+Fact: TypeAlias = Offered | Prepared | Heard | Identified | Landed | Settled
 
 
 class Inbox:

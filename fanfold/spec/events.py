@@ -103,6 +103,8 @@ class CellEnded(Event, frozen=True, gc=False, array_like=True, tag=True):
     key: str | None
     lengths: dict[str, int] | None
     path: int
+    took: tuple[str, ...] = ()
+    """Keys of the candidates that are its own for good, when it was accepted."""
 
 
 class SpareEnded(Event, frozen=True, gc=False, array_like=True, tag=True):
