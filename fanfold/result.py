@@ -84,12 +84,16 @@ class StepResult:
 
     def at(self, **coordinates: Any) -> Any:
         """The value at these coordinates, None where the cell has none. Raises KeyError when there is no such cell."""
+        return self.cell(**coordinates).value
+
+    def cell(self, **coordinates: Any) -> CellResult:
+        """The cell at these coordinates. Raises KeyError when there is no such cell."""
         found = self._found(coordinates)
         if not found:
             raise KeyError(f"no cell of {self.name!r} at {coordinates}")
         if len(found) > 1:
             raise KeyError(f"{len(found)} cells of {self.name!r} at {coordinates}: name every axis")
-        return found[0].value
+        return found[0]
 
     def _found(self, coordinates: At) -> list[CellResult]:
         if self.cells and coordinates.keys() == self.cells[0].at.keys():
