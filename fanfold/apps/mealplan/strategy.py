@@ -38,13 +38,13 @@ def candidates_for(params: Params) -> Candidates | None:
 def from_corpus(params: Params, day: int, place: int) -> bool:
     """Whether the meal at this place of a day, both from 0, is grounded in the corpus.
 
-    Every day has its share, to within one, and so has every meal: within a day the places are counted from another one each time.
+    Every day has its share, to within one; and so has every meal, for they take turns.
     """
     if params.strategy != "hybrid":
         return params.strategy == "rag"
     ratio, meals = HALF if params.ratio is None else params.ratio, len(params.meals)
-    number = day * meals + (place + day) % meals
-    return floor((number + 1) * ratio + 0.5 + 1e-9) > floor(number * ratio + 0.5 + 1e-9)
+    before, after = (floor(number * meals * ratio + 0.5 + 1e-9) for number in (day, day + 1))
+    return (place - before) % meals < after - before
 
 
 def _search(params: Params, corpus: Corpus, most: int) -> Callable[[Cell], list[Json]]:
