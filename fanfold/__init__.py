@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from fanfold.files import Rows
     from fanfold.spec.app import App
     from fanfold.spec.errors import CellError, Code, FanfoldError, PlanError, RunFailed, StoreError
-    from fanfold.spec.plan import Axis, Cell, Facets, Judge, Limits, Markdown, Plan, Step, Unique
+    from fanfold.spec.plan import Axis, Candidates, Cell, Facets, Judge, Limits, Markdown, Plan, Step, Unique
 
 __version__ = "0.1.0"
 
@@ -22,13 +22,13 @@ _HOME = {
     "fanfold.files": ("Rows",),
     "fanfold.spec.app": ("App",),
     "fanfold.spec.errors": ("CellError", "Code", "FanfoldError", "PlanError", "RunFailed", "StoreError"),
-    "fanfold.spec.plan": ("Axis", "Cell", "Facets", "Judge", "Limits", "Markdown", "Plan", "Step", "Unique"),
+    "fanfold.spec.plan": ("Axis", "Candidates", "Cell", "Facets", "Judge", "Limits", "Markdown", "Plan", "Step", "Unique"),
 }
 _WHERE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "generate", "agenerate", "Engine", "Run", "RunCell", "Result",
-    "Plan", "Step", "Axis", "Unique", "Facets", "Judge", "Limits", "Markdown", "Cell", "App", "Rows",
+    "Plan", "Step", "Axis", "Unique", "Facets", "Candidates", "Judge", "Limits", "Markdown", "Cell", "App", "Rows",
     "FanfoldError", "PlanError", "StoreError", "RunFailed", "CellError", "Code",
 ]  # fmt: skip
 

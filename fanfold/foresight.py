@@ -56,7 +56,7 @@ def ask(
     tariff = Tariff({**settings.prices, **own_prices(prices or {})}, listed=known)
     steps = [
         AskedStep(
-            work.compiled, rule, "" if rule.lane == LOCAL else names[rule.lane],
+            work.compiled, replace(rule, take=0), "" if rule.lane == LOCAL else names[rule.lane],
             "" if rule.judge_lane is None else names[rule.judge_lane], work.schema,
             None if work.judge_shape is None else work.judge_shape.schema, work.streamed_field is not None,
         )

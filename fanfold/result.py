@@ -34,9 +34,13 @@ class Endings:
         self.swept: list[Ending | None] = [None] * len(job.steps)
         self.taken: list[dict[Coords, int]] = [{} for _ in job.steps]
         """By cell: its answers that were somebody else's already."""
+        self.took: list[dict[Coords, tuple[str, ...]]] = [{} for _ in job.steps]
+        """By cell: the keys of its candidates."""
 
     def apply(self, event: AnyEvent) -> None:
         if isinstance(event, CellEnded):
+            if event.took:
+                self.took[event.step][event.at] = event.took
             if event.state != "accepted" or event.code:
                 self.of[event.step][event.at] = Ending(event.state, event.code, event.message, event.hint, event.attempts)
         elif isinstance(event, BundleEnded):
@@ -52,12 +56,15 @@ class Endings:
 
 
 class CellResult:
-    """One cell: its coordinates, its state, its value or why it has none; and its facets."""
+    """One cell: its coordinates, its state, its value or why it has none; its facets; and the keys of the candidates that are its own."""
 
-    __slots__ = ("at", "error", "facet", "state", "value")
+    __slots__ = ("at", "candidates", "error", "facet", "state", "value")
 
-    def __init__(self, at: At, state: str, value: Any, error: CellError | None, facet: At | None = None) -> None:
+    def __init__(
+        self, at: At, state: str, value: Any, error: CellError | None, facet: At | None = None, candidates: tuple[str, ...] = ()
+    ) -> None:
         self.at, self.state, self.value, self.error, self.facet = at, state, value, error, facet or {}
+        self.candidates = candidates
 
 
 class StepResult:
@@ -77,12 +84,16 @@ class StepResult:
 
     def at(self, **coordinates: Any) -> Any:
         """The value at these coordinates, None where the cell has none. Raises KeyError when there is no such cell."""
+        return self.cell(**coordinates).value
+
+    def cell(self, **coordinates: Any) -> CellResult:
+        """The cell at these coordinates. Raises KeyError when there is no such cell."""
         found = self._found(coordinates)
         if not found:
             raise KeyError(f"no cell of {self.name!r} at {coordinates}")
         if len(found) > 1:
             raise KeyError(f"{len(found)} cells of {self.name!r} at {coordinates}: name every axis")
-        return found[0].value
+        return found[0]
 
     def _found(self, coordinates: At) -> list[CellResult]:
         if self.cells and coordinates.keys() == self.cells[0].at.keys():
@@ -262,7 +273,7 @@ def _cell(job: Job, step: int, at: Coords, values: Mapping[Coords, Any], endings
     ending = endings.of[step].get(at)
     if at in values:
         error = cell_error(job, step, at, ending) if ending else None
-        return CellResult(labels, "accepted", values[at], error, facet)
+        return CellResult(labels, "accepted", values[at], error, facet, endings.took[step].get(at, ()))
     ending = ending or endings.swept[step] or Ending("cancelled", "cancelled", "the run ended before it")
     return CellResult(labels, ending.state, None, cell_error(job, step, at, ending), facet)
 

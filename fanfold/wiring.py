@@ -289,6 +289,7 @@ def _at(path: str, chain: Callable[[str], tuple[Route, ...]], model: str) -> tup
 
 def _rule(step: CompiledStep, routes: Sequence[Route], judges: Sequence[Route], settings: Settings) -> Rule:
     words, unique = step.step, step.unique
+    source = None if step.candidates is None else step.candidates.source
     within: Sequence[str] = ()
     if unique is not None and unique.within not in ("run", "store"):
         within = (unique.within,) if isinstance(unique.within, str) else unique.within
@@ -311,6 +312,8 @@ def _rule(step: CompiledStep, routes: Sequence[Route], judges: Sequence[Route], 
         timeout=round(settings.timeout_s * 1_000_000),
         estimate=1 if words.function is not None else 2_000_000,
         priority=PRIORITIES.index(words.priority),
+        take=0 if step.candidates is None else step.candidates.take,
+        stock=len(source) if isinstance(source, Sequence) else None,
         weight=float(words.weight),
     )
 

@@ -16,10 +16,24 @@ ANSWER, JUDGE, FALLBACK = 0, 1, 2
 
 
 class Prepare(msgspec.Struct, frozen=True, gc=False):
-    """Render the cell's prompt and size it; or run its function or fallback. Ends in `prepared`."""
+    """Render the cell's prompt and size it; or run its function or fallback. Ends in `prepared`.
+
+    A cell of a step with candidates is asked first what it is offered: `offered`, then `Give`, then `prepared`.
+    """
 
     cell: Cell
     phase: int
+
+
+class Give(msgspec.Struct, frozen=True, gc=False):
+    """What a cell that is being prepared was offered at these places is its own: render its prompt with it. Ends in `prepared`.
+
+    again: nothing of it was free; look at what it is dealt now, and offer that.
+    """
+
+    cell: Cell
+    places: tuple[int, ...]
+    again: bool = False
 
 
 class Abandon(msgspec.Struct, frozen=True, gc=False):
@@ -60,4 +74,4 @@ class Cancel(msgspec.Struct, frozen=True, gc=False):
     call: int
 
 
-Command: TypeAlias = Prepare | Abandon | Call | Cancel | Recall
+Command: TypeAlias = Prepare | Give | Abandon | Call | Cancel | Recall

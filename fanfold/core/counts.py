@@ -119,6 +119,7 @@ class LiveCell:
 @dataclass(slots=True)
 class StepState(Counts):
     """One step. checks: rejections by name of the check; codes: why cells have no value of their own; outcomes: of calls.
+    candidates: keys of those that accepted cells have.
 
     taken: of cells that have not ended, how many of their answers were somebody else's already.
     """
@@ -135,6 +136,7 @@ class StepState(Counts):
     codes: dict[str, int] = field(default_factory=dict)
     outcomes: dict[str, int] = field(default_factory=dict)
     sweep: StepSwept | None = None
+    candidates: set[str] = field(default_factory=set)
     live: dict[Coords, LiveCell] = field(default_factory=dict)
     taken: dict[Coords, int] = field(default_factory=dict)
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from fanfold.core.commands import ANSWER, FALLBACK, JUDGE
 from fanfold.core.cosine import unpacked
 from fanfold.core.gates import Again, again
+from fanfold.core.handout import Handout
 from fanfold.core.retry import WAITS, Remedy, asked, backoff, remedy
-from fanfold.core.rows import Rows
 from fanfold.core.run import CLOSING, Bundle, Cell, Rule, Run
 from fanfold.core.states import State
 from fanfold.core.uniqueness import Key, normalise
@@ -29,7 +29,7 @@ HINTS = {
 }
 
 
-class Fates(Rows):
+class Fates(Handout):
     """What becomes of a cell with each answer and each fault."""
 
     # ================================================================ keys
@@ -194,6 +194,7 @@ class Fates(Rows):
 
     def _fail(self, cell: Cell, code: str, message: str, hint: str, now: int) -> None:
         self._release(cell)
+        self._hand_back(cell)
         if cell.rule.fallback and cell.phase != FALLBACK:
             cell.move(State.FAILED)
             cell.failure = (str(code), message, hint)
@@ -212,7 +213,7 @@ class Fates(Rows):
         name = None if cell.key is None else cell.key[1]
         self._emit(
             run, CellEnded, now, rule.index, cell.at, str(state), *why, cell.judged + (cell.failure is None and accepted), name,
-            cell.lengths if accepted else None, path or 0, cell.vector if accepted else None,
+            cell.lengths if accepted else None, path or 0, cell.vector if accepted else None, cell.took,
         )  # fmt: skip
         run.tally.ended[rule.index] += 1
         self._wake(run, self._grid_ended(run, rule, cell.at, path, cell.lengths, now), now)

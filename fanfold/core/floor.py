@@ -57,10 +57,10 @@ class Floor:
 
     # ================================================================ giving up
 
-    def _give_up(self, cell: Cell, code: str, message: str) -> None:
+    def _give_up(self, cell: Cell, code: str, message: str, hint: str = "") -> None:
         """Its preparation takes too long, or its run is over. The fact still comes, and ends it."""
         cell.wake = -1
-        self._out.append(Abandon(cell, Fault(code=str(code), message=message)))
+        self._out.append(Abandon(cell, Fault(code=str(code), message=message, hint=hint)))
 
     def _doom(self, record: CallRecord, why: str) -> None:
         """Cancel a call that no longer counts. Its slot comes back when it settles."""

@@ -226,6 +226,7 @@ class RunState:
         step = self.steps[event.step]
         cell = step.live.pop(event.at, None)
         step.taken.pop(event.at, None)
+        step.candidates.update(event.took)
         own = event.state == "accepted" and not event.code
         if cell is not None:
             cell.tokens = 0 if own else cell.tokens

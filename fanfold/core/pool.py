@@ -25,10 +25,10 @@ BALANCED = 0.8  # how surely the calls in the air are to fill what is open
 def counted_places(plan: CompiledPlan, step: CompiledStep) -> tuple[int, ...]:
     """Positions of the axes along which the cells of a step are interchangeable; () when they are not, or when nothing is refused.
 
-    They are not where a need runs over the same counted axis, or where keys must differ only inside it: then each cell is itself.
+    They are not where a need runs over the same counted axis, where keys must differ only inside it, or where each has candidates of its own: then each cell is itself.
     """
     words, unique = step.step, step.unique
-    if words.function is not None or not (unique or words.checks or words.judge):
+    if words.function is not None or step.candidates is not None or not (unique or words.checks or words.judge):
         return ()
     fixed = {axis for need in map(plan.step, step.needs) for axis in need.over}
     if unique is not None and unique.within != "run":

@@ -16,6 +16,7 @@ from fanfold.core.limiter import Booking
 from fanfold.core.pool import Pool, Pools
 from fanfold.core.sizes import AnswerSize
 from fanfold.core.states import NEXT, State
+from fanfold.core.stock import Stock
 from fanfold.core.uniqueness import Key
 from fanfold.spec.calls import Fault
 from fanfold.spec.events import AnyEvent, Coords
@@ -31,6 +32,9 @@ class Rule:
     lane, judge_lane: numbers of lanes; then, judge_then: the lanes that follow when the one before can no longer be used.
 
     counted: positions of the axes along which its cells are interchangeable, () for none.
+
+    take: candidates that a cell is given at most, 0 where the step has none. stock: how many there are in all, None where each cell is
+    offered its own.
 
     unique: positions of the axes inside which keys must differ (() for the whole run), None when keys do not matter. near: likeness from
     which two keys count as equal. shared: its keys are those of all runs of the store. embeds: names must differ to the letter, and
@@ -57,6 +61,8 @@ class Rule:
     priority: int = 1
     streams: bool = False
     counted: tuple[int, ...] = ()
+    take: int = 0
+    stock: int | None = None
     weight: float = 1.0
 
     @cached_property
@@ -77,6 +83,7 @@ class Cell:
         "at",
         "call",
         "clash",
+        "dealt",
         "failure",
         "hedge",
         "hops",
@@ -104,6 +111,7 @@ class Cell:
         "state",
         "tokens",
         "told",
+        "took",
         "twins",
         "vector",
         "waits",
@@ -140,6 +148,8 @@ class Cell:
         self.pool: Pool | None = None  # where it is interchangeable with others
         self.spare = False  # a draw more than there are coordinates: its answer fills one that is open
         self.like = at  # the coordinates that its prompt is made for: its own, but for a spare
+        self.dealt: tuple[int, ...] = ()  # numbers of candidates that it looks at
+        self.took: tuple[str, ...] = ()  # keys of the candidates that are its own
         self.told = False  # its last call knew what to avoid, or why an answer was refused
         self.parked = False  # nothing more is drawn for it: it waits for the answer of a spare, or is not needed
 
@@ -346,6 +356,7 @@ class Run:
         self.tally = Tally(ended=[0] * len(self.rules))
         self.queues: dict[int, Queue] = {}  # by lane
         self.pools = Pools()
+        self.stocks: dict[int, Stock] = {}  # candidates, by step
         ranks = upward_ranks(grid, [rule.estimate for rule in self.rules])
         order = sorted(self.rules, key=lambda rule: (rule.priority, -ranks[rule.index], rule.index))
         self.answers = [AnswerSize() for _ in self.rules]

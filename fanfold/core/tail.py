@@ -38,7 +38,8 @@ class Tail(Traffic):
 
     def _watch(self, record: CallRecord, lane: Lane, now: int) -> None:
         """Set the moment at which this call is looked at next: its hedge, its first content, its end."""
-        moments = [record.started + record.cell.rule.timeout]
+        end = record.started + record.cell.rule.timeout
+        moments = [end]
         if record.first is None:
             if record.streams:
                 moments.append(record.started + lane.late.first_deadline())
@@ -47,7 +48,7 @@ class Tail(Traffic):
                 record.hedge_at = None if after is None else record.started + after
             if record.hedge_at is not None and self._younger(record):
                 moments.append(max(record.hedge_at, now + 1))
-        record.check = max(now + 1, min(moments)) if now > record.started else min(moments)
+        record.check = max(min(now + 1, end), min(moments)) if now > record.started else min(moments)
         self._timers.set(record.check, record)
 
     def _look_at(self, record: CallRecord, now: int) -> None:

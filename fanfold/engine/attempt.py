@@ -22,6 +22,7 @@ from fanfold.core.run import Cell as CoreCell
 from fanfold.engine.facts import Fact, Identified, Landed
 from fanfold.engine.identity import Unkeyed, keyed, named
 from fanfold.engine.job import PASSES, Draft, Job, Landing, Route, StepWork
+from fanfold.engine.offers import Offer, handed_out
 from fanfold.engine.prompts import PromptSource, as_messages, fill, tail, with_tail
 from fanfold.engine.shapes import Unfit, length_of, text_of
 from fanfold.engine.spread import proposal
@@ -64,7 +65,13 @@ class Attempts:
     def prepare_at_once(self, job: Job, cell: CoreCell) -> Work | Broken | None:
         """Prepare without waiting, or None where that needs the store or user code."""
         step = job.steps[cell.rule.index]
-        if step.step.function or cell.phase == FALLBACK or callable(step.step.prompt) or callable(step.step.system):
+        if (
+            step.step.function
+            or cell.rule.take
+            or cell.phase == FALLBACK
+            or callable(step.step.prompt)
+            or callable(step.step.system)
+        ):
             return None
         needs = {}
         for edge in cell.run.grid.nodes[cell.rule.index].ins:
@@ -81,13 +88,16 @@ class Attempts:
         except Exception as error:  # noqa: BLE001 - a value that cannot be written down fails its own cell
             return _broken(step, error)
 
-    async def prepare(self, job: Job, cell: CoreCell) -> Work | Hit | Broken:
-        """Gather what the cell needs, then render and size its prompt; or run its function or fallback."""
+    async def prepare(self, job: Job, cell: CoreCell, offer: Offer) -> Work | Hit | Broken:
+        """Gather what the cell needs, then render and size its prompt; or run its function or fallback. offer: of its candidates."""
         step = job.steps[cell.rule.index]
         try:
             received = await self._gather(job, step, cell)
             if cell.phase == FALLBACK:
                 return await self._from_fallback(job, step, cell, received)
+            if step.compiled.candidates is not None:
+                own = await handed_out(self._user, step.compiled.candidates, cell, received, offer)
+                received = with_(received, candidates=own)
             if step.step.function is not None:
                 return await self._from_function(job, step, cell, received)
             return self._work(step, cell, received, await self._messages(step, received))

@@ -41,6 +41,20 @@ class Recalled(msgspec.Struct, frozen=True):
         conductor.recalled(self.run, self.found, now)
 
 
+class Offered(msgspec.Struct, frozen=True, gc=False):
+    """Candidates that there are for a cell, by key, best first."""
+
+    cell: Cell
+    keys: tuple[str, ...]
+
+    @property
+    def order(self) -> tuple[int, int, int]:
+        return (0, self.cell.id, -1)
+
+    def tell(self, conductor: Conductor, now: int) -> None:
+        conductor.offered(self.cell, self.keys, now)
+
+
 class Identified(msgspec.Struct, frozen=True, gc=False):
     call: int
     name: str
@@ -96,7 +110,7 @@ class Settled(msgspec.Struct, frozen=True):
         conductor.settled(self.call, self.outcome, now)
 
 
-Fact: TypeAlias = Recalled | Prepared | Heard | Identified | Landed | Settled
+Fact: TypeAlias = Recalled | Offered | Prepared | Heard | Identified | Landed | Settled
 
 
 class Inbox:

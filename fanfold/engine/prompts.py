@@ -20,6 +20,8 @@ def fill(template: Template, cell: Cell, extra: Mapping[str, Any] | None = None)
     def value_of(slot: Slot) -> str:
         if slot.text == "facet" and cell.facet:
             return ", ".join(f"{name}: {text_of(value)}" for name, value in cell.facet.items())
+        if slot.name == "candidates" and cell.candidates is not None and slot.path and not slot.path[0].isdecimal():
+            return text_of(dig(cell.candidates, ("0", *slot.path)))  # it is given one at most
         value = extra[slot.name] if extra and slot.name in extra else cell[slot.name]
         return text_of(dig(value, slot.path))
 

@@ -7,14 +7,14 @@ import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from fanfold.core.commands import Abandon, Call, Cancel, Command, Prepare, Recall
+from fanfold.core.commands import Abandon, Call, Cancel, Command, Give, Prepare, Recall
 from fanfold.core.conductor import Conductor
 from fanfold.core.grid import Grid
 from fanfold.core.run import Cell, Rule
 from fanfold.engine.attempt import Attempts, sound, spent
 from fanfold.engine.bus import Bus
 from fanfold.engine.dispatch import dispatch
-from fanfold.engine.facts import Fact, Heard, Inbox, Prepared, Recalled, Settled
+from fanfold.engine.facts import Fact, Heard, Inbox, Offered, Prepared, Recalled, Settled
 from fanfold.engine.job import Job
 from fanfold.engine.recall import recall
 from fanfold.engine.usercode import UserCode, described
@@ -47,13 +47,14 @@ class Flight:
 
 
 class Preparation:
-    """A cell that is being prepared beside the loop. fault: why it was given up."""
+    """A cell that is being prepared beside the loop. fault: why it was given up. given: what it awaits while it is offered candidates."""
 
-    __slots__ = ("begun", "fault", "task")
+    __slots__ = ("begun", "fault", "given", "task")
 
     def __init__(self) -> None:
         self.begun = False
         self.fault: Fault | None = None
+        self.given: asyncio.Future[Give] | None = None
         self.task: asyncio.Task[None] | None = None
 
 
@@ -146,6 +147,8 @@ class Shell:
         """Begin what the conductor asks for. Each ends by putting one fact into the inbox."""
         if isinstance(command, Prepare):
             self._prepare(command.cell, group)
+        elif isinstance(command, Give):
+            self._give(command)
         elif isinstance(command, Abandon):
             self._abandon(command)
         elif isinstance(command, Call):
@@ -176,7 +179,7 @@ class Shell:
         try:
             if preparation.fault is not None:  # before it had begun
                 raise asyncio.CancelledError
-            result = await self.attempts.prepare(job, cell)
+            result = await self.attempts.prepare(job, cell, partial(self._offer, cell, preparation))
         except asyncio.CancelledError:
             if preparation.fault is None:
                 raise
@@ -188,6 +191,17 @@ class Shell:
             result = Broken(fault=Fault(code=Code.INTERNAL, message=described(error)))
         del self._preparations[cell.id]
         self.inbox.put(Prepared(cell, result))
+
+    async def _offer(self, cell: Cell, preparation: Preparation, keys: Sequence[str]) -> Give:
+        """Tell the conductor which candidates there are for a cell, and wait for what it is given of them."""
+        preparation.given = asyncio.get_running_loop().create_future()
+        self.inbox.put(Offered(cell, tuple(keys)))
+        return await preparation.given
+
+    def _give(self, command: Give) -> None:
+        preparation = self._preparations.get(command.cell.id)
+        if preparation is not None and preparation.given is not None and not preparation.given.done():
+            preparation.given.set_result(command)
 
     def _abandon(self, command: Abandon) -> None:
         preparation = self._preparations.get(command.cell.id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
@@ -33,6 +33,7 @@ LENGTHS = (3, 4, 5, 6, 7)  # of a list found in an answer, while nothing is know
 USUAL_LENGTH = 5
 AVOID_TOKENS = 200  # booked for what the engine adds at the end of a prompt
 NAMES, NAMES_PER_CELL = 2000, 20
+RETRIEVED = 400  # characters of a candidate that a function will find
 JUDGE_CHARACTERS = 200  # of a judge's answer: a reason, and whether it passes
 
 
@@ -143,6 +144,8 @@ class _Sizes:
         name, axes = slot.name, self._asked.plan.axes
         if name == "facet" and self._step.compiled.facets is not None:
             return self.facets(*slot.path)
+        if name == "candidates" and self._step.compiled.candidates is not None:
+            return self.candidates(slot.path)
         if name == "value":
             return self._answer(self._step, slot.path)
         if name in self._step.compiled.over:
@@ -158,6 +161,14 @@ class _Sizes:
             return text_characters(dig(self._asked.plan.plan.given.get(name, ""), slot.path))
         except NoSuchField:
             return 0
+
+    def candidates(self, path: tuple[str, ...]) -> float:
+        """Of all that a cell is given, or of a part of one."""
+        declared = self._step.compiled.candidates
+        assert declared is not None
+        part = path[1:] if path and path[0].isdecimal() else path
+        one = mean_characters(declared.source, part) if isinstance(declared.source, Sequence) else WORDS if part else RETRIEVED
+        return one if path else 2 + declared.take * (one + 2)
 
     def facets(self, name: str = "", *inner: str) -> float:
         """Of a cell's value of one facet, or of all with their names."""

@@ -10,6 +10,7 @@ from math import prod
 from typing import Any, Literal, get_args, get_origin
 
 from fanfold.spec.axes import axes_of, check_dynamic, over_of
+from fanfold.spec.candidates import candidates_of
 from fanfold.spec.compiled import CompiledAxis, CompiledPlan, CompiledStep
 from fanfold.spec.errors import PlanError
 from fanfold.spec.facets import check_source, facets_of
@@ -60,7 +61,9 @@ def _step(plan: Plan, axes: Mapping[str, CompiledAxis], by_name: Mapping[str, St
     check_words(step, path)
     over = over_of(step, axes)
     names = Names(plan, axes, by_name, over, step)
-    names.facets = facets_of(step)
+    names.facets, names.candidates = facets_of(step), candidates_of(step)
+    if names.candidates is not None and "candidates" in plan.given:
+        raise PlanError("given.candidates", f"{{candidates}} is a given, and what step {step.name!r} has", "rename the given")
     prompt = names.template(step.prompt, "prompt")
     system = names.template(step.system, "system")
     judge_prompt = None
@@ -79,8 +82,9 @@ def _step(plan: Plan, axes: Mapping[str, CompiledAxis], by_name: Mapping[str, St
         source = axes[name].source
         if axes[name].values is None and source in names.steps and source != step.name:
             names.need(source, f"{path}.over")
+    unique = unique_of(step, axes, over)
     return CompiledStep(
-        step, index, over, tuple(names.needs), prompt, system, judge_prompt, unique_of(step, axes, over), names.facets
+        step, index, over, tuple(names.needs), prompt, system, judge_prompt, unique, names.facets, names.candidates
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from fanfold.spec.plan import UNSET, Facets, Plan, Step, Unique
+from fanfold.spec.plan import UNSET, Candidates, Facets, Plan, Step, Unique
 from fanfold.spec.template import Template
 
 
@@ -39,6 +39,7 @@ class CompiledStep:
     judge_prompt: Template | None
     unique: Unique | None
     facets: Facets | None = None
+    candidates: Candidates | None = None
 
     @property
     def name(self) -> str:

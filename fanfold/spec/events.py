@@ -105,6 +105,8 @@ class CellEnded(Event, frozen=True, gc=False, array_like=True, tag=True):
     lengths: dict[str, int] | None
     path: int
     vector: bytes | None = None
+    took: tuple[str, ...] = ()
+    """Keys of the candidates that are its own for good, when it was accepted."""
 
 
 class SpareEnded(Event, frozen=True, gc=False, array_like=True, tag=True):

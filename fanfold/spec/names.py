@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
+from fanfold.spec.candidates import check_slot
 from fanfold.spec.compiled import CompiledAxis
 from fanfold.spec.errors import PlanError
-from fanfold.spec.plan import Axis, Facets, Plan, Step
+from fanfold.spec.plan import Axis, Candidates, Facets, Plan, Step
 from fanfold.spec.template import NoSuchField, Slot, Template, dig, parse
 
 RESERVED = frozenset({"value", "candidates", "facet"})
@@ -47,6 +48,7 @@ class Names:
         self.path = f"steps.{step.name}"
         self.needs: dict[str, None] = {}
         self.facets: Facets | None = None
+        self.candidates: Candidates | None = None
 
     def need(self, name: str, path: str) -> None:
         if name not in self.steps:
@@ -75,6 +77,9 @@ class Names:
             return
         if name == "facet" and (self.facets is not None or name not in self.given):
             self._facet(slot, path)
+            return
+        if name == "candidates" and (self.candidates is not None or name not in self.given):
+            check_slot(self.candidates, slot, path)
             return
         if name in self.over:
             values = self.axes[name].values

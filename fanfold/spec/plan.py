@@ -71,6 +71,25 @@ class Facets:
 
 
 @dataclass(frozen=True)
+class Candidates:
+    """A pool of which each candidate is used by one cell of the run at most: seed facts, personas, retrieved documents.
+
+    source: a sequence that is shared by all cells (a list, `Rows("file.csv")`); when it is used up, the cells that are left fail.
+    Or a callable cell -> list of candidates, the best first: the cell gets the first of them that nobody has; where nobody's is left it
+    has none, and runs all the same. take: at most so many for a cell. key: candidate -> what tells it from others, a text;
+    default: its `id`, else its `name`, else all of it. A prompt has them as `{candidates}`, or, with take=1, as `{candidates.field}`.
+    """
+
+    source: Iterable[Any] | Callable[..., Any]
+    take: int = 3
+    key: Callable[[Any], str] | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.source, Iterator):  # else it would be empty at its second use
+            object.__setattr__(self, "source", tuple(self.source))
+
+
+@dataclass(frozen=True)
 class Judge:
     """A model call of the same cell that says whether the answer is good.
 
@@ -107,6 +126,7 @@ class Step:
     over: axis names (or Axis objects). needs: names of steps, beside those that the prompt names.
     facets: name -> values, that the cells are spread over evenly; or `Facets`, or the name of a step that answers such a mapping.
     A prompt has a cell's own as `{facet.tone}`, or all as `{facet}`; those that a text does not name are added at its end.
+    candidates: a sequence, of which each cell is given one of its own; or `Candidates`.
     attempts: answers judged per cell. at_least: how many accepted values a gather needs.
     fallback: a value, or a callable cell -> value, used when the cell fails. required: whether its failure makes the run partial.
     weight: share in the progress. priority: "critical", "normal" or "optional". timeout_s: seconds for one call.
@@ -122,7 +142,7 @@ class Step:
     model: str | None = None
     unique: Unique | str | None = None
     facets: Mapping[str, Sequence[Any]] | Facets | str | None = None
-    candidates: Any = None
+    candidates: Candidates | Iterable[Any] | None = None
     checks: Sequence[CheckFunction] = ()
     judge: Judge | None = None
     attempts: int = 5
@@ -134,6 +154,10 @@ class Step:
     timeout_s: float | None = None
     sampling: Mapping[str, Any] = field(default_factory=dict)
     items_per_call: int = 1
+
+    def __post_init__(self) -> None:
+        if isinstance(self.candidates, Iterator):
+            object.__setattr__(self, "candidates", tuple(self.candidates))
 
 
 @dataclass(frozen=True)
@@ -162,6 +186,7 @@ class Cell:
 
     at: coordinates by axis name; given: the plan's givens; needs: value (or list of values) of each needed step;
     missing: for each gather, how many of its cells ended without a value. facet: its own value of each facet.
+    candidates: those that are its own, None where the step has none (or while its source is asked).
     `cell["name"]` finds a name wherever it is.
     """
 
@@ -172,8 +197,11 @@ class Cell:
     missing: Mapping[str, int]
     attempt: int = 1
     facet: Mapping[str, Any] = field(default_factory=dict)
+    candidates: Sequence[Any] | None = None
 
     def __getitem__(self, name: str) -> Any:
+        if name == "candidates" and self.candidates is not None:
+            return self.candidates
         if name == "facet" and self.facet:
             return self.facet
         for scope in (self.at, self.needs, self.given):

@@ -54,8 +54,6 @@ def check_words(step: Step, path: str) -> None:
             raise PlanError(
                 f"{path}.checks", f"{check!r} is not callable", "a check takes the value and returns None or a reason"
             )
-    if step.candidates is not None:
-        raise PlanError(f"{path}.candidates", "candidates are not available in this version", "leave the word out")
     if step.items_per_call > 1:
         raise PlanError(f"{path}.items_per_call", "several items in a call are not available in this version", "leave it at 1")
 

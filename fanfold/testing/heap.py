@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
-from fanfold.core.commands import Abandon, Call, Cancel, Command, Prepare, Recall
+from fanfold.core.commands import FALLBACK, Abandon, Call, Cancel, Command, Give, Prepare, Recall
 from fanfold.core.commons import Commons, Membership
 from fanfold.core.conductor import Conductor
 from fanfold.core.run import Cell
@@ -32,7 +32,7 @@ class Flight:
 
 @dataclass
 class Heap:
-    """prepare: what a cell's preparation gives, and after how many µs. fly: what becomes of a call. cancelled: what a call that is
+    """prepare: what a cell's preparation gives, and after how many µs; offer: likewise the keys of the candidates it is offered. fly: what becomes of a call. cancelled: what a call that is
     cut off has used. watch: told every step. at: (moment, action) from outside, in order of moments."""
 
     conductor: Conductor
@@ -43,6 +43,7 @@ class Heap:
     now: int = 0
     log: dict[int, list[AnyEvent]] = field(default_factory=dict)
     at: list[tuple[int, Callable[[], None]]] = field(default_factory=list)
+    offer: Callable[[Cell], tuple[int, tuple[str, ...]]] = lambda cell: (0, ())
     _moments: list[tuple[int, tuple[int, int, int], int, object]] = field(default_factory=list)
     _pushed: int = 0
     _preparing: dict[int, int] = field(default_factory=dict)  # cell -> the moment that counts
@@ -70,8 +71,17 @@ class Heap:
 
     def _perform(self, command: Command) -> None:
         if isinstance(command, Prepare):
-            delay, result = self.prepare(command.cell, command.phase)
-            self._prepare(command.cell, delay, result, last=0)
+            if command.cell.rule.take and command.phase != FALLBACK:
+                self._offer(command.cell)
+            else:
+                self._prepare(command.cell, *self.prepare(command.cell, command.phase), last=0)
+        elif isinstance(command, Give):
+            if command.cell.id not in self._preparing:
+                return
+            if command.again:
+                self._offer(command.cell)
+            else:
+                self._prepare(command.cell, *self.prepare(command.cell, command.cell.phase), last=0)
         elif isinstance(command, Call):
             flight = self._flights[command.call] = self.fly(command)
             self._commands[command.call] = command
@@ -93,6 +103,11 @@ class Heap:
         """A cell is prepared once at a time: what was abandoned, or begun before, says nothing any more."""
         self._preparing[cell.id] = self._pushed + 1
         self._push(delay, (0, cell.id, last), (cell, result))
+
+    def _offer(self, cell: Cell) -> None:
+        delay, keys = self.offer(cell)
+        self._preparing[cell.id] = self._pushed + 1
+        self._push(delay, (0, cell.id, -1), (cell, keys))
 
     def _push(self, delay: int, order: tuple[int, int, int], what: object) -> None:
         self._pushed += 1
@@ -129,6 +144,9 @@ class Heap:
             if isinstance(what, Recall):
                 members = {step: Commons().join("", Membership) for step in what.steps}
                 self.conductor.recalled(what.run, members, self.now)
+            elif kind == 0 and last == -1:
+                self._preparing[number] = 0  # it waits for what it is given
+                self.conductor.offered(*what, self.now)  # type: ignore[misc, call-arg]
             elif kind == 0:
                 del self._preparing[number]
                 self.conductor.prepared(*what, self.now)  # type: ignore[misc, call-arg]

@@ -17,6 +17,7 @@ from fanfold.core.uniqueness import normalise
 from fanfold.spec.calls import Fault, Reply, Scope
 from fanfold.spec.events import AnyEvent, BundleEnded, Called, CellEnded, Coords, Rested, RunEnded, Settled, SpareEnded, StepSwept
 from fanfold.testing.counted import Counted
+from fanfold.testing.handed import Handed
 
 Place = tuple[int, Coords]
 
@@ -40,6 +41,7 @@ class Invariants:
         self.waits: dict[Place, int] = defaultdict(int)
         self.over = False
         self.counted = Counted(run)
+        self.handed = Handed(run)
 
     # ---------------------------------------------------------------- after every step
 
@@ -141,6 +143,7 @@ class Invariants:
         self._end(place, event.state)
         assert rule.counted or event.attempts <= rule.attempts, "I5: more answers judged than allowed"
         self.counted.cell_ended(event)
+        self.handed.cell_ended(event)
         if event.state != "accepted":
             assert event.code, "a cell that failed says why"
             return
@@ -171,6 +174,7 @@ class Invariants:
         waiting = sum(cell.state == "resting" for cell in self.run.cells.values())
         assert len(self.run.cells) - waiting <= (AHEAD + 2) * caps + 1, "I20: more cells alive than the window holds"
         self.counted.look()
+        self.handed.look()
         assert len(self.air) == len(self.run.calls), "I7: the log knows other calls than the conductor"
 
     # ---------------------------------------------------------------- at the end
@@ -187,6 +191,7 @@ class Invariants:
             assert lane.in_air == lane.preparing == lane.ready == 0, f"left behind: {lane!r}"
         if run.stop is None:
             self.counted.end()
+            self.handed.end()
             assert run.keys.reserved == 0, "U2: keys reserved and never given back"
             assert not run.cells and run.open == 0, "I1: cells left behind"
             assert all(not edge.groups and not edge.watchers for node in run.grid.nodes for edge in node.ins), (

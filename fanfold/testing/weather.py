@@ -21,6 +21,7 @@ from fanfold.core.limiter import REQUESTS, TOTAL, Limiter, Window
 from fanfold.core.run import Cell, Rule
 from fanfold.engine.facts import Fact, Heard, Identified
 from fanfold.engine.job import Job
+from fanfold.engine.offers import Offer
 from fanfold.engine.shell import Shell
 from fanfold.spec.calls import Broken, Chunk, Fault, Hit, Reply, Scope, Usage, Work
 from fanfold.spec.compile import compile_plan
@@ -54,6 +55,7 @@ class Climate:
     counted: int = (
         0  # above 0: so many interchangeable reviews of each document beside the ragged plan; filled by a fallback where odd
     )
+    pool: int = 0  # above 0: so many candidates that the parts share, and as many names from which guides are offered some
     chain: bool = False  # answers and verdicts fall back to another lane
     names: int = 40
     faults: float = 0.15
@@ -90,6 +92,7 @@ class Climate:
             chain=one_of(15, False, False, True),
             hedges=one_of(16, False, True),
             counted=counted,
+            pool=one_of(18, 0, 0, 3, 8, 20, 60),
             names=one_of(5, 4, 12, 60),
             faults=one_of(6, 0.0, 0.1, 0.3, 0.6),
             findings=one_of(7, 0.0, 0.1, 0.4),
@@ -157,6 +160,14 @@ class World:
             return delay, Hit(reply=Reply(usage=Usage(), lengths={"chapter": 1} if cell.rule.name == "outline" else None))
         return delay, Work(50 + int(100 * self._draw(cell.id, 9)), 100)
 
+    def offer(self, cell: Cell) -> tuple[int, tuple[str, ...]]:
+        """(µs, keys) of the candidates that there are for a cell. Some of a pool are twins; what is retrieved is much the same for all."""
+        delay = self._one_of(cell.id, 40, (0, 0, 1)) * SECOND
+        if cell.rule.stock is not None:
+            return delay, tuple(f"c{number * 5 % (6 * cell.rule.stock) // 6}" for number in cell.dealt)
+        found = int(self._draw(cell.id, 41) * 6)
+        return delay, tuple(f"c{int(self._draw(cell.id, 42 + n) ** 2 * self.climate.pool)}" for n in range(found))
+
     def fly(self, command: Call) -> Flight:
         flight = self._flight(command)
         if command.cell.rule.streams and command.phase != JUDGE and self._draw(command.call, 24) < 0.7:
@@ -211,6 +222,10 @@ def rules_of(plan: CompiledPlan, climate: Climate) -> list[Rule]:
         words["review"] |= {"fallback": climate.counted % 2 == 1}
         if climate.names > 20:
             words["review"] |= {"judge_lane": climate.lanes}
+    if climate.pool:
+        words["part"] |= {"take": 1 + climate.seed % 2, "stock": climate.pool}
+        words["guide"] |= {"take": 2}
+        words.setdefault("edit", {}).update(take=3)
     if climate.chain:
         for word in words.values():
             word |= {"then": (climate.lanes + 1,)} | ({"judge_then": (1,)} if "judge_lane" in word else {})
@@ -243,8 +258,9 @@ def heap_history(climate: Climate) -> list[AnyEvent]:
     run = conductor.add(Grid(plan), rules_of(plan, climate), 0, seed=climate.seed, deadline=climate.deadline)
     watch = Invariants(climate, conductor, run, world)
     heap = Heap(
-        conductor, world.fly, world.prepare, spent, lambda heap: watch.step(heap.log.get(run.id, [])[watch.seen :], heap.now)
-    )
+        conductor, world.fly, world.prepare, spent, lambda heap: watch.step(heap.log.get(run.id, [])[watch.seen :], heap.now),
+        offer=world.offer,
+    )  # fmt: skip
     if climate.cancel is not None:
         heap.at.append((climate.cancel, lambda: conductor.cancel(run, heap.now)))
     heap.run()
@@ -259,10 +275,18 @@ class WorldAttempts:
         self._world = world
 
     def prepare_at_once(self, job: Any, cell: Cell) -> Work | Broken | None:
+        if cell.rule.take and cell.phase != FALLBACK:
+            return None
         delay, result = self._world.prepare(cell, cell.phase)
         return result if delay == 0 and not isinstance(result, Hit) else None
 
-    async def prepare(self, job: Any, cell: Cell) -> Work | Hit | Broken:
+    async def prepare(self, job: Any, cell: Cell, offer: Offer) -> Work | Hit | Broken:
+        given = cell.phase == FALLBACK or not cell.rule.take
+        while not given:
+            delay, keys = self._world.offer(cell)
+            if delay:
+                await asyncio.sleep(delay / 1e6)
+            given = not (await offer(keys)).again
         delay, result = self._world.prepare(cell, cell.phase)
         if delay:
             await asyncio.sleep(delay / 1e6)

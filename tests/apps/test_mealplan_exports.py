@@ -59,10 +59,10 @@ class Fake(dict):
 
 
 def result(cells: dict, shopping: list) -> Fake:
-    def at(day: int, meal: str):
-        return cells.get((day, meal))
+    def cell(day: int, meal: str):
+        return SimpleNamespace(value=cells.get((day, meal)), candidates=("a",) if meal == "breakfast" else ())
 
-    return Fake(recipe=SimpleNamespace(at=at), shopping=SimpleNamespace(values=shopping))
+    return Fake(recipe=SimpleNamespace(cell=cell), shopping=SimpleNamespace(values=shopping))
 
 
 def two_days() -> dict:
@@ -74,7 +74,7 @@ def test_days_and_meals_are_in_order_and_a_failed_meal_is_left_out():
     data = two_days()
     assert [day["day"] for day in data["plan"]] == [1, 2]
     assert [[meal["type"] for meal in day["meals"]] for day in data["plan"]] == [["breakfast"], ["lunch"]]
-    assert {meal["source"] for day in data["plan"] for meal in day["meals"]} == {"llm"}
+    assert [[meal["source"] for meal in day["meals"]] for day in data["plan"]] == [["rag"], ["llm"]]
     written = data["plan"][0]["meals"][0]["recipe"]
     assert list(written) == ["name", "cuisine", "minutes", "servings", "calories", "diets", "allergens", "ingredients", "steps"]
     assert written["ingredients"][1] == {"name": "cheddar", "amount": 100.0, "unit": "g"}

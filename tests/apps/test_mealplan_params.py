@@ -5,14 +5,12 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from fanfold import PlanError
-from fanfold.apps.mealplan import APP
 from fanfold.apps.mealplan.params import Params
 
 
 def test_defaults_are_a_week_for_two():
     params = Params()
-    assert (params.days, params.meals, params.servings, params.strategy) == (7, ["breakfast", "lunch", "dinner"], 2, "llm")
+    assert (params.days, params.meals, params.servings, params.strategy) == (7, ["breakfast", "lunch", "dinner"], 2, "hybrid")
     assert (params.diet, params.allergens, params.exclude, params.cuisines) == ([], [], [], [])
     assert params.calories is params.max_minutes is params.ratio is params.corpus is None
 
@@ -67,21 +65,6 @@ def test_what_is_wrong_is_said_with_the_choices(given, message):
     with pytest.raises(ValidationError) as raised:
         Params(**given)
     assert message in raised.value.errors()[0]["msg"]
-
-
-@pytest.mark.parametrize(
-    ("given", "path"),
-    [
-        ({"strategy": "rag"}, "strategy"),
-        ({"strategy": "hybrid"}, "strategy"),
-        ({"corpus": "x.csv"}, "corpus"),
-        ({"ratio": 0.2}, "ratio"),
-    ],
-)
-def test_what_comes_later_is_refused(given, path):
-    with pytest.raises(PlanError) as raised:
-        APP.plan(Params(**given))
-    assert raised.value.path == path and "not available yet" in raised.value.message
 
 
 def test_a_days_calories_are_shared_over_its_meals():

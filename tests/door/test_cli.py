@@ -40,7 +40,7 @@ def test_a_week_of_recipes_over_http(fanfold, serve, tmp_path):
     assert all([meal["type"] for meal in day["meals"]] == ["breakfast", "lunch", "dinner"] for day in data["plan"])
     names = [meal["recipe"]["name"] for day in data["plan"] for meal in day["meals"]]
     assert len({name.casefold() for name in names}) == 21 and data["shopping_list"]
-    assert {meal["source"] for day in data["plan"] for meal in day["meals"]} == {"llm"}
+    assert {meal["source"] for day in data["plan"] for meal in day["meals"]} == {"llm", "rag"}
     report = data["report"]
     assert set(report) >= {
         "run_id", "cells", "accepted", "failed", "calls", "retries", "hedges", "rate_limited", "cached", "wall_s", "sequential_s",
@@ -95,7 +95,9 @@ WRONG = {
     "days 0": (["mealplan", "--days", "0"], "--days"),
     "days text": (["mealplan", "--days", "seven"], "valid int"),
     "diet": (["mealplan", "--diet", "vegetarain"], "vegetarian"),
-    "strategy": (["mealplan", "--strategy", "rag"], "llm"),
+    "strategy": (["mealplan", "--strategy", "best"], "llm"),
+    "ratio": (["mealplan", "--strategy", "rag", "--ratio", "0.3"], "--ratio: belongs to the strategy hybrid, not rag"),
+    "corpus": (["mealplan", "--corpus", "nowhere.csv"], "nowhere.csv: cannot be read"),
     "unknown provider": (["mealplan", "--model", "foo/bar"], "unknown provider 'foo' (one of openai/…, anthropic/…, google/…, sim/…)"),
     "no provider": (["mealplan", "--model", "gpt-4o"], "write e.g. openai/gpt-4o"),
     "no key": (["mealplan", "--model", "openai/gpt-4o"], "OPENAI_API_KEY is not set"),

@@ -24,7 +24,7 @@ from fanfold.testing.virtual import VirtualClock, run
 from tests.forecast.plans import MODEL, asked, fan, names, report
 
 SIM = "sim/default"
-WEEK = mealplan(Params(days=7))
+WEEK = mealplan(Params(days=7, strategy="llm"))  # its prompts are texts, so that their length is known
 BUNDLED = "5 items in one call (items_per_call, an estimate)"
 
 

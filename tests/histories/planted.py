@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fanfold.testing.weather import Climate, same_log
 from tests.core import test_conductor as conductor_tests
 from tests.core import test_schedules as schedule_tests
+from tests.engine import test_candidates as candidate_tests
 from tests.engine import test_chain as chain_tests
 from tests.engine import test_counted as counted_tests
 from tests.engine import test_engine as engine_tests
@@ -29,6 +30,7 @@ HOMES = (
     "core.conductor",
     "core.traffic",
     "core.fates",
+    "core.handout",
     "core.spares",
     "core.rows",
     "core.floor",
@@ -206,6 +208,16 @@ FAULTS = (
     Fault("a spare's key is given back", P + "_fill", "run.keys.commit(spare.key, spare.id)", "run.keys.release(spare.key, spare.id)"),
     Fault("never hopeless", "core.pool:Pool.saw", "(not accepted and self.hopeless)", "False", lambda: counted_tests.test_a_model_that_always_says_the_same_is_given_up_soon_and_says_why(100)),
     Fault("a rejection is replaced one by one", "core.pool:Pool.short", "needed(wanted, acceptance, BALANCED) - air, backed", "0, 0", counted_tests.test_of_sixty_per_cent_a_hundred_come_in_about_two_waves_and_few_calls_more_than_needed),
+    Fault("a candidate is given twice", "core.stock:Stock.take", "if owner is None:", "if owner is None or (owner != cell and numbers == ()):"),
+    Fault("a twin in a pool is given to somebody else", "core.stock:Stock.take", "if owner is None:", "if owner is None or numbers:"),
+    Fault("candidates are not given back", "core.fates:Fates._fail", "self._hand_back(cell)", "pass"),
+    Fault("numbers of a pool that were dealt are not put back", C + "_hand_back", "stock.put_back(cell.dealt)", "pass", candidate_tests.test_what_could_not_be_looked_at_goes_to_somebody_else),
+    Fault("candidates are not kept over a redraw", "core.fates:Fates._again", "cell.retries = 0", "cell.retries = 0; self._hand_back(cell)"),
+    Fault("a fallback keeps the candidates", "core.fates:Fates._fail", "self._hand_back(cell)", "cell.phase == FALLBACK and self._hand_back(cell)"),
+    Fault(
+        "a pool is dealt out from the end", "core.stock:Stock.deal", "numbers.append(self._next)", "numbers.append((self.size or 0) - 1 - self._next)",
+        candidate_tests.test_each_of_a_list_is_given_to_one_cell,
+    ),
     Fault(
         "a plan's own cap is ignored", "core.lane:Lane.__init__", "len(run.calls) < run.cap", "True",
         engine_tests.test_a_plan_may_limit_its_own_calls,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from fanfold import App, Axis, Plan, PlanError, Step
+from fanfold import App, Axis, Plan, Step
 from fanfold.apps.mealplan.calendar import calendar
 from fanfold.apps.mealplan.checks import checks_for
 from fanfold.apps.mealplan.exports import content, markdown, rows
 from fanfold.apps.mealplan.html import html
 from fanfold.apps.mealplan.params import Params
-from fanfold.apps.mealplan.prompts import PROMPT, SYSTEM, rules
+from fanfold.apps.mealplan.prompts import PROMPT, SYSTEM, grounded, rules
 from fanfold.apps.mealplan.shopping import shopping_list
+from fanfold.apps.mealplan.strategy import candidates_for
 from fanfold.apps.mealplan.types import Recipe, ShoppingItem
 
 MANY_MEALS, CALLS_OF_MANY = 50, 20
@@ -17,18 +18,15 @@ MANY_MEALS, CALLS_OF_MANY = 50, 20
 
 def plan(params: Params) -> Plan:
     """Every recipe at once, then one shopping list of those that were accepted."""
-    if params.strategy != "llm":
-        raise PlanError("strategy", f"{params.strategy} is not available yet", "use llm")
-    for name in ("ratio", "corpus"):
-        if getattr(params, name) is not None:
-            raise PlanError(name, "belongs to the strategies rag and hybrid, which are not available yet", "leave it out")
+    candidates = candidates_for(params)
     recipe = Step(
         "recipe",
-        prompt=PROMPT,
+        prompt=PROMPT if candidates is None else grounded,
         system=SYSTEM,
         output=Recipe,
         over=("day", "meal"),
         unique="name",
+        candidates=candidates,
         checks=checks_for(params),
         attempts=10,
         weight=95,

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from fanfold.apps.mealplan.lexicon import DIETS
 from fanfold.apps.mealplan.params import WEIGHTS
-from fanfold.apps.mealplan.prompts import ALLERGENS, CALORIES, CUISINES, DIET, EXCLUDE, MINUTES, SERVINGS
+from fanfold.apps.mealplan.prompts import ALLERGENS, CALORIES, CANDIDATE, CUISINES, DIET, EXCLUDE, MINUTES, SERVINGS
 
 USUAL_SERVINGS = 2
 _RULE = re.compile(r"^- ([A-Z][\w ]+): (.+)$", re.MULTILINE)
 _MEAL = re.compile(r"\bmeal: ([\w-]+)\.")
+_CANDIDATE = re.compile(r"^" + CANDIDATE.replace("{number}", r"\d+") + r"(\{.+\})$", re.MULTILINE)
 _FREE_SERVINGS = re.compile(r"\b(\d{1,2}) (?:servings|people|persons|guests)\b")
 _FREE_MINUTES = re.compile(r"\b(\d{1,3}) min(?:ute)?s?\b")
 
@@ -60,6 +63,11 @@ def _read_freely(prompt: str) -> Asked:
         diets=tuple(diet for diet in DIETS if re.search(rf"\b{diet.replace('-', '[- ]')}\b", text)),
         minutes=int(minutes[1]) or None if minutes else None,
     )
+
+
+def candidates(prompt: str) -> list[dict[str, Any]]:
+    """The recipes that the prompt shows, to choose from."""
+    return [json.loads(line) for line in _CANDIDATE.findall(prompt)]
 
 
 def _listed(value: str | None) -> tuple[str, ...]:

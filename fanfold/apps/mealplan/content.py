@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from fanfold.apps.mealplan.asked import Asked, read
+from fanfold.apps.mealplan.adapted import USUAL_CALORIES, adapted
+from fanfold.apps.mealplan.asked import Asked, candidates, read
 from fanfold.apps.mealplan.fitting import fitted
 from fanfold.apps.mealplan.menu import TWIST_SERVINGS, Choice, menu
 from fanfold.apps.mealplan.portions import portioned
 
 Json = dict[str, Any]
 
+NAMED_ANEW = "Homestyle"
 AGAINST = {
     "vegan": (40, "g", "butter"), "vegetarian": (80, "g", "smoked bacon"), "pescatarian": (100, "g", "chicken breast"),
     "gluten-free": (2, "slice", "crusty bread"), "dairy-free": (30, "g", "grated parmesan"), "egg-free": (1, "piece", "egg"),
@@ -24,6 +26,7 @@ class Pen(Protocol):
     """What the simulated provider gives to whoever writes for it."""
 
     prompt: str
+    avoid: Sequence[str]
     schema: Mapping[str, Any]
 
     def choose(self, options: Sequence[str]) -> str: ...
@@ -33,10 +36,27 @@ class Pen(Protocol):
 
 def recipe(pen: Pen) -> Json:
     """One recipe for what the prompt asks; now and then with a mistake in it. Fits the schema, whoever's it is."""
-    asked = read(pen.prompt)
-    names = menu(asked)
+    asked, shown = read(pen.prompt), candidates(pen.prompt)
+    if shown:
+        written = _chosen(pen, shown, asked)
+    else:
+        names = menu(asked)
+        name = pen.choose(list(names))
+        written = _written(name, names[name], asked)
+    return fitted(_slipped(pen, asked, written), pen.schema)
+
+
+def _chosen(pen: Pen, shown: list[Json], asked: Asked) -> Json:
+    """One of the recipes that the prompt shows, adapted; under a name of its own where all of theirs are taken."""
+    names = {candidate["name"]: candidate for candidate in shown}
+    names |= {f"{NAMED_ANEW} {name}": candidate for name, candidate in names.items() if _all_taken(pen, names)}
     name = pen.choose(list(names))
-    return fitted(_slipped(pen, asked, _written(name, names[name], asked)), pen.schema)
+    return adapted(name, names[name], asked, _portion(names[name].get("calories") or USUAL_CALORIES, asked))
+
+
+def _all_taken(pen: Pen, names: Mapping[str, Json]) -> bool:
+    taken = {" ".join(name.casefold().split()) for name in pen.avoid}
+    return all(" ".join(name.casefold().split()) in taken for name in names)
 
 
 def _written(name: str, choice: Choice, asked: Asked) -> Json:

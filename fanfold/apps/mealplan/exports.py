@@ -16,16 +16,18 @@ Json = dict[str, Any]
 def content(params: Params, result: Result) -> Json:
     """`{"plan": [{"day", "meals": [{"type", "source", "recipe"}]}], "shopping_list": […]}`, always in day and meal order.
 
-    A meal whose recipe failed is left out; its day stays. A start that was asked for comes first: `{"start": "2026-11-23", "plan": …}`.
+    A meal whose recipe failed is left out; its day stays. source: "rag" for what was grounded in recipes of a corpus, else "llm". A start that was asked for comes first: `{"start": "2026-11-23", "plan": …}`.
     """
     days: list[Json] = []
     meals_of: dict[str, str] = {}
     for day in range(1, params.days + 1):
         meals: list[Json] = []
         for meal in params.meals:
-            recipe = result["recipe"].at(day=day, meal=meal)
+            cell = result["recipe"].cell(day=day, meal=meal)
+            recipe = cell.value
             if recipe is not None:
-                meals.append({"type": meal, "source": "llm", "recipe": recipe.model_dump(mode="json", exclude={"meal"})})
+                source = "rag" if cell.candidates else "llm"
+                meals.append({"type": meal, "source": source, "recipe": recipe.model_dump(mode="json", exclude={"meal"})})
                 meals_of[recipe.name] = f"Day {day} {meal}: {recipe.name}"
         days.append({"day": day, "meals": meals})
     lists = result["shopping"].values

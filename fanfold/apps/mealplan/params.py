@@ -78,10 +78,13 @@ class Params(BaseModel):
     cuisines: Texts = Field(default=[], description="Cuisines to choose from, e.g. italian,thai.")
     max_minutes: int | None = Field(default=None, description="Longest time for a recipe, from start to table.")
     strategy: Literal["llm", "rag", "hybrid"] = Field(
-        default="llm", description="Where recipes come from: llm (rag and hybrid are not available yet)."
+        default="hybrid",
+        description="Where recipes come from: llm (the model alone), rag (each is adapted from recipes of a corpus), hybrid (some of each).",
     )
-    ratio: float | None = Field(default=None, description="Part of the recipes that come from the corpus, 0 to 1, for hybrid.")
-    corpus: str | None = Field(default=None, description="A file of recipes (JSONL or CSV), for rag and hybrid.")
+    ratio: float | None = Field(
+        default=None, description="Part of the recipes that come from the corpus, 0 to 1, for hybrid; 0.5 if not given."
+    )
+    corpus: str | None = Field(default=None, description="A file of recipes of your own (JSONL or CSV), for rag and hybrid.")
     start: Annotated[date | None, BeforeValidator(_date)] = Field(
         default=None,
         description="Date of day 1 in what is exported, e.g. 2026-11-23; a calendar begins next Monday if not given.",

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
+from fanfold import Cell
 from fanfold.apps.mealplan.params import Params
+from fanfold.apps.mealplan.units import TASTE
 
 SYSTEM = """\
 You write recipes for a household's meal plan. Many recipes of the plan are written at the same time, so do not settle for the first
@@ -27,10 +32,36 @@ piece, clove, slice, can, bunch, pinch). Amount 0 and unit "to taste" for salt, 
 PROMPT = """\
 Write the recipe for day {day}, meal: {meal}."""
 
+GROUNDED = """\
+Choose one of these recipes, the one that you would rather eat, and adapt it: keep the dish and its name, and change servings, amounts, \
+ingredients and steps so that it keeps to every rule.
+"""
+CANDIDATE = "Recipe {number}: "
+_SHOWN = ("name", "cuisine", "minutes", "servings", "calories", "diets", "allergens", "ingredients", "steps")
+
 SERVINGS, DIET, ALLERGENS, EXCLUDE, CUISINES, MINUTES, CALORIES = (
     "Servings", "Diet", "Allergens to leave out", "Ingredients to leave out", "Cuisine is one of", "Most minutes in all",
     "Calories per serving",
 )  # fmt: skip
+
+
+def grounded(cell: Cell) -> str:
+    """The prompt of one cell, with the candidates that are its own; without any, as for the model alone."""
+    asked = PROMPT.replace("{day}", str(cell["day"])).replace("{meal}", cell["meal"])
+    if not cell.candidates:
+        return asked
+    lines = [CANDIDATE.format(number=n) + shown(recipe) for n, recipe in enumerate(cell.candidates, 1)]
+    return GROUNDED + "\n" + "\n".join(lines) + "\n\n" + asked
+
+
+def shown(recipe: dict[str, Any]) -> str:
+    """One line of JSON: what is known of a candidate, its ingredients as texts."""
+    known = {field: recipe[field] for field in _SHOWN if recipe.get(field) not in (None, "")}
+    return json.dumps({**known, "ingredients": [_ingredient(item) for item in recipe["ingredients"]]}, ensure_ascii=False)
+
+
+def _ingredient(item: dict[str, Any]) -> str:
+    return f"{item['amount']:g} {item['unit']} {item['name']}" if item["amount"] else f"{item['name']} {TASTE}"
 
 
 def rules(params: Params) -> str:
