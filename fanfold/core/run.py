@@ -13,6 +13,7 @@ from fanfold.core.commons import Keyring
 from fanfold.core.draw import fold, uniform
 from fanfold.core.grid import Grid, upward_ranks
 from fanfold.core.limiter import Booking
+from fanfold.core.past import Past
 from fanfold.core.pool import Pool, Pools
 from fanfold.core.sizes import AnswerSize
 from fanfold.core.states import NEXT, State
@@ -196,6 +197,12 @@ class Bundle:
         self.step, self.at, self.size, self.path, self.failure = step, at, size, path, failure
         self.next = 0
 
+    def part(self, start: int, stop: int) -> Bundle:
+        """Only its cells at these positions."""
+        part = Bundle(self.step, self.at, stop, self.path, self.failure)
+        part.next = start
+        return part
+
 
 class CallRecord:
     """A call in the air. doom: why its outcome no longer counts, or "". landed: when its answer came, while it is being checked.
@@ -342,6 +349,8 @@ class Run:
         self.id, self.grid, self.rules, self.seed, self.cap = id, grid, tuple(rules), seed, cap
         self.origin = now
         self.keys = Keyring()
+        self.wall = 0  # when it began, µs since the epoch
+        self.past: Past | None = None  # what its earlier lives left
         self.waits_for_keys = False  # nothing begins before it is known what was accepted in earlier runs
         self.cells: dict[int, Cell] = {}
         self.calls: dict[int, CallRecord] = {}

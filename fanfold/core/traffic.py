@@ -88,7 +88,8 @@ class Traffic(Spares):
         run.served += record.charged / run.share
         self._watch(record, lane, now)
         self._emit(
-            run, Called, now, cell.rule.index, cell.at, record.id, cell.judged + 1, cell.phase, lane.index, tokens_in + tokens_out
+            run, Called, now, cell.rule.index, cell.at, record.id, cell.judged + 1, cell.phase, lane.index, tokens_in + tokens_out,
+            tokens_out,
         )  # fmt: skip
         self._out.append(self._call(cell, record))
         return record

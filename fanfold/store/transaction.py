@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import TypeAlias
 
+from fanfold.spec.events import Reopened
 from fanfold.spec.ports import RunRecord
-from fanfold.store.rows import Batch, Row, decode_steps, record_row, tally_row
+from fanfold.store.rows import Batch, Row, decode_steps, pack, record_row, tally_row
 from fanfold.store.tally import Refused, Tally
 
 Item: TypeAlias = Batch | RunRecord
@@ -66,6 +67,7 @@ class _Group:
         self.fresh: dict[str, Tally] = {}
         self._batches: list[Row] = []
         self._values: list[Row] = []
+        self._void: list[Row] = []  # values of an earlier life
 
     def append(self, batch: Batch) -> None:
         run = batch.run
@@ -75,6 +77,9 @@ class _Group:
         self.fresh[run] = tally.after(run, batch.events, batch.values)
         if batch.events:
             self._batches.append(batch.journal_row)
+            for event in batch.events:
+                if isinstance(event, Reopened) and event.state == "accepted":
+                    self._void += [(run, event.step, pack(at)) for at in event.at or ()]
             self._values += batch.value_rows
 
     def record(self, record: RunRecord) -> None:
@@ -89,6 +94,8 @@ class _Group:
     def flush(self) -> None:
         try:
             _insert(self._db, "INSERT INTO journal VALUES {rows}", self._batches)
+            if self._void:
+                self._db.executemany("DELETE FROM stored WHERE run = ? AND step = ? AND at = ?", self._void)
             _insert(self._db, "INSERT INTO stored VALUES {rows}", self._values)
         except sqlite3.IntegrityError as error:
             raise Refused(_conflict(error, self.fresh)) from error
