@@ -9,7 +9,7 @@ import secrets
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from fanfold.core.conductor import Conductor
+from fanfold.core.money import Money
 from fanfold.core.past import Past
 from fanfold.core.relive import Life
 from fanfold.core.run import Rule
@@ -24,7 +25,7 @@ from fanfold.engine.clock import LoopClock
 from fanfold.engine.fingerprint import changes
 from fanfold.engine.job import Job, StepWork
 from fanfold.engine.shell import Shell
-from fanfold.providers.prices import Tariff, own_prices
+from fanfold.providers.prices import Tariff, has_list, own_prices
 from fanfold.result import Ending, Result, cell_error, drop_void, gather_result
 from fanfold.spec.calls import At
 from fanfold.spec.compile import compile_plan
@@ -191,10 +192,12 @@ class Run:
     def report(self) -> dict[str, Any]:
         """The report as it stands now; final once the run has ended."""
         functions = [work.name for work in self._job.steps if work.step.function is not None]
-        cost_usd, cost_is = self._bill.cost()
+        cost = self._bill.cost()
         told = report(
-            self._job.state, run_id=self.id, cost_usd=cost_usd, cost_is=cost_is, limits=self._limits, functions=functions
+            self._job.state, run_id=self.id, cost_usd=cost.usd, cost_is=cost.is_, limits=self._limits, functions=functions
         )
+        if cost.uncertain:
+            told["cost_uncertain_usd"] = cost.uncertain
         if self._job.foreseen is not None:
             told["foreseen"] = self._job.foreseen
         return told
@@ -204,19 +207,23 @@ class Run:
 
 
 class Bill:
-    """What a run costs. models: by lane, those that it may call."""
+    """What a run costs. models: those that it may call."""
 
-    def __init__(self, spend: Spend, tariff: Tariff, models: Mapping[int, str]) -> None:
-        self._spend, self._tariff, self._models = spend, tariff, models
+    def __init__(self, spend: Spend, tariff: Tariff, models: Iterable[str]) -> None:
+        self._spend, self._tariff, self._models = spend, tariff, set(models)
 
     async def load(self) -> None:
         """Look the prices up beside the loop: it takes a moment, once."""
-        if not all(map(self._tariff.knows, self._models.values())):
-            await asyncio.to_thread(self._tariff.all, self._models.values())
+        models = self._all()
+        if not all(map(self._tariff.knows, models)):
+            await asyncio.to_thread(self._tariff.all, models)
 
     def cost(self) -> Cost:
-        prices = {lane: price for lane, model in self._models.items() if (price := self._tariff.of(model)) is not None}
-        return self._spend.cost(prices, len(self._models))
+        return self._spend.cost(self._tariff.all(self._all()), len(self._models))
+
+    def _all(self) -> set[str]:
+        """Earlier lives of the run may have called others."""
+        return {*self._models, *(model for model in self._spend.models if isinstance(model, str))}
 
 
 class RunLog:
@@ -306,6 +313,7 @@ class Engine:
         plan: Plan,
         *,
         deadline_s: float | None = None,
+        budget_usd: float | None = None,
         seed: int | None = None,
         priority: str = "normal",
         progress: bool = False,
@@ -315,7 +323,8 @@ class Engine:
     ) -> Run:
         """Begin a run and return at once. Raises PlanError before anything is called, StoreError when the store cannot be had.
 
-        deadline_s: seconds from now; what has not ended by then fails with `timeout`. priority: "critical", "normal" or "optional":
+        deadline_s: seconds from now; what has not ended by then fails with `timeout`. budget_usd: what it may cost, what is in the air
+        apart; what has not ended when it is used up fails with `budget`. Every model of the plan needs a price. priority: "critical", "normal" or "optional":
         among runs that have calls to make, they get them as 16 to 4 to 1. progress: show it on stderr, or in the
         notebook. foresee: say beside the run what it should take, and keep that with it: `report["foreseen"]`. sinks: views, told every batch of events. about: what the run's record keeps beside the plan's name.
         """
@@ -339,7 +348,7 @@ class Engine:
         self._shell.start(
             job, rules, seed=self._seed if seed is None else seed, cap=plan.concurrent,
             deadline=None if deadline_s is None else round(deadline_s * 1e6), priority=PRIORITIES.index(priority),
-            life=Life(_wall()), sinks=views.all,
+            life=Life(_wall(), money=self._money(works, budget_usd, views.spend)), sinks=views.all,
         )  # fmt: skip
         logger.info("run %s of %s began: %s with %s", record.run_id, plan.name, ", ".join(w.name for w in works), model)
         run = self._run(job, views)
@@ -353,6 +362,7 @@ class Engine:
         plan: Plan,
         *,
         deadline_s: float | None = None,
+        budget_usd: float | None = None,
         priority: str = "normal",
         retry_refused: bool = False,
         progress: bool = False,
@@ -364,7 +374,7 @@ class Engine:
         plan: that of the run. Where its words have changed, the steps concerned are made again, and all that is made from them; axes may
         have become longer, and steps may follow. What failed for outside reasons (a lost connection, a wrong key, the budget, a
         deadline) is tried again; retry_refused: answers that were refused, too. model: the engine's, else that of the run.
-        Raises PlanError for a run that is not there or a plan that is not its own, StoreError.
+        budget_usd: for all its lives together. Raises PlanError for a run that is not there or a plan that is not its own, StoreError.
         """
         if deadline_s is not None:
             _positive("deadline_s", deadline_s)
@@ -388,7 +398,8 @@ class Engine:
         _check_steps(run_id, past, works)
         self._shell.start(
             job, rules, seed=past.seed, cap=plan.concurrent, deadline=None if deadline_s is None else round(deadline_s * 1e6),
-            priority=PRIORITIES.index(priority), life=Life(_wall(), past, changed, retry_refused), sinks=views.all,
+            priority=PRIORITIES.index(priority), sinks=views.all,
+            life=Life(_wall(), past, changed, retry_refused, self._money(works, budget_usd, views.spend)),
         )  # fmt: skip
         logger.info("run %s of %s goes on: %s with %s", run_id, plan.name, ", ".join(w.name for w in works), model)
         return self._run(job, views)
@@ -413,6 +424,24 @@ class Engine:
         model = named or (default_model() if needs_model and self._wiring.settings.provider is None else "sim/default")
         return compiled, *wire_steps(compiled, self._wiring, model), model
 
+    def _money(self, works: Sequence[StepWork], budget_usd: float | None, spend: Spend) -> Money | None:
+        """What the run may cost. Raises PlanError where a model has no price."""
+        lanes = [self._shell.conductor.lanes[lane] for lane in sorted(_lanes(works))]
+        if budget_usd is None:
+            return None
+        if isinstance(budget_usd, bool) or not isinstance(budget_usd, int | float) or not 0 < budget_usd < float("inf"):
+            raise PlanError("budget_usd", f"a number of US dollars above 0 is needed, not {budget_usd!r}")
+        for lane in lanes:
+            lane.price = self._tariff.of(lane.name)
+            if lane.price is None:
+                hint = "" if has_list() else ", or install the public list: pip install 'fanfold[prices]'"
+                raise PlanError(
+                    "budget_usd", f"nobody has told what {lane.name} costs",
+                    f'say it in the config: prices = {{"{lane.name}" = [0.15, 0.60]}} (dollars for a million tokens in, and out){hint}',
+                )  # fmt: skip
+        spent = spend.cost(self._tariff.all(map(str, spend.models)), 0)
+        return Money(budget_usd, spent.usd or 0.0)
+
     def _opened(self) -> Store:
         if self._store is None:
             self._store, self._owns_store = open_store(self._store_name)
@@ -420,7 +449,7 @@ class Engine:
 
     def _run(self, job: Job, views: Views) -> Run:
         job.store = self._store
-        models = {lane: self._shell.conductor.lanes[lane].name for lane in _lanes(job.steps)}
+        models = [self._shell.conductor.lanes[lane].name for lane in _lanes(job.steps)]
         return Run(job, self._shell, self._wiring.settings.limits, Bill(views.spend, self._tariff, models))
 
     async def _foresee_beside(self, job: Job, plan: Plan, deadline_s: float | None) -> dict[str, Any] | None:
