@@ -396,6 +396,7 @@ class Engine:
 
         await job.read_on(take_in)
         _check_steps(run_id, past, works)
+        views.spend.cut_off()
         self._shell.start(
             job, rules, seed=past.seed, cap=plan.concurrent, deadline=None if deadline_s is None else round(deadline_s * 1e6),
             priority=PRIORITIES.index(priority), sinks=views.all,

@@ -56,12 +56,16 @@ class Spend:
             elif isinstance(event, RunStarted):
                 self._started(event)
 
-    def _started(self, event: RunStarted) -> None:
-        for used, called in self._air.values():  # in the air when the run was cut off: they may have been charged
+    def cut_off(self) -> None:
+        """A life of the run is over: what is in the air will never be told, and may have been charged."""
+        for used, called in self._air.values():
             used.untold += 1
             used.guessed_in += called.tokens_in
             used.guessed_out += called.most_out
         self._air.clear()
+
+    def _started(self, event: RunStarted) -> None:
+        self.cut_off()
         self._names = dict(event.lanes)  # lanes have other numbers in another process
 
     def _settled(self, used: Used, event: Settled) -> None:
