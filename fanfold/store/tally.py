@@ -12,6 +12,10 @@ from fanfold.spec.events import AnyEvent, BundleEnded, CellEnded, Grew, RunEnded
 from fanfold.spec.ports import RunRecord, Stored
 
 
+ENDED = frozenset({"complete", "partial", "failed", "cancelled"})
+"""States of a run that nobody works on any more."""
+
+
 class Refused(StoreError):
     """This batch cannot be written; the store itself is well."""
 

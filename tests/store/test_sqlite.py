@@ -109,7 +109,7 @@ async def test_every_write_is_an_immediate_transaction(path: Path, monkeypatch: 
             assert open_transaction
         elif word in ("COMMIT", "ROLLBACK"):
             open_transaction = False
-    assert [s.split()[0] for s in seen].count("INSERT") == 4
+    assert [s.split()[0] for s in seen].count("INSERT") == 5
 
 
 @pytest.mark.parametrize("content", [b"not a database at all, but long enough to look like one" * 20, b"\0" * 5000])
@@ -137,7 +137,7 @@ async def test_another_programs_database_is_left_alone(path: Path) -> None:
 async def test_a_newer_format_is_refused(path: Path) -> None:
     await _filled(path)
     db = sqlite3.connect(path)
-    db.execute("PRAGMA user_version=2")
+    db.execute("PRAGMA user_version=3")
     db.close()
     before = path.read_bytes()
     store = SqliteStore(path)
