@@ -7,7 +7,7 @@ of a version with other fields are not thawed. When the meaning of a field chang
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache
 from hashlib import blake2b
@@ -61,7 +61,7 @@ def _describe(hint: Any, seen: dict[type, str]) -> None:
 
 
 def _hints(kind: type) -> dict[str, Any]:
-    hints = get_type_hints(kind)
+    hints = get_type_hints(kind, localns={"array": Sequence})  # before Python 3.12, array[int] is for type checkers only
     names = [each.name for each in fields(kind)] if is_dataclass(kind) else kind.__struct_fields__  # type: ignore[attr-defined]
     return {name: hints[name] for name in names}
 
@@ -74,7 +74,7 @@ def _turns(hint: Any) -> tuple[Turn, Turn]:
         return _of_dict(_turns(parts[0]), _turns(parts[1]))
     if origin in (list, set, tuple):
         return _of_many(origin, [_turns(part) for part in parts])
-    if origin is array:
+    if origin is Sequence:
         return bytes, lambda data: array("q", data)
     if parts:  # something, or None
         (one,) = {_turns(part) for part in parts}

@@ -11,7 +11,6 @@ from fanfold.spec.errors import StoreError
 from fanfold.spec.events import AnyEvent, BundleEnded, CellEnded, Grew, RunEnded, RunStarted
 from fanfold.spec.ports import RunRecord, Stored
 
-
 ENDED = frozenset({"complete", "partial", "failed", "cancelled"})
 """States of a run that nobody works on any more."""
 
