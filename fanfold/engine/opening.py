@@ -70,7 +70,7 @@ async def _thawed(store: Store, run_id: str) -> RunState | None:
     snapshot = await snapshots.latest(run_id) if snapshots is not None else None
     if snapshot is None:
         return None
-    found = thaw(snapshot.data)
+    found = thaw(RunState, snapshot.data)
     if found is None or found.seq != snapshot.seq:
         logger.info("run %s: its snapshot is of another version, and is not used", run_id)
         return None

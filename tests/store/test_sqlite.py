@@ -20,16 +20,18 @@ import pytest
 from fanfold.spec.errors import StoreError
 from fanfold.store.database import Database
 from fanfold.store.sqlite import SqliteStore
+from fanfold.testing.archives import ArchiveConformance, LeaseConformance, Time
 from fanfold.testing.stores import DurableConformance, StoreConformance, called, calls, ended, numbers, record, refused, value
 
 
-class TestSqliteStore(StoreConformance, DurableConformance):
+class TestSqliteStore(StoreConformance, ArchiveConformance, DurableConformance, LeaseConformance):
     @pytest.fixture(autouse=True)
     def place(self, tmp_path: Path) -> None:
+        self.clock = Time()
         self.path = tmp_path / "a # b" / "100% ünï?" / "runs.db"  # also a path that is no plain URI
 
     def make(self) -> SqliteStore:
-        return SqliteStore(self.path)
+        return SqliteStore(self.path, clock=self.clock)
 
 
 class TestNormalDurability(DurableConformance):
