@@ -165,9 +165,10 @@ class LeaseConformance(ABC):
             await stale.append(calls(0, 2), [])
             async with opened(self.later(31)) as two:
                 journal = await two.journal(record())
+                assert "taken it over" in await refused(stale.append(calls(2, 4), []))  # before the other has written anything
                 await journal.append([ended(2, (0,))], [value(0)])
-                assert "r1" in await refused(stale.append(calls(2, 4), []))  # at what it thinks is the end
-                assert "taken it over" in await refused(one.look("r1").append(calls(3, 4), []))  # at what is
+                assert "taken it over" in await refused(one.look("r1").append(calls(2, 4), []))
+                assert "r1" in await refused(one.look("r1").append(calls(3, 4), []))
                 assert "is working on it" in await refused(one.keep("r1", Snapshot(1, b"")))
                 assert "is working on it" in await refused(one.journal(record(plan="another")))
                 assert numbers(await two.look("r1").events(-1, 10)) == [0, 1, 2]
