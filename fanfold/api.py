@@ -212,7 +212,8 @@ class Engine:
 
     model: `provider/name`, for plans and steps that name none; None: the simulated provider, unless a key is set.
     base_url: of an OpenAI-compatible server. limits: declared, hold exactly. store: a path, ":memory:", a Store, or None for
-    `runs.db` in the user's data folder. seed: of jitter and of the simulated provider. timeout_s: for one call.
+    `runs.db` in the user's data folder. seed: of jitter and of the simulated provider. timeout_s: for one call. idle_s: the
+    longest silence without content in a streamed answer, pings not counted.
     retries: transport faults per attempt. attempts: overrides every step's. prices: model -> US dollars for a million tokens in, and
     out; before those of the public list (the extra `prices`). Raises PlanError and StoreError.
     """
@@ -227,6 +228,7 @@ class Engine:
         api_key: str | None = None,
         seed: int | None = None,
         timeout_s: float = 120.0,
+        idle_s: float = 60.0,
         retries: int = 4,
         attempts: int | None = None,
         prices: Mapping[str, Any] | None = None,
@@ -234,6 +236,7 @@ class Engine:
         clock: Clock | None = None,
     ) -> None:
         _positive("timeout_s", timeout_s)
+        _positive("idle_s", idle_s)
         for name, number, least in (("retries", retries, 0), ("attempts", attempts, 1), ("seed", seed, -(1 << 63))):
             if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < least):
                 raise PlanError(name, f"a whole number is needed, not {number!r}")
@@ -241,8 +244,8 @@ class Engine:
             raise PlanError("limits", f"limits are a Limits, not {type(limits).__name__}", "write Limits(rpm=500)")
         self._seed = secrets.randbits(31) if seed is None else seed
         settings = Settings(
-            base_url=base_url, api_key=api_key, limits=limits or Limits(), timeout_s=timeout_s, retries=retries, attempts=attempts,
-            seed=self._seed, provider=provider, prices=own_prices(prices or {}),
+            base_url=base_url, api_key=api_key, limits=limits or Limits(), timeout_s=timeout_s, idle_s=idle_s, retries=retries,
+            attempts=attempts, seed=self._seed, provider=provider, prices=own_prices(prices or {}),
         )  # fmt: skip
         self._model = model
         self._tariff = Tariff(settings.prices, listed=provider is None)

@@ -43,6 +43,7 @@ class StepWork:
         self.routes = {route.lane: route for route in routes}
         self.judge_routes = {route.lane: route for route in judge_routes}
         self.timeout_s = timeout_s
+        self.idle_s = timeout_s  # the longest silence without content in a streamed answer
         plain_function = step.step.function is not None and step.step.output is str
         self.shape: Shape = shape_of(Any if plain_function else step.step.output, f"{path}.output")
         self.schema = identity_first(self.shape, step.unique)

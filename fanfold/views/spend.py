@@ -21,16 +21,17 @@ class Cost(NamedTuple):
 
 @dataclass(slots=True)
 class Used:
-    """What went through one lane, as the provider told it. untold: calls that were sent and whose tokens nobody has told."""
+    """What went through one lane, as the provider told it. cached: of the tokens in. untold: calls that were sent and whose tokens nobody has told."""
 
     tokens_in: int = 0
     tokens_out: int = 0
+    cached: int = 0
     told: int = 0
     untold: int = 0
 
 
 class Spend:
-    """A fold over the events of a run. Tokens that a provider had cached count as others: events do not tell them apart."""
+    """A fold over the events of a run. Journals of older versions do not tell which tokens were cached: there, none were."""
 
     def __init__(self) -> None:
         self._lanes: dict[int, Used] = {}
@@ -55,6 +56,7 @@ class Spend:
         lane.told += 1
         lane.tokens_in += event.tokens_in
         lane.tokens_out += event.tokens_out
+        lane.cached += min(event.cached, event.tokens_in)
 
     def cost(self, prices: Mapping[int, Price], lanes: int) -> Cost:
         """At these prices, by lane; a lane that has none is not in them. lanes: how many the run may use.
@@ -68,7 +70,9 @@ class Spend:
         known = [lane for lane, used in self._lanes.items() if lane in prices and (used.told or not any(prices[lane]))]
         if open_ and not known:
             return Cost(None, "unknown")
-        usd = sum(prices[lane].of(self._lanes[lane].tokens_in, self._lanes[lane].tokens_out) for lane in known)
+        usd = sum(
+            prices[lane].of(used.tokens_in, used.tokens_out, used.cached) for lane, used in self._lanes.items() if lane in known
+        )
         return Cost(round(usd, DIGITS), "at_least" if open_ else "exact")
 
     def _waits(self, used: Used) -> bool:
