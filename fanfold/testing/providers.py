@@ -28,7 +28,9 @@ from fanfold.sim.world import World
 from fanfold.spec.calls import Answer, Chunk, Fault, Message, Request, Scope
 from fanfold.spec.errors import Code
 from fanfold.spec.ports import Provider
-from fanfold.testing.faultserver import MODES, TEXT, FaultServer, Mode
+from fanfold.testing.faults.dialect import TEXT
+from fanfold.testing.faults.exchange import Mode
+from fanfold.testing.faultserver import MODES, FaultServer
 
 KEY = "sk-test-0123456789"
 SHORT_S = 0.25

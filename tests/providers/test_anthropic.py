@@ -17,7 +17,7 @@ from fanfold.providers.wire import Heed, Wire
 from fanfold.spec.calls import Answer, Fault, Message, Scope, Told, Usage
 from fanfold.spec.errors import Code, PlanError
 from fanfold.spec.ports import Provider
-from fanfold.testing.dialects import (
+from fanfold.testing.faults.anthropic import (
     ANTHROPIC,
     ANTHROPIC_FIRST,
     anthropic_error,
@@ -25,9 +25,10 @@ from fanfold.testing.dialects import (
     anthropic_last,
     anthropic_message,
     anthropic_text,
-    modes,
 )
-from fanfold.testing.faultserver import TEXT, FaultServer, by_request, reply, stream
+from fanfold.testing.faults.dialect import TEXT, modes
+from fanfold.testing.faults.exchange import by_request, reply, stream
+from fanfold.testing.faultserver import FaultServer
 from fanfold.testing.providers import KEY, STREAMED_ELSEWHERE, ProviderConformance, request
 
 SCHEMA = {

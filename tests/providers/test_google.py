@@ -16,8 +16,10 @@ from fanfold.providers.wire import Heed, Wire
 from fanfold.spec.calls import Answer, Fault, Message, Scope, Told, Usage
 from fanfold.spec.errors import Code, PlanError
 from fanfold.spec.ports import Provider
-from fanfold.testing.dialects import GOOGLE, google_error, google_response, modes
-from fanfold.testing.faultserver import TEXT, FaultServer, reply, stream
+from fanfold.testing.faults.dialect import TEXT, modes
+from fanfold.testing.faults.exchange import reply, stream
+from fanfold.testing.faults.google import GOOGLE, google_error, google_response
+from fanfold.testing.faultserver import FaultServer
 from fanfold.testing.providers import KEY, SHORT_S, STREAMED_ELSEWHERE, ProviderConformance, request
 
 SCHEMA = {
