@@ -67,7 +67,7 @@ class CandidateStream:
     def feed(self, data: bytes, name: bytes = b"message") -> tuple[Heed, str]:
         """What the event was, and the text it brought. name: its `event` field.
 
-        A finish reason does not end the stream: some models say it before the last text or the last usage.
+        A finish reason does not end the stream: some models say it before the last text or the last usage. What comes, comes soon.
         """
         if self._error or self._bad:
             return Heed.END, ""
@@ -92,6 +92,9 @@ class CandidateStream:
         piece = _written(candidate)
         if piece:
             self._texts.append(piece)
+        if said.finish:
+            return Heed.ENDING, piece
+        if piece:
             return Heed.CONTENT, piece
         alive = any(text(field(part, "text")) or field(part, "thoughtSignature") for part in _parts(candidate))
         return (Heed.CONTENT if alive else Heed.NOTHING), ""  # thinking is not part of the answer, and yet no silence
