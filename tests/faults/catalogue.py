@@ -58,7 +58,11 @@ CATALOGUE: dict[str, tuple[str, ...]] = {
         P + "test_a_provider_that_is_down_hands_over_without_going_round",
         CHAIN + "test_a_model_that_only_fails_is_left_after_the_retries_which_are_not_made_again",
     ),
-    "A24": (),
+    "A24": (
+        HEDGING + "test_a_late_call_gets_a_twin_and_the_first_answer_wins", HEDGING + "test_the_twin_may_lose",
+        HEDGING + "test_when_both_end_at_once_one_counts", HEDGING + "test_what_condemns_the_account_is_heard_of_a_twin_too",
+        HEDGING + "test_a_twin_whose_answer_is_no_good_leaves_it_to_the_next_attempt",
+    ),
     "B1": (N + "test_nobody_listens", CONFORMANCE + "test_nobody_listening", CHAIN + "test_a_chain_that_is_down_ends_about_as_soon_as_one_server"),
     "B2": (WIRE + "test_a_server_that_does_not_take_connections",),
     "B3": (N + "test_a_connection_that_breaks_is_tried_again_and_may_be_charged",),

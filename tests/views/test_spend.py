@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from fanfold import Engine, Plan, Step
 from fanfold.sim.provider import SimProvider
 from fanfold.sim.world import World
 from fanfold.spec.errors import PlanError
-from fanfold.spec.events import AnyEvent, Called, RunStarted, Settled, StepFacts
+from fanfold.spec.events import AnyEvent, Called, RunStarted, Settled, StepFacts, decode, encode
 from fanfold.spec.prices import FREE, Price
 from fanfold.testing.virtual import VirtualClock, run
 from fanfold.views.spend import Spend
@@ -26,6 +27,10 @@ def calls(*lanes: int, exact: bool = True, settled: bool = True, first: int = 0)
         if settled:
             events.append(Settled(len(events), 1, 0, (n,), n, 0, "ok" if exact else "cancelled", 1, 1000, 100, exact))
     return events
+
+
+def cached(event: Settled, tokens: int) -> Settled:
+    return msgspec.structs.replace(event, cached=tokens)
 
 
 def spend(*batches: list[AnyEvent]) -> Spend:
@@ -115,3 +120,14 @@ def test_a_plan_of_functions_costs_nothing() -> None:
 def test_wrong_prices_are_refused_before_anything_is_called() -> None:
     with pytest.raises(PlanError, match=r"prices\.a/b"):
         Engine("sim/default", prices={"a/b": [1]})
+
+
+def test_cached_tokens_cost_less_and_an_old_journal_tells_of_none() -> None:
+    called, settled = calls(1)
+    assert isinstance(settled, Settled)
+    price = Price(2.0, 10.0, 0.5)
+    assert spend([called, cached(settled, 400)]).cost({1: price}, 1) == (0.0024, "exact")
+    assert spend([called, cached(settled, 400)]).cost({1: DEAR}, 1) == (0.003, "exact"), "no price of their own"
+    assert spend([called, cached(settled, 5000)]).cost({1: price}, 1) == (0.0015, "exact"), "never more than went in"
+    old = b'["Settled",1,1,0,[0],0,0,"ok",1,1000,100,true]'
+    assert decode(old) == settled and decode(encode(cached(settled, 400))) == cached(settled, 400)
