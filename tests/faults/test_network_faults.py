@@ -71,7 +71,7 @@ async def test_every_wait_ends(mode):
     """B4, B5: the deadline of the call is of all of it, whatever drips meanwhile (I16)."""
     runs = await asyncio.gather(*(faced(dialect, mode, timeout_s=SHORT_S) for dialect in SPOKEN))
     for found in runs:
-        assert found.codes == {"timeout"} and found.hits[mode] == 3
+        assert found.codes == {"timeout"} and found.hits[mode] <= len(found.calls) == 3
         assert all(SHORT_S * 1e6 <= event.took <= (SHORT_S + 1) * 1e6 for event in found.settled)
 
 
