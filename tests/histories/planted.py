@@ -106,6 +106,14 @@ FAULTS = (
         "retry without jitter", "core.retry:backoff", "int(draw * (d // 2))", "d // 2",
         conductor_tests.test_retries_of_different_cells_do_not_come_together,
     ),
+    Fault(
+        "a wrong key stops one of its models only", C + "_heard_of", "shared and each.account == lane.account", "False",
+        conductor_tests.test_a_wrong_key_stops_every_model_that_it_is_for,
+    ),
+    Fault(
+        "what condemns an account is not heard of a twin", C + "_heard_of", "if hopeless or (", "if hopeless and record.other() < 0 or (",
+        hedge_tests.test_what_condemns_the_account_is_heard_of_a_twin_too,
+    ),
     Fault("a wrong key is tried again", C + "_heard_of", "fault.scope in FINAL or", "False or"),
     Fault("what rests for a condemned lane goes on", "core.fates:Fates._rest", "self._blocked(cell)", "None"),
     Fault("answers are bought for a judge that is dead", C + "_refusal", "(rule.chain, rule.judge_chain)", "(rule.chain,)", chain_tests.test_no_answers_are_bought_for_a_judge_that_is_dead),
