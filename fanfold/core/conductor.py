@@ -167,7 +167,7 @@ class Conductor(Tail):
         alone = record.other() < 0
         self._doom(record, "duplicate")
         if alone:
-            self._again(cell, Code.DUPLICATE, self._taken(cell, name), "", now)
+            self._outrun(cell, name, now)
 
     def sent(self, call: int, now: int) -> None:
         """A call's bytes leave now, once its admission was durable: limits and times count from here."""

@@ -80,6 +80,7 @@ class Cell:
     """Alive from unfolding to its end. `work` belongs to the shell."""
 
     __slots__ = (
+        "asked",
         "at",
         "call",
         "clash",
@@ -99,6 +100,7 @@ class Cell:
         "path",
         "phase",
         "pool",
+        "races",
         "reason",
         "rejections",
         "repair",
@@ -133,6 +135,8 @@ class Cell:
         self.waits = 0  # for rate limits
         self.key: Key | None = None
         self.clash = ""  # the key that its last answer collided with
+        self.asked = 0  # keys that had been taken when its last call was sent
+        self.races = 0  # lost: names that somebody else took while its call was on its way
         self.vector: bytes | None = None  # of the answer that stands, as it is written down
         self.call = -1  # the call that counts
         self.hedge = -1  # a second one that counts as much; any other call of this cell is a loser
@@ -165,7 +169,7 @@ class Cell:
     @property
     def tried(self) -> bool:
         """Whether something has been paid for it already: it goes ahead of fresh cells."""
-        return self.phase == JUDGE or bool(self.judged or self.retries or self.waits or self.hops)
+        return self.phase == JUDGE or bool(self.judged or self.retries or self.waits or self.hops or self.races)
 
     @property
     def place(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from random import Random
 from typing import Any, TypeAlias
 
@@ -12,7 +13,6 @@ from fanfold.spec import phrases
 ZIPF = 1.0  # 0: every option is as likely; 2: four names make up most of what is written
 SLIPS = 0.05
 OBEYS = 0.95
-_SECOND_THOUGHTS = 10
 MENDED = 0.2  # of its slips, a model that was told its mistake makes again
 
 
@@ -55,15 +55,13 @@ class Pen:
 
     def pick(self, n: int, name: Callable[[int], str]) -> str:
         """Like `choose` from n names that are made when needed: `name(rank)`, rank 0 the most popular."""
-        rank = self.zipf(n)
-        if not (self.avoid and self.obeys):
+        taken = set(map(_plain, self.avoid)) if self.obeys else set()
+        free = n if not taken else max(1, n - len(taken))
+        rank = self.zipf(free)
+        if not taken:
             return name(rank)
-        taken = set(map(_plain, self.avoid))
-        for _ in range(_SECOND_THOUGHTS):
-            if _plain(found := name(rank)) not in taken:
-                return found
-            rank = self.zipf(n)
-        return next((found for i in range(n) if _plain(found := name((rank + i) % n)) not in taken), name(rank))
+        left = (found for found in map(name, range(n)) if _plain(found) not in taken)
+        return next(islice(left, rank, None), None) or name(rank)
 
     def slips(self, what: str) -> bool:
         """Whether the answer breaks the rule `what` this time; seldom when the last one was refused and the reason told."""
