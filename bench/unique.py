@@ -2,18 +2,21 @@
 
 Whole runs in virtual time on the simulated provider, the same world for both: names by Zipf's law over 2,000, the exponent fitted to what
 ten draws of one prompt give (NoveltyBench: gpt-4o 3.88); answers of about 580 tokens at 65 a second; an avoid-list is kept to
-nineteen times in twenty.
+nineteen times in twenty, and those who do keep to it collapse as before, on what is left. And a hundred over loopback HTTP, of a model of which
+three answers in ten are one of its favourites, whatever it is told.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
 from pydantic import BaseModel
 
-from fanfold import Engine, Plan, Step
+from bench._service import PROMPT, Note, service
+from fanfold import Engine, Limits, Plan, Step
 from fanfold.sim.pace import Pace
 from fanfold.sim.pen import Pen, skewed
 from fanfold.sim.provider import SimProvider
@@ -24,6 +27,7 @@ NAMES, DRAWN, DISTINCT = 2_000, 10, 3.88
 BODY = "One thing leads to another, and so it goes on for a while. " * 38
 SEEDS, FEW = 100, 10
 SMALL, LARGE = 21, 300
+WANTED, AT_ONCE, REPEAT, MOST_CALLS, RUNS = 100, 16, 0.3, 160, 5
 PACE = Pace(first_s=0.6, tokens_per_s=65.0, tail=0.0)
 
 
@@ -98,3 +102,22 @@ def measure() -> Iterator[tuple[str, float, float | None]]:
         yield f"{cells} unique: calls a cell", fmean(each.calls for each in ours) / cells, None
         made = sum(each.made for each in ours) / sum(each.made for each in racy)
         yield f"{cells} unique: output tokens over those without", made, 1.08
+    for over, asked in (("counted", {"count": WANTED}), ("listed", range(WANTED))):
+        calls = [through_http(n, asked) for n in range(RUNS)]
+        yield f"{WANTED} {over}, {AT_ONCE} at once, 30 % repeats, over HTTP: calls, mean", fmean(calls), MOST_CALLS
+        yield f"{WANTED} {over}: calls, most of {RUNS}", max(calls), None
+
+
+def through_http(seed: int, over: range | dict[str, int]) -> int:
+    """Calls that were made. Exactly as many as were asked for are there, and no two are alike."""
+    with service("--repeat", str(REPEAT), "--seed", str(seed), latency_s=0.2) as url:
+        return asyncio.run(_through_http(url, seed, over))
+
+
+async def _through_http(url: str, seed: int, over: range | dict[str, int]) -> int:
+    step = Step("note", PROMPT, output=Note, over="n", unique="title", attempts=10)
+    limits = Limits(concurrent=AT_ONCE)
+    async with Engine("openai/sim", base_url=url, api_key="none", store=":memory:", limits=limits, seed=seed) as engine:
+        result = await engine.run(Plan("hundred", [step], {"n": over}))
+    assert result.ok and len({value.title for value in result.values}) == len(result.values) == WANTED, result.shortfall
+    return int(result.report["calls"])
