@@ -166,15 +166,22 @@ class Spares(Fates):
         self._draw_on(pool, now)
 
     def _lose(self, pool: Pool, now: int) -> None:
-        """End the members that nothing will fill any more."""
+        """End the members that nothing will fill any more. Where more is hopeless, each spare that is still good for one has one."""
         if not pool.given_up and (pool.bank or pool.spares):
             return
+        coming = sum(map(_promising, pool.spares.values()))
         for cell in list((pool.live if pool.given_up else pool.parked).values()):
             if cell.phase == FALLBACK or cell.state is State.PREPARING or _promising(cell):
                 continue
-            if cell.failure or pool.given_up:
+            why = cell.failure or pool.last or ("", "", "")
+            if coming > 0:
+                coming -= 1
+                if not cell.parked:
+                    self._detach(cell)
+                    self._park(cell, why)
+            elif cell.failure or pool.given_up:
                 self._detach(cell)
-                self._fail(cell, *(cell.failure or pool.last or ("", "", "")), now)
+                self._fail(cell, *why, now)
 
     def _draw_on(self, pool: Pool, now: int) -> None:
         """Members that were held go on, as many as are needed; where there is no draw left for them, they wait for spares, or fail."""
