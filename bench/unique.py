@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from statistics import fmean, median
 
 from pydantic import BaseModel
@@ -47,6 +48,7 @@ class Cost:
     missing: int
 
 
+@cache
 def exponent(names: int = NAMES, drawn: int = DRAWN, distinct: float = DISTINCT) -> float:
     """Of Zipf's law, for a model so many draws of which are so many names, on average."""
     low, high = 0.01, 4.0

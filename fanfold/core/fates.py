@@ -127,7 +127,7 @@ class Fates(Handout):
 
     def _outrun(self, cell: Cell, name: str, now: int) -> None:
         """The name that streamed ahead is taken. Of an answer nothing was judged: it is none of the cell's attempts to have lost a race."""
-        if cell.pool is None and self._raced(cell) and cell.races < RACES:
+        if self._raced(cell) and cell.races < RACES:
             cell.races += 1
             cell.reason, cell.repair, cell.retries, cell.rejections = "", False, 0, 0
             self._release(cell)

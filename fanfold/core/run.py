@@ -209,7 +209,8 @@ class CallRecord:
     """
 
     __slots__ = (
-        "bookings", "cell", "charged", "check", "doom", "first", "heard", "hedge_at", "id", "landed", "lane", "phase", "started", "tokens"
+        "bookings", "cell", "charged", "check", "doom", "first", "heard", "hedge_at", "id", "landed", "lane", "named", "phase", "started",
+        "tokens",
     )  # fmt: skip
 
     def __init__(self, id: int, cell: Cell, lane: int, started: int, bookings: tuple[Booking, ...]) -> None:
@@ -219,6 +220,7 @@ class CallRecord:
         self.doom = ""
         self.landed: int | None = None
         self.first: int | None = None
+        self.named = False  # its identity has streamed
         self.heard = 0
         self.check = started
         self.charged = 0.0  # to its run, until it is known what it has used

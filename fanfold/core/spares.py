@@ -65,6 +65,12 @@ class Spares(Fates):
             cell.longer = cell.longer and code is not Code.TRUNCATED  # it is told once more to be shorter
             super()._again(cell, code, reason, check, now, hint)
 
+    def _outrun(self, cell: Cell, name: str, now: int) -> None:
+        if cell.pool is not None:
+            cell.pool.last = (Code.DUPLICATE, self._taken(cell, name), HINTS[Code.DUPLICATE])
+            self._stir(cell)
+        super()._outrun(cell, name, now)
+
     def _ready(self, cell: Cell, *, urgent: bool) -> None:
         super()._ready(cell, urgent=urgent)
         if cell.pool is not None and cell.pool.bank:
@@ -78,7 +84,7 @@ class Spares(Fates):
     def _rest(self, cell: Cell, kind: str, code: str, reason: str, check: str, until: int, now: int) -> None:
         """A member that is to be drawn again is held, until it is clear that spares in the air will not do."""
         pool = cell.pool
-        if kind != "regenerate" or pool is None or not pool.settled or self._blocked(cell) is not None:
+        if kind != "regenerate" or pool is None or cell.spare or not pool.settled or self._blocked(cell) is not None:
             super()._rest(cell, kind, code, reason, check, until, now)
             return
         pool.draw_later()
