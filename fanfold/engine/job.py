@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fanfold.core.fold import RunState
+from fanfold.core.past import Past
 from fanfold.core.run import Cell, Run
+from fanfold.engine.freezer import Freezer
+from fanfold.engine.opening import whole
 from fanfold.engine.shapes import Shape, Verdict, identity_first, list_in, shape_of, text_of
 from fanfold.engine.spread import Spread
 from fanfold.engine.tokens import AnswerSize, PromptSize
@@ -43,6 +46,7 @@ class StepWork:
         self.routes = {route.lane: route for route in routes}
         self.judge_routes = {route.lane: route for route in judge_routes}
         self.timeout_s = timeout_s
+        self.idle_s = timeout_s  # the longest silence without content in a streamed answer
         plain_function = step.step.function is not None and step.step.output is str
         self.shape: Shape = shape_of(Any if plain_function else step.step.output, f"{path}.output")
         self.schema = identity_first(self.shape, step.unique)
@@ -122,7 +126,9 @@ class Job:
         self.drafts: dict[tuple[int, Coords], Draft] = {}  # by cell
         self.state = RunState()
         self.run: Run | None = None
-        self.store: Store | None = None  # where earlier runs are looked up
+        self.first = 0  # number of the first event of its present life
+        self.store: Store | None = None  # where earlier runs are looked up, and snapshots kept
+        self.freezer = Freezer()
         self.error: StoreError | None = None
         self.cost_usd: float | None = None
         self.cost_is = "unknown"
@@ -133,7 +139,8 @@ class Job:
 
     @property
     def ended(self) -> bool:
-        return self.state.state not in ("queued", "running")
+        """Whether its present life has: that of an earlier one is over from the start."""
+        return self.written >= self.first and self.state.state not in ("queued", "running")
 
     def lay_down(self, cell: Cell, call: int, counts: bool) -> None:
         """What a call has brought is the cell's now, if it counts; else it is dropped."""
@@ -153,6 +160,14 @@ class Job:
         self.state.apply_all(events)
         self.written = events[-1].seq
         self.wake()
+
+    async def read_on(self) -> Past:
+        """Take in what earlier lives have written, and return what they leave to the next."""
+        assert self.store is not None
+        self.state, past = await whole(self.store, self.journal, self.run_id)
+        self.written = self.state.seq
+        self.first = self.written + 1
+        return past
 
     def broke(self, error: StoreError) -> None:
         self.error = error
