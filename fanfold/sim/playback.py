@@ -9,7 +9,10 @@ from math import inf
 from fanfold.sim.simulation import Script, Simulation
 
 PIECES = 12  # at most, per call: enough to see it stream, few enough to stay cheap
-OPENING, SMALL = 6, 16  # the first few of these have so many characters, as tokens come: what stands there is known before much is made
+OPENING, SMALL = (
+    6,
+    16,
+)  # the first few of these have so many characters, as tokens come: what stands there is known before much is made
 _LEAST = 4  # characters in a piece
 
 Sleep = Callable[[float], Awaitable[object]]

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanfold.core.draw import fold, uniform
 from fanfold.core.avoid import HOT, MOST_TOLD
+from fanfold.core.draw import fold, uniform
 from fanfold.core.uniqueness import Reservations, normalise
 
 

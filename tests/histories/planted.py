@@ -253,7 +253,6 @@ FAULTS = (
     Fault("a lost race costs an attempt", "core.fates:Fates._outrun", "self._raced(cell) and", "False and", race_tests.test_a_race_that_was_lost_while_the_name_streamed_is_no_attempt),
     Fault("races without end", "core.fates:Fates._outrun", "cell.races < RACES", "True", race_tests.test_races_end),
     Fault("every duplicate is called a race", "core.fates:Fates._raced", "cell.run.keys.born >= cell.asked", "True", race_tests.test_a_name_that_it_was_told_of_costs_an_attempt),
-    Fault("what spares will bring is given up with the rest", P + "_lose", "if coming > 0:", "if False:", lambda: race_tests.test_of_twelve_names_twelve_are_found_and_it_says_that_the_rest_is_short({"count": 21}, 2.3)),
     Fault("a twin takes the name from the call that is ahead", "core.tail:Tail._rival", "other.named and", "False and", race_tests.test_a_race_that_was_lost_while_the_name_streamed_is_no_attempt),
     Fault("fallbacks count for their facets", "result:gather_result", "if at not in endings.of[index]", "", facet_tests.test_the_report_says_how_evenly_facets_were_used_and_how_different_answers_are),
 )  # fmt: skip

@@ -32,7 +32,9 @@ class Exchange:
         except asyncio.CancelledError:
             self._stats.left(script.fault)
             raise
-        except ConnectionError:  # the client left while it was written to, as one does that has heard enough: nothing is wrong here
+        except (
+            ConnectionError
+        ):  # the client left while it was written to, as one does that has heard enough: nothing is wrong here
             self._stats.left(script.fault)
             return web.Response()
         finally:
