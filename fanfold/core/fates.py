@@ -17,6 +17,7 @@ from fanfold.spec.errors import Code
 from fanfold.spec.events import CellEnded, Rested
 
 PACE, WAIT = 1, 2  # purposes of draws
+RACES = 20  # names that a cell may lose to others while they stream, before each costs it an attempt
 ALONE = 1  # doublings of the wait, while nearly all others are answered: then it is no server that needs time to recover
 UNPAID = 4  # doublings more that a retry waits when the lane's budget of retries is spent: nobody is lost for it
 ELSEWHERE = frozenset({Code.TRANSIENT, Code.TIMEOUT, Code.RATE_LIMITED, Code.QUOTA, Code.AUTH})
@@ -45,6 +46,7 @@ class Fates(Handout):
         unit = None if vector is None else unpacked(vector)
         if not keys.take(key, name if said is None else said, cell.id, cell.key, near, unit, rule.near):
             cell.clash = keys.clash
+            cell.told = cell.told and not self._raced(cell)
             return False
         cell.key, cell.vector = key, vector
         return True
@@ -122,6 +124,20 @@ class Fates(Handout):
         if not cell.repair:
             self._release(cell)
         self._rest(cell, "regenerate", code, reason, check, now, now)
+
+    def _outrun(self, cell: Cell, name: str, now: int) -> None:
+        """The name that streamed ahead is taken. Of an answer nothing was judged: it is none of the cell's attempts to have lost a race."""
+        if self._raced(cell) and cell.races < RACES:
+            cell.races += 1
+            cell.reason, cell.repair, cell.retries, cell.rejections = "", False, 0, 0
+            self._release(cell)
+            self._rest(cell, "regenerate", Code.DUPLICATE, self._taken(cell, name), "", now, now)
+        else:
+            self._again(cell, Code.DUPLICATE, self._taken(cell, name), "", now)
+
+    def _raced(self, cell: Cell) -> bool:
+        """Whether what stood against it just now was taken after its call was sent, so that nobody could have told it."""
+        return cell.run.keys.born >= cell.asked
 
     def _attempts(self, cell: Cell) -> int:
         """Answers of a cell that may be judged."""

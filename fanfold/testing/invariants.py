@@ -11,6 +11,7 @@ from fanfold.core.conductor import Conductor
 from fanfold.core.fold import RunState
 from fanfold.core.lane import AHEAD
 from fanfold.core.limiter import MINUTE, SECOND
+from fanfold.core.fates import RACES
 from fanfold.core.retry import WAITS
 from fanfold.core.run import CLOSING, Run
 from fanfold.core.traffic import FINAL
@@ -153,7 +154,7 @@ class Invariants:
         elif event.phase == ANSWER:
             self.answers[place] += 1
             assert event.attempt <= rule.attempts, f"I5: attempt {event.attempt} of {rule.attempts}"
-            most = (1 + self.climate.hedges) * (rule.attempts * (1 + rule.retries) + WAITS + len(rule.chain) - 1)
+            most = (1 + self.climate.hedges) * ((rule.attempts + RACES) * (1 + rule.retries) + WAITS + len(rule.chain) - 1)
             assert self.answers[place] <= most, "I5: calls without end"
         assert event.t >= self.gates[event.lane], "I15: sent while the server had asked to wait"
         self._rate(event)

@@ -21,6 +21,7 @@ from tests.engine import test_faults as fault_tests
 from tests.engine import test_found as found_tests
 from tests.engine import test_hedging as hedge_tests
 from tests.engine import test_shares as share_tests
+from tests.engine import test_unique_races as race_tests
 from tests.engine import test_unique_store as store_tests
 from tests.engine import test_unique_vectors as vector_tests
 
@@ -257,6 +258,10 @@ FAULTS = (
     Fault("a cell keeps a combination that fails", "engine.attempt:Attempts._moved_on", "facet != work.cell.facet", "False", facet_tests.test_a_combination_that_failed_twice_is_dropped_for_one_that_is_free),
     Fault("the report forgets that a cell moved on", "result:Endings.apply", "event.code == Code.DUPLICATE", "False", facet_tests.test_a_combination_that_failed_twice_is_dropped_for_one_that_is_free),
     Fault("what was taken is forgotten by the next life", "core.counts:StepState.reopen", "self.drop_all()", "self.drop_all(); self.taken.clear()", facet_tests.test_what_was_taken_outlives_a_run_that_was_cut_off),
+    Fault("a lost race costs an attempt", "core.fates:Fates._outrun", "self._raced(cell) and", "False and", race_tests.test_a_race_that_was_lost_while_the_name_streamed_is_no_attempt),
+    Fault("races without end", "core.fates:Fates._outrun", "cell.races < RACES", "True", race_tests.test_races_end),
+    Fault("every duplicate is called a race", "core.fates:Fates._raced", "cell.run.keys.born >= cell.asked", "True", race_tests.test_a_name_that_it_was_told_of_costs_an_attempt),
+    Fault("a twin takes the name from the call that is ahead", "core.tail:Tail._rival", "other.named and", "False and", race_tests.test_a_race_that_was_lost_while_the_name_streamed_is_no_attempt),
     Fault("fallbacks count for their facets", "result:gather_result", "if at not in endings.of[index]", "", facet_tests.test_the_report_says_how_evenly_facets_were_used_and_how_different_answers_are),
 )  # fmt: skip
 
