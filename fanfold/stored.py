@@ -51,7 +51,9 @@ async def stored_result(store: Store, record: RunRecord, plan: Plan, prices: Map
     about = msgspec.json.decode(record.about)
     compiled = compile_plan(plan)
     conductor = Conductor()
-    works, rules = wire_steps(compiled, Wiring(Settings(provider=Nobody(), dry=True), conductor), about.get("model") or "sim/default")
+    works, rules = wire_steps(
+        compiled, Wiring(Settings(provider=Nobody(), dry=True), conductor), about.get("model") or "sim/default"
+    )
     job = Job(record.run_id, compiled, works, await reading(store, record.run_id))
     job.store = store
     past = await job.read_on()

@@ -8,10 +8,10 @@ from typing import Any
 
 from fanfold.core.commands import ANSWER, JUDGE
 from fanfold.core.conductor import Conductor
+from fanfold.core.fates import RACES
 from fanfold.core.fold import RunState
 from fanfold.core.lane import AHEAD
 from fanfold.core.limiter import MINUTE, SECOND
-from fanfold.core.fates import RACES
 from fanfold.core.retry import WAITS
 from fanfold.core.run import CLOSING, Run
 from fanfold.core.traffic import FINAL
