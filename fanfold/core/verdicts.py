@@ -6,9 +6,7 @@ from typing import NamedTuple
 
 from fanfold.spec.calls import Reply
 
-TIE = (
-    "it is not clearly better than what it is compared with: shown in the other order, the judge preferred the other one (a tie)"
-)
+TIE = "a tie, which is not enough: with the two in the other order, the judge preferred the other one"
 NO_VERDICT = "there was an answer, but its judge gave no verdict"
 HINT = "give the judge another model, or two: model='a | b'"
 
