@@ -76,7 +76,8 @@ def test_judges_in_a_plan_file(fanfold, serve, tmp_path):
     server = serve("--latency", "0.05")
     done = fanfold("run", "plan.yaml", "--model", "openai/sim", "--base-url", server.url, environ={"OPENAI_API_KEY": "x"}, code=3)
     report = json.loads(done.stdout)["report"]
-    assert report["steps"]["final"]["rejected"]["length"]["count"] == 8 and report["steps"]["final"]["calls"] == 8
+    assert report["steps"]["final"]["rejected"]["length"]["count"] == 8
+    assert report["steps"]["final"]["calls"] <= 8 + report["hedges"], "nobody asks a judge about what a check has refused"
     assert "at most 1 is allowed" in report["steps"]["final"]["rejected"]["length"]["example"]
     assert report["steps"]["better"]["accepted"] == 4 and report["steps"]["better"]["calls"] >= 12
     assert "  final: 8 rejected, length: title: length is" in done.stderr
