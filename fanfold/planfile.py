@@ -213,13 +213,12 @@ def _judge(value: Any, path: str, step: str) -> Judge | None:
         return None
     if isinstance(value, str):
         value = {"prompt": value}
-    _keys(value, ("prompt", "model", "output"), path)
+    _keys(value, ("prompt", "model", "output", "versus"), path)
     if not isinstance(value.get("prompt"), str):
         raise PlanError(f"{path}.prompt", "a judge has a prompt: a text")
     output = value.get("output")
-    return Judge(
-        value["prompt"], value.get("model"), None if output is None else type_from(output, f"{path}.output", f"{step}_judge")
-    )
+    shape = None if output is None else type_from(output, f"{path}.output", f"{step}_judge")
+    return Judge(value["prompt"], value.get("model"), shape, versus=value.get("versus"))
 
 
 def _check(value: Any, path: str, output: Any) -> Callable[[Any], Any]:

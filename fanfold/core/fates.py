@@ -12,6 +12,7 @@ from fanfold.core.retry import WAITS, Remedy, asked, backoff, remedy
 from fanfold.core.run import CLOSING, Bundle, Cell, Rule, Run, Stop
 from fanfold.core.states import State
 from fanfold.core.uniqueness import Key, normalise
+from fanfold.core.verdicts import HINT, NO_VERDICT, objection, opinion
 from fanfold.spec.calls import Fault, Reply, Scope
 from fanfold.spec.errors import Code
 from fanfold.spec.events import CellEnded, Rested
@@ -92,20 +93,28 @@ class Fates(Handout):
             self._again(cell, Code.DUPLICATE, self._taken(cell, name_of(reply)), "", now)
         elif reply.judge is not None and cell.rule.judge_lane is not None:
             cell.judge_tokens = reply.judge
-            cell.phase, cell.hops = JUDGE, 0
-            if (fault := self._blocked(cell)) is not None:
-                self._fail(cell, fault.code, fault.message, fault.hint, now)
-            else:
-                self._ready(cell, urgent=True)
+            cell.phase, cell.hops, cell.retries = JUDGE, 0, 0
+            self._ask_judge(cell, now)
         else:
             self._accept(cell, now)
 
+    def _ask_judge(self, cell: Cell, now: int) -> None:
+        if (fault := self._blocked(cell)) is not None:
+            self._fail(cell, fault.code, fault.message, fault.hint, now)
+        else:
+            self._ready(cell, urgent=True)
+
     def _judged(self, cell: Cell, reply: Reply, now: int) -> None:
-        if reply.verdict:
+        if cell.rule.both_orders and cell.opinion is None:
+            cell.opinion = opinion(reply)
+            self._ask_judge(cell, now)
+            return
+        against, cell.opinion = objection(cell.opinion, opinion(reply)), None
+        if against is None:
             self._accept(cell, now)
         else:
             cell.phase, cell.hops = ANSWER, 0
-            self._again(cell, Code.CHECK_FAILED, reply.finding or "the judge refused it", reply.check or "judge", now)
+            self._again(cell, Code.CHECK_FAILED, against, "judge", now)
 
     def _again(self, cell: Cell, code: Code, reason: str, check: str, now: int, hint: str = "") -> None:
         """An answer was judged and is not good: correct it, draw another, or give up."""
@@ -113,6 +122,7 @@ class Fates(Handout):
         cell.rejections += code is Code.CHECK_FAILED
         step = again(code, judged=cell.judged, attempts=self._attempts(cell), rejections=cell.rejections, longer=cell.longer)
         if step is Again.NEVER:
+            cell.check = check
             self._fail(cell, code, reason, hint or HINTS.get(code, ""), now)
             return
         cell.retries = 0
@@ -211,6 +221,10 @@ class Fates(Handout):
     def _fail(self, cell: Cell, code: str, message: str, hint: str, now: int) -> None:
         self._release(cell)
         self._hand_back(cell)
+        if cell.phase == JUDGE:  # its answer is lost for want of a verdict, and not for what it says
+            message, hint, cell.check = f"{NO_VERDICT}: {message}", hint or HINT, "judge"
+        elif cell.phase == ANSWER and code not in (Code.CHECK_FAILED, Code.MALFORMED):
+            cell.check = ""
         if cell.rule.fallback and cell.phase != FALLBACK:
             cell.move(State.FAILED)
             cell.failure = (str(code), message, hint)
@@ -230,6 +244,7 @@ class Fates(Handout):
         self._emit(
             run, CellEnded, now, rule.index, cell.at, str(state), *why, cell.judged + (cell.failure is None and accepted), name,
             cell.lengths if accepted else None, path or 0, cell.vector if accepted else None, cell.took,
+            "" if accepted and cell.failure is None else cell.check,
         )  # fmt: skip
         run.tally.ended[rule.index] += 1
         self._wake(run, self._grid_ended(run, rule, cell.at, path, cell.lengths, now), now)

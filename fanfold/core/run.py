@@ -20,6 +20,7 @@ from fanfold.core.sizes import AnswerSize
 from fanfold.core.states import NEXT, State
 from fanfold.core.stock import Stock
 from fanfold.core.uniqueness import Key
+from fanfold.core.verdicts import Opinion
 from fanfold.spec.calls import Fault
 from fanfold.spec.events import AnyEvent, Coords
 
@@ -32,6 +33,7 @@ class Rule:
     """What the conductor must know of a step. times: microseconds.
 
     lane, judge_lane: numbers of lanes; then, judge_then: the lanes that follow when the one before can no longer be used.
+    both_orders: the judge compares, and is asked once in either order.
 
     counted: positions of the axes along which its cells are interchangeable, () for none.
 
@@ -49,6 +51,7 @@ class Rule:
     then: tuple[int, ...] = ()
     judge_lane: int | None = None
     judge_then: tuple[int, ...] = ()
+    both_orders: bool = False
     function: bool = False
     unique: tuple[int, ...] | None = None
     near: float = 1.0
@@ -85,6 +88,7 @@ class Cell:
         "asked",
         "at",
         "call",
+        "check",
         "clash",
         "dealt",
         "failure",
@@ -98,6 +102,7 @@ class Cell:
         "lengths",
         "like",
         "longer",
+        "opinion",
         "parked",
         "path",
         "phase",
@@ -145,6 +150,8 @@ class Cell:
         self.tokens = (0, 0)
         self.judge_tokens = (0, 0)
         self.reason, self.repair, self.longer = "", False, False
+        self.check = ""  # what refused its last answer
+        self.opinion: Opinion | None = None  # of its judge, in the first of two orders
         self.lengths: dict[str, int] | None = None
         self.failure: tuple[str, str, str] | None = None
         self.service = 0  # of the answer that stands, and its judge

@@ -144,7 +144,7 @@ class Traffic(Spares):
 
     def _call(self, cell: Cell, record: CallRecord) -> Call:
         if cell.phase == JUDGE:
-            return Call(record.id, cell, JUDGE, record.lane)
+            return Call(record.id, cell, JUDGE, record.lane, swapped=cell.opinion is not None)
         avoid: tuple[str, ...] = ()
         crowded: tuple[str, ...] = ()
         if cell.rule.unique is not None:

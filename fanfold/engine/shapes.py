@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, TypeAdapter, ValidationError
+from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from fanfold.engine.doubles import doubled
@@ -30,14 +30,6 @@ def _odd_numbers(text: str) -> bool:
 
 class Unfit(ValueError):
     """An answer that does not have its step's shape. The text says why, so that the model can mend it."""
-
-
-class Verdict(BaseModel):
-    """What a judge answers unless it is given another output."""
-
-    model_config = ConfigDict(populate_by_name=True)
-    reason: str
-    passed: bool = Field(alias="pass")
 
 
 class Text:

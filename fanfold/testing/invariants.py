@@ -50,6 +50,7 @@ class Invariants:
         self.air: dict[int, Called] = {}
         self.answers: dict[Place, int] = defaultdict(int)
         self.good: dict[tuple[Place, int], int] = {}  # the call that delivered last, by phase
+        self.passed: dict[Place, set[bool]] = {}  # orders in which the judge let its latest answer pass
         self.starts: dict[int, deque[int]] = defaultdict(deque)
         self.gates: dict[int, int] = defaultdict(int)
         self.condemned: set[int] = set()
@@ -116,6 +117,7 @@ class Invariants:
             for phase in (ANSWER, JUDGE) if event.fills is not None else ():
                 assert event.fills is not None
                 call = self.good.get(((event.step, event.at), phase))
+                self.passed[event.step, event.fills] = self.passed.get((event.step, event.at), set())
                 if call is not None:
                     self.good[(event.step, event.fills), phase] = call
         elif isinstance(event, BundleEnded):
@@ -177,6 +179,7 @@ class Invariants:
         called = self.air.pop(event.call)
         if event.outcome == "ok":
             self.good[(event.step, event.at), event.phase] = event.call
+            self._passed((event.step, event.at), event)
         rule = self.run.rules[event.step]
         assert event.took == event.t - called.t, "I17: the time in the air"
         assert event.took <= rule.timeout, "I16: a call outlived its deadline"
@@ -187,6 +190,12 @@ class Invariants:
             self.condemned.add(called.lane)
         if event.outcome == "rate_limited" and isinstance(flight, Fault) and flight.retry_after_s is not None:
             self.gates[called.lane] = max(self.gates[called.lane], event.t + int(flight.retry_after_s * 1_000_000))
+
+    def _passed(self, place: Place, event: Settled) -> None:
+        if event.phase == ANSWER:
+            self.passed[place] = set()
+        elif getattr(self.world.outcome(event.call), "verdict", False):
+            self.passed[place].add(event.call in self.world.swapped)
 
     def _cell_ended(self, event: CellEnded) -> None:
         place, rule = (event.step, event.at), self.run.rules[event.step]
@@ -205,6 +214,7 @@ class Invariants:
         if rule.judge_lane is not None:
             verdict = self.world.outcome(self.good[place, JUDGE])
             assert isinstance(verdict, Reply) and verdict.verdict, "I9: accepted what the judge refused"
+            assert not rule.both_orders or self.passed[place] == {False, True}, "I9: accepted without a good word in either order"
         if rule.unique is not None:
             assert event.key == normalise(reply.key or ""), "I9: accepted under another key than its own"
             scope = (event.step, *(event.at[i] for i in rule.unique), event.key)

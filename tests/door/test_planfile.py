@@ -49,6 +49,45 @@ def test_givens_are_overridden_in_their_own_kind():
         plan_from(parse_yaml(HAIKU, "p"), {"tnoe": "x"})
 
 
+GATES = """
+axes: {n: 1..4}
+steps:
+  draft: {over: n, prompt: "Draft {n}", judge: "Is it clear? {value}"}
+  final:
+    over: n
+    prompt: "Improve {draft}"
+    output: {title: str, text: str}
+    checks: [{length: {max: 1, of: title}}]
+    attempts: 2
+    judge: {prompt: "Which is better? {first} or {second}", versus: draft, output: {better: [first, second, tie], reason: str}}
+  better:
+    over: n
+    prompt: "Improve {draft}"
+    judge: {prompt: "Which is better? {first} or {second}", versus: draft}
+    attempts: 9
+"""
+
+
+def test_judges_in_a_plan_file(fanfold, serve, tmp_path):
+    """Over HTTP: one is asked once, one that compares twice, one never, because a cheap check refuses everything."""
+    final = compile_plan(plan_from(parse_yaml(GATES, "plan.yaml"))).steps[1]
+    assert final.versus is not None and final.versus.name == "draft" and final.needs == ("draft",)
+    (tmp_path / "plan.yaml").write_text(GATES)
+    server = serve("--latency", "0.05")
+    done = fanfold("run", "plan.yaml", "--model", "openai/sim", "--base-url", server.url, environ={"OPENAI_API_KEY": "x"}, code=3)
+    report = json.loads(done.stdout)["report"]
+    assert report["steps"]["final"]["rejected"]["length"]["count"] == 8
+    assert report["steps"]["final"]["calls"] <= 8 + report["hedges"], "nobody asks a judge about what a check has refused"
+    assert "at most 1 is allowed" in report["steps"]["final"]["rejected"]["length"]["example"]
+    assert report["steps"]["better"]["accepted"] == 4 and report["steps"]["better"]["calls"] >= 12
+    assert "  final: 8 rejected, length: title: length is" in done.stderr
+
+
+def test_a_judge_in_a_plan_file_that_makes_no_sense():
+    with pytest.raises(PlanError, match="did you mean 'versus'"):
+        plan_from(parse_yaml(GATES.replace("versus:", "verus:"), "plan.yaml"))
+
+
 FACETS = """
 axes: {n: {count: 12}}
 steps:
