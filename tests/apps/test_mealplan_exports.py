@@ -50,7 +50,7 @@ MARKDOWN = """\
 
 **Herbs and spices**: salt
 
-**Everything else**: 2 tbsp olive oil, 400 g white beans
+**Store cupboard**: 2 tbsp olive oil, 400 g white beans
 """
 
 
