@@ -155,7 +155,7 @@ def describe(report: Json) -> str:
     width = max(len(row[0]) for row in rows)
     middle = max(len(row[1]) for row in rows)
     lines = [_headline(report), *(f"  {name:<{width}}  {value:>{middle}}  {more}".rstrip() for name, value, more in rows)]
-    return "\n".join([*lines, *_table(report["steps"]), *_diversity(report.get("diversity") or {})])
+    return "\n".join([*lines, *_table(report["steps"]), *_refusals(report["steps"]), *_diversity(report.get("diversity") or {})])
 
 
 def _headline(report: Json) -> str:
@@ -213,8 +213,22 @@ def _table(steps: Json) -> list[str]:
     return ["  " + "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
 
 
+def _refusals(steps: Json) -> list[str]:
+    """Why answers were refused: a line for each step where some were, the commonest reason first."""
+    lines = []
+    for name, step in steps.items():
+        reasons = {
+            "duplicates": step["duplicates_rejected"],
+            **{clean(check, 40): n for check, n in step["check_rejections"].items()},
+        }
+        told = [f"{n:,} {reason}" for reason, n in sorted(reasons.items(), key=lambda pair: -pair[1]) if n]
+        if told:
+            lines.append(f"  {clean(name)}: refused {', '.join(told)}")
+    return lines
+
+
 DIFFERING = [
-    ("collisions", "{value:.0%} of {of} answers were taken"),
+    ("collisions", "{value:.0%} of {of} answers were there already"),
     ("clusters", "{value:.1f} clusters of {of}"),
     ("distinct_1", "{value:.0%} different words"),
     ("distinct_2", "{value:.0%} different pairs of words"),
@@ -236,7 +250,7 @@ def _diversity(steps: Json) -> list[str]:
 
 
 def _differing(told: Json) -> str:
-    """`4 % of 26 answers were taken, 19.8 clusters of 21, 61 % different words, 93 % different pairs`."""
+    """`4 % of 26 answers were there already, 19.8 clusters of 21, 61 % different words, 93 % different pairs`."""
     parts = []
     for key, say in DIFFERING:
         figure = told[key]

@@ -53,7 +53,8 @@ mealplan: partial, 6 of 7 cells accepted, 1 filled by a fallback, 1 failed
   cost         $0.0123  exact
   step      accepted  calls  drawn again    p50    p95
   recipe         5/6     10            2  1.0 s  1.2 s
-  shopping       1/1      1            0      -      -"""
+  shopping       1/1      1            0      -      -
+  recipe: refused 1 duplicates, 1 max_minutes"""
 
 
 def figure(value: float | None, of: int) -> dict[str, float | int | None]:
@@ -73,7 +74,7 @@ DIVERSITY = {
 }  # fmt: skip
 
 GOLDEN_DIVERSITY = """\
-  review: 12 % of 1,200 answers were taken, 19.8 clusters of 21, 61 % different words, 93 % different pairs of words
+  review: 12 % of 1,200 answers were there already, 19.8 clusters of 21, 61 % different words, 93 % different pairs of words
     tone: 2 of 3 values, each 0 to 6 times, evenness 0.63
     one: 1 of 1 values, each 11 times
   none: nothing to compare"""
