@@ -213,7 +213,7 @@ def _candidates(value: Any, path: str, given: Mapping[str, Any], folder: Path | 
     """`[a, b]`, `{file: seeds.csv}`, `{values: …}` or `{given}`, each one a cell; with `take: 3`, up to three."""
     if value is None:
         return None
-    if isinstance(value, Mapping) and len(value) == 1 and next(iter(value.values())) is None or isinstance(value, str):
+    if isinstance(value, str) or (isinstance(value, Mapping) and list(value.values()) == [None]):
         return Candidates(_resolved(value, given, path), take=1)
     if not isinstance(value, Mapping):
         return Candidates(value, take=1)
