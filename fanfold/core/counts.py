@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass, field, fields
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from fanfold.spec.events import Coords, StepFacts, StepSwept
 
 Key = TypeVar("Key")
+if TYPE_CHECKING:
+    Times: TypeAlias = array[int]
+else:
+    Times = array  # before Python 3.12, array[int] is for type checkers only, and snapshots are made by these types
 SAMPLES_KEPT = 10_000
 
 
@@ -16,7 +20,7 @@ SAMPLES_KEPT = 10_000
 class Latencies:
     """A bounded, deterministic sample of times: when full, every other one goes, and from then on half as many come."""
 
-    kept: array[int] = field(default_factory=lambda: array("q"))
+    kept: Times = field(default_factory=lambda: array("q"))
     stride: int = 1
     seen: int = 0
 
@@ -182,6 +186,33 @@ class LaneState:
 
     calls: int = 0
     tokens: int = 0
+
+
+@dataclass(slots=True)
+class Used:
+    """What went to one model, as the provider told it. cached: of the tokens in.
+
+    untold: calls that were sent and whose tokens nobody has told; guessed_in, guessed_out: what they were booked or estimated at.
+    """
+
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cached: int = 0
+    told: int = 0
+    untold: int = 0
+    guessed_in: int = 0
+    guessed_out: int = 0
+
+    def guess(self, tokens_in: int, tokens_out: int) -> None:
+        self.untold += 1
+        self.guessed_in += tokens_in
+        self.guessed_out += tokens_out
+
+    def tell(self, tokens_in: int, tokens_out: int, cached: int) -> None:
+        self.told += 1
+        self.tokens_in += tokens_in
+        self.tokens_out += tokens_out
+        self.cached += min(cached, tokens_in)
 
 
 def add(counter: dict[Key, int], name: Key, count: int) -> None:
