@@ -23,6 +23,7 @@ ALONE = 1  # doublings of the wait, while nearly all others are answered: then i
 UNPAID = 4  # doublings more that a retry waits when the lane's budget of retries is spent: nobody is lost for it
 ELSEWHERE = frozenset({Code.TRANSIENT, Code.TIMEOUT, Code.RATE_LIMITED, Code.QUOTA, Code.AUTH})
 """Faults of a provider, which another one may not have."""
+KEY_HINT = "correct the key function: it takes the value and returns a text, or a vector of numbers that is as long as the others"
 HINTS = {
     Code.CHECK_FAILED: "loosen the check, give more attempts, or use a stronger model",
     Code.DUPLICATE: "ask for fewer, vary the prompt, or give more attempts",
@@ -86,9 +87,9 @@ class Fates(Handout):
         cell.lengths = reply.lengths
         if reply.finding is not None:
             code = Code.MALFORMED if reply.check == "schema" else Code.CHECK_FAILED
-            self._again(cell, code, reply.finding, reply.check, now)
+            self._again(cell, code, reply.finding, reply.check, now, KEY_HINT if reply.check == "key" else "")
         elif (misfit := self._misfit(cell, reply)) is not None:
-            self._again(cell, Code.CHECK_FAILED, misfit, "key", now)
+            self._again(cell, Code.CHECK_FAILED, misfit, "key", now, KEY_HINT)
         elif cell.rule.unique is not None and not self._claim(cell, reply):
             self._again(cell, Code.DUPLICATE, self._taken(cell, name_of(reply)), "", now)
         elif reply.judge is not None and cell.rule.judge_lane is not None:

@@ -54,6 +54,8 @@ class Spares(Fates):
             super()._again(cell, code, reason, check, now, hint)
             return
         pool.saw(False, cell.told)
+        if cell.told:
+            pool.give_up(lambda other: other is not cell and _promising(other))
         pool.last = (str(code), reason, hint or HINTS.get(code, ""))
         self._stir(cell)
         if cell.spare:

@@ -196,3 +196,36 @@ def test_a_field_may_be_called_type():
     model = type_from({"type": "str", "inner": {"x": "int"}, "list": "list[str]"}, "p", "thing")
     value = model.model_validate({"type": "a", "inner": {"x": 1}, "list": []})
     assert value.type == "a" and value.inner.x == 1 and model.__name__ == "Thing"
+
+
+def candidates_of(text: str, folder=None, given=None):
+    data = {
+        "axes": {"n": 3},
+        "given": given or {},
+        "steps": {"s": {"over": "n", "prompt": "{candidates}", "candidates": parse_yaml(text, "p")}},
+    }
+    return compile_plan(plan_from(data, folder=folder)).steps[0].candidates
+
+
+def test_candidates_are_a_list_a_given_or_a_file(tmp_path):
+    (tmp_path / "seeds.csv").write_text("name\na\nb\n")
+    plain = candidates_of("[a, b]")
+    assert (tuple(plain.source), plain.take) == (("a", "b"), 1)
+    assert tuple(candidates_of("{seeds}", given={"seeds": ["x"]}).source) == ("x",)
+    assert candidates_of("{values: [a, b, c], take: 2}").take == 2
+    assert list(candidates_of("{file: seeds.csv}", tmp_path).source) == [{"name": "a"}, {"name": "b"}]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("[]", "no candidates"), ("7", "a list or a function, not int"), ("{take: 2}", "values or a file"), ("{file: x.csv}", "names no files"),
+     ("{values: [a], take: 0}", "a whole number from 1"), ("{nowhere}", "is not a given")],
+)  # fmt: skip
+def test_candidates_that_are_none_are_refused(text, said):
+    with pytest.raises(PlanError, match=said):
+        candidates_of(text)
+
+
+def test_a_key_is_code_and_stands_in_no_file():
+    with pytest.raises(PlanError, match="holds no code"):
+        plan_from({"steps": {"s": {"prompt": "x", "unique": {"key": "embed"}}}})

@@ -79,7 +79,7 @@ DIVERSITY = {
 }  # fmt: skip
 
 GOLDEN_DIVERSITY = """\
-  review: 12 % of 1,200 answers were taken, 19.8 clusters of 21, 61 % different words, 93 % different pairs of words
+  review: 12 % of 1,200 answers were there already, 19.8 clusters of 21, 61 % different words, 93 % different pairs of words
     tone: 2 of 3 values, each 0 to 6 times, evenness 0.63
     one: 1 of 1 values, each 11 times
   none: nothing to compare"""
