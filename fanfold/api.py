@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import secrets
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,15 +17,21 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from fanfold.core.conductor import Conductor
+from fanfold.core.money import Money
+from fanfold.core.past import Past
+from fanfold.core.relive import Life
+from fanfold.core.run import Rule
 from fanfold.engine.clock import LoopClock
+from fanfold.engine.fingerprint import changes
 from fanfold.engine.job import Job, StepWork
 from fanfold.engine.shell import Shell
-from fanfold.providers.prices import Tariff, own_prices
-from fanfold.result import Ending, Result, cell_error, gather_result
+from fanfold.providers.prices import Tariff, has_list, own_prices
+from fanfold.result import Ending, Result, cell_error, drop_void, gather_result
 from fanfold.spec.calls import At
 from fanfold.spec.compile import compile_plan
+from fanfold.spec.compiled import CompiledPlan
 from fanfold.spec.errors import CellError, FanfoldError, PlanError, StoreError
-from fanfold.spec.events import AnyEvent, BundleEnded, CellEnded, Coords, RunEnded, StepSwept
+from fanfold.spec.events import AnyEvent, BundleEnded, CellEnded, Coords, Reopened, RunEnded, StepSwept
 from fanfold.spec.plan import UNSET, Facets, Judge, Limits, Plan, Step, Unique
 from fanfold.spec.ports import Clock, Provider, RunRecord, Sink, Store
 from fanfold.spec.words import PRIORITIES
@@ -86,7 +93,10 @@ class Run:
 
         Raises StoreError when the store fails.
         """
-        after = -1
+        for kept in await self._kept():
+            for cell in await self._cells(kept):
+                yield cell
+        after = self._job.first - 1
         while True:
             events = await self._job.journal.events(after, PAGE)
             for event in events:
@@ -99,6 +109,25 @@ class Run:
                 if self._job.ended and self._job.written <= after:
                     return
                 await self._job.more(after)
+
+    async def _kept(self) -> list[CellEnded]:
+        """Of a run that was gone on with: the ends that earlier lives left, and that are not void."""
+        if not self._job.first:
+            return []
+        while self._job.written < self._job.first and self._job.error is None:
+            await self._job.more(self._job.written)  # what is void is told with the first events of this life
+        kept: dict[tuple[int, Coords], tuple[str, str]] = {}
+        last: dict[tuple[int, Coords], CellEnded] = {}
+        after = -1
+        while events := await self._job.journal.events(after, PAGE):
+            for event in events:
+                if isinstance(event, CellEnded) and event.seq < self._job.first:
+                    kept[event.step, event.at] = (event.state, event.code)
+                    last[event.step, event.at] = event
+                elif isinstance(event, Reopened):
+                    drop_void(kept, event)
+            after = events[-1].seq
+        return [last[place] for place in kept]
 
     async def _cells(self, event: Any) -> list[RunCell]:
         elapsed_s = round(event.t / 1e6, 3)
@@ -119,19 +148,23 @@ class Run:
     async def _swept(self, event: StepSwept, elapsed_s: float) -> list[RunCell]:
         """The cells that the stop of the run ended: those that the journal has nothing else about."""
         assert self._job.run is not None
-        ended: set[Coords] = set()
+        ended: dict[tuple[int, Coords], tuple[str, str]] = {}
         after = -1
         grid = self._job.run.grid
         while events := await self._job.journal.events(after, PAGE):
             for e in events:
                 if isinstance(e, CellEnded) and e.step == event.step:
-                    ended.add(e.at)
-                elif isinstance(e, BundleEnded) and e.step == event.step:
-                    ended.update(grid.coords(e.step, e.at, i) for i in range(e.start, e.stop))
+                    ended[e.step, e.at] = (e.state, e.code)
+                elif isinstance(e, Reopened):
+                    drop_void(ended, e)
+                elif isinstance(e, BundleEnded) and e.step == event.step and e.seq >= self._job.first:  # earlier ones are void
+                    ended |= {(e.step, grid.coords(e.step, e.at, i)): (e.state, e.code) for i in range(e.start, e.stop)}
             after = events[-1].seq
         ending = Ending(event.state, event.code, event.message)
         return [
-            self._cell(event.step, at, event.state, None, ending, elapsed_s) for at in grid.cells(event.step) if at not in ended
+            self._cell(event.step, at, event.state, None, ending, elapsed_s)
+            for at in grid.cells(event.step)
+            if (event.step, at) not in ended
         ]
 
     def _cell(self, step: int, at: Coords, state: str, value: Any, why: Ending | CellEnded | None, elapsed_s: float) -> RunCell:
@@ -159,10 +192,12 @@ class Run:
     def report(self) -> dict[str, Any]:
         """The report as it stands now; final once the run has ended."""
         functions = [work.name for work in self._job.steps if work.step.function is not None]
-        cost_usd, cost_is = self._bill.cost()
+        cost = self._bill.cost()
         told = report(
-            self._job.state, run_id=self.id, cost_usd=cost_usd, cost_is=cost_is, limits=self._limits, functions=functions
+            self._job.state, run_id=self.id, cost_usd=cost.usd, cost_is=cost.is_, limits=self._limits, functions=functions
         )
+        if cost.uncertain:
+            told["cost_uncertain_usd"] = cost.uncertain
         if self._job.foreseen is not None:
             told["foreseen"] = self._job.foreseen
         return told
@@ -172,19 +207,23 @@ class Run:
 
 
 class Bill:
-    """What a run costs. models: by lane, those that it may call."""
+    """What a run costs. models: those that it may call."""
 
-    def __init__(self, spend: Spend, tariff: Tariff, models: Mapping[int, str]) -> None:
-        self._spend, self._tariff, self._models = spend, tariff, models
+    def __init__(self, spend: Spend, tariff: Tariff, models: Iterable[str]) -> None:
+        self._spend, self._tariff, self._models = spend, tariff, set(models)
 
     async def load(self) -> None:
         """Look the prices up beside the loop: it takes a moment, once."""
-        if not all(map(self._tariff.knows, self._models.values())):
-            await asyncio.to_thread(self._tariff.all, self._models.values())
+        models = self._all()
+        if not all(map(self._tariff.knows, models)):
+            await asyncio.to_thread(self._tariff.all, models)
 
     def cost(self) -> Cost:
-        prices = {lane: price for lane, model in self._models.items() if (price := self._tariff.of(model)) is not None}
-        return self._spend.cost(prices, len(self._models))
+        return self._spend.cost(self._tariff.all(self._all()), len(self._models))
+
+    def _all(self) -> set[str]:
+        """Earlier lives of the run may have called others."""
+        return {*self._models, *(model for model in self._spend.models if isinstance(model, str))}
 
 
 class RunLog:
@@ -274,6 +313,7 @@ class Engine:
         plan: Plan,
         *,
         deadline_s: float | None = None,
+        budget_usd: float | None = None,
         seed: int | None = None,
         priority: str = "normal",
         progress: bool = False,
@@ -283,7 +323,8 @@ class Engine:
     ) -> Run:
         """Begin a run and return at once. Raises PlanError before anything is called, StoreError when the store cannot be had.
 
-        deadline_s: seconds from now; what has not ended by then fails with `timeout`. priority: "critical", "normal" or "optional":
+        deadline_s: seconds from now; what has not ended by then fails with `timeout`. budget_usd: what it may cost, what is in the air
+        apart; what has not ended when it is used up fails with `budget`. Every model of the plan needs a price. priority: "critical", "normal" or "optional":
         among runs that have calls to make, they get them as 16 to 4 to 1. progress: show it on stderr, or in the
         notebook. foresee: say beside the run what it should take, and keep that with it: `report["foreseen"]`. sinks: views, told every batch of events. about: what the run's record keeps beside the plan's name.
         """
@@ -295,34 +336,122 @@ class Engine:
             _positive("deadline_s", deadline_s)
         if priority not in PRIORITIES:
             raise PlanError("priority", f"{priority!r} is not a priority", "one of " + ", ".join(PRIORITIES))
-        compiled = compile_plan(plan)
-        needs_model = any(s.step.function is None and not (s.step.model or plan.model) for s in compiled.steps)
-        model = self._model or (default_model() if needs_model and self._wiring.settings.provider is None else "sim/default")
-        works, rules = wire_steps(compiled, self._wiring, model)
+        compiled, works, rules, model = self._wired(plan, self._model)
         record = RunRecord(
             run_id=_new_run_id(),
             plan=plan.name,
             started=time.time(),
-            about=describe_run(compiled, self._wiring.settings, model, about or {}),
+            about=describe_run(compiled, works, self._wiring.settings, model, about or {}),
         )
-        if self._store is None:
-            self._store, self._owns_store = open_store(self._store_name)
-        job = Job(record.run_id, compiled, works, LateJournal(self._store, record))
-        job.store = self._store
-        if progress:
-            sinks = [*sinks, Progress.for_stream(sys.stderr, labels=job.labels)]
-        spend = Spend()
-        sinks = [spend, *sinks, RunLog(job)]  # what is spent is known before anybody is told of it
+        job = Job(record.run_id, compiled, works, LateJournal(self._opened(), record))
+        views = Views(job, sinks, progress)
         self._shell.start(
             job, rules, seed=self._seed if seed is None else seed, cap=plan.concurrent,
-            deadline=None if deadline_s is None else round(deadline_s * 1e6), priority=PRIORITIES.index(priority), sinks=sinks,
+            deadline=None if deadline_s is None else round(deadline_s * 1e6), priority=PRIORITIES.index(priority),
+            life=Life(_wall(), money=self._money(works, budget_usd, views.spend)), sinks=views.all,
         )  # fmt: skip
         logger.info("run %s of %s began: %s with %s", record.run_id, plan.name, ", ".join(w.name for w in works), model)
-        models = {lane: self._shell.conductor.lanes[lane].name for lane in _lanes(works)}
-        run = Run(job, self._shell, self._wiring.settings.limits, Bill(spend, self._tariff, models))
+        run = self._run(job, views)
         if foresee and job.run is not None and sum(job.run.grid.totals) <= FORESEEABLE:
             run._foreseeing = asyncio.get_running_loop().create_task(self._foresee_beside(job, plan, deadline_s))
         return run
+
+    async def resume(
+        self,
+        run_id: str,
+        plan: Plan,
+        *,
+        deadline_s: float | None = None,
+        budget_usd: float | None = None,
+        priority: str = "normal",
+        retry_refused: bool = False,
+        progress: bool = False,
+        sinks: Sequence[Sink] = (),
+        about: Mapping[str, Any] | None = None,
+    ) -> Run:
+        """Go on with a run of the store where it stopped or was cut off: nothing that was accepted is made again.
+
+        plan: that of the run. Where its words have changed, the steps concerned are made again, and all that is made from them; axes may
+        have become longer, and steps may follow. What failed for outside reasons (a lost connection, a wrong key, the budget, a
+        deadline) is tried again; retry_refused: answers that were refused, too. model: the engine's, else that of the run.
+        budget_usd: for all its lives together. Raises PlanError for a run that is not there or a plan that is not its own, StoreError.
+        """
+        if deadline_s is not None:
+            _positive("deadline_s", deadline_s)
+        if priority not in PRIORITIES:
+            raise PlanError("priority", f"{priority!r} is not a priority", "one of " + ", ".join(PRIORITIES))
+        record = await self._recorded(run_id, plan)
+        before = msgspec.json.decode(record.about)
+        compiled, works, rules, model = self._wired(plan, self._model or before.get("model"))
+        changed = changes(before.get("words", {}), compiled, works)
+        told = {**before, **msgspec.json.decode(describe_run(compiled, works, self._wiring.settings, model, about or {}))}
+        told["seed"] = before.get("seed", told["seed"])
+        record = msgspec.structs.replace(record, state="running", about=msgspec.json.encode(told))
+        job = Job(run_id, compiled, works, LateJournal(self._opened(), record))
+        views, past = Views(job, sinks, progress), Past()
+
+        async def take_in(events: Sequence[AnyEvent]) -> None:
+            past.apply_all(events)
+            await views.earlier(events)
+
+        await job.read_on(take_in)
+        _check_steps(run_id, past, works)
+        views.spend.cut_off()
+        self._shell.start(
+            job, rules, seed=past.seed, cap=plan.concurrent, deadline=None if deadline_s is None else round(deadline_s * 1e6),
+            priority=PRIORITIES.index(priority), sinks=views.all,
+            life=Life(_wall(), past, changed, retry_refused, self._money(works, budget_usd, views.spend)),
+        )  # fmt: skip
+        logger.info("run %s of %s goes on: %s with %s", run_id, plan.name, ", ".join(w.name for w in works), model)
+        return self._run(job, views)
+
+    async def _recorded(self, run_id: str, plan: Plan) -> RunRecord:
+        """What the store knows of a run. Raises PlanError when there is no such run, or it is of another plan."""
+        records = await self._opened().runs(run_id)
+        if not records:
+            raise PlanError("run", f"there is no run {run_id!r} in this store", "see `fanfold runs list`, or give its --store")
+        if records[0].plan != plan.name:
+            raise PlanError(
+                "plan",
+                f"run {run_id} is of the plan {records[0].plan!r}, not {plan.name!r}",
+                "give the plan that it was begun with",
+            )
+        return records[0]
+
+    def _wired(self, plan: Plan, named: str | None) -> tuple[CompiledPlan, list[StepWork], list[Rule], str]:
+        """The plan, read and joined to its models, and the model of steps that name none. Raises PlanError."""
+        compiled = compile_plan(plan)
+        needs_model = any(s.step.function is None and not (s.step.model or plan.model) for s in compiled.steps)
+        model = named or (default_model() if needs_model and self._wiring.settings.provider is None else "sim/default")
+        return compiled, *wire_steps(compiled, self._wiring, model), model
+
+    def _money(self, works: Sequence[StepWork], budget_usd: float | None, spend: Spend) -> Money | None:
+        """What the run may cost. Raises PlanError where a model has no price."""
+        lanes = [self._shell.conductor.lanes[lane] for lane in sorted(_lanes(works))]
+        if budget_usd is None:
+            return None
+        if isinstance(budget_usd, bool) or not isinstance(budget_usd, int | float) or not 0 < budget_usd < float("inf"):
+            raise PlanError("budget_usd", f"a number of US dollars above 0 is needed, not {budget_usd!r}")
+        for lane in lanes:
+            lane.price = self._tariff.of(lane.name)
+            if lane.price is None:
+                hint = "" if has_list() else ", or install the public list: pip install 'fanfold[prices]'"
+                raise PlanError(
+                    "budget_usd", f"nobody has told what {lane.name} costs",
+                    f'say it in the config: prices = {{"{lane.name}" = [0.15, 0.60]}} (dollars for a million tokens in, and out){hint}',
+                )  # fmt: skip
+        spent = spend.cost(self._tariff.all(map(str, spend.models)), 0)
+        return Money(budget_usd, spent.usd or 0.0)
+
+    def _opened(self) -> Store:
+        if self._store is None:
+            self._store, self._owns_store = open_store(self._store_name)
+        return self._store
+
+    def _run(self, job: Job, views: Views) -> Run:
+        job.store = self._store
+        models = [self._shell.conductor.lanes[lane].name for lane in _lanes(job.steps)]
+        return Run(job, self._shell, self._wiring.settings.limits, Bill(views.spend, self._tariff, models))
 
     async def _foresee_beside(self, job: Job, plan: Plan, deadline_s: float | None) -> dict[str, Any] | None:
         """A small forecast while the first calls are in the air, kept with the run: how good forecasts are is known afterwards."""
@@ -375,6 +504,23 @@ class Engine:
         return f"<Engine {self._model or 'no default model'} {self._shell.conductor!r}>"
 
 
+class Views:
+    """Who is told of a run's events: first what is spent, so that it is known before anybody is told of it."""
+
+    def __init__(self, job: Job, sinks: Sequence[Sink], progress: bool) -> None:
+        shown = [Progress.for_stream(sys.stderr, labels=job.labels)] if progress else []
+        self.spend = Spend()
+        self._folds: list[Sink] = [self.spend, *sinks, *shown]
+        self.all: list[Sink] = [*self._folds, RunLog(job)]
+
+    async def earlier(self, events: Sequence[AnyEvent]) -> None:
+        """What earlier lives of the run have written."""
+        for sink in self._folds:
+            result = sink(events)
+            if inspect.isawaitable(result):
+                await result
+
+
 class LateJournal:
     """A run's journal, opened at its first use: `Engine.start` is not a coroutine."""
 
@@ -407,6 +553,22 @@ class LateJournal:
 def _positive(name: str, seconds: Any) -> None:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < float("inf"):
         raise PlanError(name, f"a number of seconds above 0 is needed, not {seconds!r}")
+
+
+def _wall() -> int:
+    return round(time.time() * 1e6)
+
+
+def _check_steps(run_id: str, past: Past, works: Sequence[StepWork]) -> None:
+    """Cells are known by the number of their step: steps may follow, but not be left out. Raises PlanError."""
+    before, now = [step.name for step in past.steps], [work.name for work in works]
+    if now[: len(before)] != before or any(
+        tuple(step.over) != work.compiled.over for step, work in zip(past.steps, works, strict=False)
+    ):
+        raise PlanError(
+            "plan", f"run {run_id} has the steps {', '.join(before)}, the plan {', '.join(now)}, or they run over other axes",
+            "begin a new run; prompts, checks and values may change, and steps may be added at the end",
+        )  # fmt: skip
 
 
 def _lanes(works: Sequence[StepWork]) -> set[int]:

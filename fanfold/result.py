@@ -9,7 +9,7 @@ from fanfold.engine.shapes import plain
 from fanfold.engine.variety import Given, given_to, variety
 from fanfold.spec.calls import At
 from fanfold.spec.errors import CellError, Code, RunFailed
-from fanfold.spec.events import AnyEvent, BundleEnded, CellEnded, Coords, Rested, StepSwept
+from fanfold.spec.events import AnyEvent, BundleEnded, CellEnded, Coords, Reopened, Rested, RunStarted, StepSwept
 from fanfold.views.shortfall import sentence
 
 if TYPE_CHECKING:
@@ -51,8 +51,25 @@ class Endings:
                 self.of[event.step][grid.coords(event.step, event.at, position)] = ending
         elif isinstance(event, Rested) and event.code == Code.DUPLICATE:
             self.taken[event.step][event.at] = self.taken[event.step].get(event.at, 0) + 1
+        elif isinstance(event, Reopened):
+            ended = {(event.step, at): (end.state, end.code) for at, end in self.of[event.step].items()}
+            drop_void(ended, event)
+            self.of[event.step] = {at: end for at, end in self.of[event.step].items() if (event.step, at) in ended}
+        elif isinstance(event, RunStarted):
+            self.swept = [None] * len(self.swept)
         elif isinstance(event, StepSwept):
             self.swept[event.step] = Ending(event.state, event.code, event.message)
+
+
+def drop_void(ended: dict[tuple[int, Coords], tuple[str, str]], event: Reopened) -> None:
+    """Take out what is open again. ended: (state, code) by step and coordinates."""
+    if event.at is not None:
+        for at in event.at:
+            ended.pop((event.step, at), None)
+        return
+    why = (event.state, event.code)
+    for place in [place for place, end in ended.items() if place[0] == event.step and end == why]:
+        del ended[place]
 
 
 class CellResult:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -334,10 +334,17 @@ def open_store(store: str | Path | Store | None) -> tuple[Store, bool]:
     return SqliteStore(Path(store) if store is not None else config.default_store()), True
 
 
-def describe_run(plan: CompiledPlan, settings: Settings, model: str, about: Mapping[str, Any]) -> bytes:
-    """What a run's record says about how it was made. No keys."""
+def describe_run(
+    plan: CompiledPlan, works: Sequence[StepWork], settings: Settings, model: str, about: Mapping[str, Any]
+) -> bytes:
+    """What a run's record says about how it was made. No keys. words: what tells a changed plan from its own."""
     import msgspec
 
-    return msgspec.json.encode(
-        {"model": model, "base_url": settings.base_url, "seed": settings.seed, "plan": plan.plan.name, **about}, enc_hook=str
-    )
+    from fanfold.engine.fingerprint import of_plan
+
+    limits = {name: value for name, value in asdict(settings.limits).items() if value is not None}
+    made = {
+        "model": model, "base_url": settings.base_url, "seed": settings.seed, "plan": plan.plan.name, "limits": limits,
+        "timeout_s": settings.timeout_s, "retries": settings.retries, "attempts": settings.attempts, "words": of_plan(plan, works),
+    }  # fmt: skip
+    return msgspec.json.encode({**made, **about}, enc_hook=str)

@@ -21,6 +21,7 @@ from fanfold.core.fates import name_of
 from fanfold.core.grid import Grid
 from fanfold.core.lane import NEVER, Lane
 from fanfold.core.limiter import Limiter
+from fanfold.core.relive import Life
 from fanfold.core.run import CallRecord, Cell, Rule, Run, Stop
 from fanfold.core.states import State
 from fanfold.core.tail import Tail
@@ -30,6 +31,7 @@ from fanfold.spec.events import AnyEvent, Settled
 
 Outcome: TypeAlias = Reply | Fault
 USUAL = 1 / 16  # of the newest call in what calls use on average
+FIRST = Life()
 _PASSED = "the run's deadline has passed"
 
 
@@ -52,13 +54,21 @@ class Conductor(Tail):
         cap: int | None = None,
         deadline: int | None = None,
         priority: int = 1,
+        life: Life = FIRST,
     ) -> Run:
-        """Begin a run. cap: its own limit of calls in the air. deadline: microseconds from now. priority: 0 critical, 1 normal, 2 optional."""
+        """Begin a run, or go on with it. cap: its own limit of calls in the air. deadline: microseconds from now.
+
+        priority: 0 critical, 1 normal, 2 optional. life: what it has behind it.
+        """
         run = Run(self._runs, grid, rules, seed=seed, cap=cap or 1 << 30, now=now, priority=priority)
         run.served = self._served
         self._runs += 1
         self.runs[run.id] = run
+        run.wall, run.money = life.wall, life.money
+        if life.past is not None:
+            run.seq = life.past.seq + 1
         self._emit_start(run, now)
+        self._restore(run, life, now)
         for lane in self.lanes:  # a new run may try again where nobody was there, or where it was told to come later
             if lane.condemned is not None and (
                 lane.condemned.scope is Scope.ENDPOINT or (lane.until is not None and lane.until <= now)
@@ -188,10 +198,12 @@ class Conductor(Tail):
         lane.in_air -= 1
         usage = outcome.usage
         lane.limiter.settle(record.bookings, usage.tokens_in, usage.tokens_out, now)
+        if run.money is not None:
+            run.money.settle(record.cost, lane.price, usage)
         used = usage.tokens_in + usage.tokens_out
         run.served += (used - record.charged) / run.share
         lane.usual += USUAL * (used - lane.usual) if lane.usual else used
-        if len(run.calls) + 1 >= run.cap:  # it was at its own cap
+        if len(run.calls) + 1 >= run.cap or run.money is not None:  # it was at its own cap, or short of money
             for index, queue in run.queues.items():
                 if queue.waiting:
                     self.lanes[index].to_send.add(run)
@@ -288,7 +300,7 @@ class Conductor(Tail):
                 self._look_at(what, now)
             elif isinstance(what, Lane):
                 what.breaker.wanted = True
-            elif what.closing is None and any(rule.fallback for rule in what.rules):
-                self._close(what, Fault(code=Code.TIMEOUT, message=_PASSED), now)
+            elif what.closing is None:
+                self._end_early(what, Fault(code=Code.TIMEOUT, message=_PASSED), now)
             else:
                 self._stop(what, Stop((State.FAILED, Code.TIMEOUT, _PASSED)), now)

@@ -83,7 +83,7 @@ class Acceptance:
     def __init__(self, accepted: float = PRIOR[0], rejected: float = PRIOR[1]) -> None:
         self.accepted, self.rejected = accepted, rejected
 
-    def saw(self, accepted: int, rejected: int) -> None:
+    def saw(self, accepted: float, rejected: float) -> None:
         """One answer: (1, 0) or (0, 1)."""
         self.accepted = self.accepted * DISCOUNT + accepted
         self.rejected = self.rejected * DISCOUNT + rejected

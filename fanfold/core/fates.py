@@ -9,7 +9,7 @@ from fanfold.core.cosine import unpacked
 from fanfold.core.gates import Again, again
 from fanfold.core.handout import Handout
 from fanfold.core.retry import WAITS, Remedy, asked, backoff, remedy
-from fanfold.core.run import CLOSING, Bundle, Cell, Rule, Run
+from fanfold.core.run import CLOSING, Bundle, Cell, Rule, Run, Stop
 from fanfold.core.states import State
 from fanfold.core.uniqueness import Key, normalise
 from fanfold.spec.calls import Fault, Reply, Scope
@@ -275,6 +275,13 @@ class Fates(Handout):
         cell.hops += len(chain) - len(following)
         self._pause(cell, "fallback", fault, now, now)
         return True
+
+    def _end_early(self, run: Run, fault: Fault, now: int) -> None:
+        """Its deadline has passed, or its money is spent: fallbacks fill what they can, all else fails."""
+        if any(rule.fallback for rule in run.rules):
+            self._close(run, fault, now)
+        else:
+            self._stop(run, Stop((State.FAILED, fault.code, fault.message)), now)
 
     def _close(self, run: Run, fault: Fault, now: int) -> None:
         """Nothing more is called: what has a fallback is filled by it, everything else ends. Soon after, the run is stopped."""

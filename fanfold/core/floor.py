@@ -133,7 +133,9 @@ class Floor:
         )  # fmt: skip
         lanes = {lane for rule in run.rules for lane in (rule.lane, rule.judge_lane) if lane}
         cap = min(run.cap, sum(self.lanes[i].cap for i in lanes) or self.lanes[LOCAL].cap)
-        self._emit(run, RunStarted, now, grid.plan.plan.name, run.seed, steps, cap)
+        called = {lane for rule in run.rules for lane in (*rule.chain, *rule.judge_chain) if lane}
+        names = tuple((lane, self.lanes[lane].name) for lane in sorted(called))
+        self._emit(run, RunStarted, now, grid.plan.plan.name, run.seed, steps, cap, run.wall, names)
 
     def _emit(self, run: Run, event: type[AnyEvent], now: int, *details: object) -> None:
         run.events.append(event(run.seq, now - run.origin, *details))  # type: ignore[arg-type]

@@ -24,6 +24,7 @@ from fanfold.spec.events import (
     Coords,
     Grew,
     Paced,
+    Reopened,
     Rested,
     RunEnded,
     RunStarted,
@@ -91,6 +92,7 @@ class RunState:
     held_us: dict[tuple[str, str], int] = field(default_factory=dict)
     _air: dict[int, tuple[int, int]] = field(default_factory=dict)  # call -> (step, lane)
     _shift: int = 0  # from the time of this life to the time of the run
+    _names: dict[int, str] = field(default_factory=dict)  # of the lanes of this life
 
     # ---------------------------------------------------------------- folding
 
@@ -123,9 +125,11 @@ class RunState:
                 self._spare_ended(event)
             case BundleEnded():
                 self._bundle_ended(event)
+            case Reopened():
+                self._reopened(event)
             case Grew():
                 step = self.steps[event.step]
-                step.cells = max(step.cells, event.cells)  # a resumed run may tell again how it grew
+                step.cells = max(step.cells, event.cells)  # a resumed run tells again how it grew
             case StepSwept():
                 self._swept(event)
             case Paced():
@@ -149,14 +153,46 @@ class RunState:
         self.lives += 1
         if self.lives == 1:
             self.steps = [StepState.of(facts) for facts in event.steps]
+            self._names = dict(event.lanes)
             return
         self._shift = max(0, self.wall_us - event.t)
         for lost, _ in self._air.values():
             self.steps[lost].lost += 1
         self._air.clear()
-        for step, facts in zip(self.steps, event.steps, strict=True):
+        self._rename_lanes(dict(event.lanes))
+        for step, facts in zip(self.steps, event.steps, strict=False):
             step.reopen()
-            step.cells = max(step.cells, facts.cells)
+            step.cells = facts.cells
+        self.steps += [StepState.of(facts) for facts in event.steps[len(self.steps) :]]
+
+    def _rename_lanes(self, names: dict[int, str]) -> None:
+        """Lanes have other numbers in another process; those of models that are not called any more count below 0."""
+        number = {name: lane for lane, name in names.items()}
+        if names and self._names:
+            self.lanes = {number.get(self._names.get(lane, ""), -1 - lane): used for lane, used in self.lanes.items()}
+        self._names = names or self._names
+
+    def _reopened(self, event: Reopened) -> None:
+        step = self.steps[event.step]
+        step.end(event.state, -event.cells)
+        if event.code:
+            add(step.codes, event.code, -event.cells)
+            step.fallback -= event.cells if event.state == "accepted" else 0
+            self._forget(event, filled=event.state == "accepted")
+        step.candidates.difference_update(event.took)
+
+    def _forget(self, event: Reopened, *, filled: bool) -> None:
+        at = None if event.at is None else set(event.at)
+        was = {id(failure) for failure in self.fallbacks}
+        gone = {
+            id(failure)
+            for failure in self.errors
+            if (failure.step, failure.code) == (event.step, event.code)
+            and (id(failure) in was) == filled
+            and (at is None or failure.at in at)
+        }
+        self.errors = [failure for failure in self.errors if id(failure) not in gone]
+        self.fallbacks = [failure for failure in self.fallbacks if id(failure) not in gone]
 
     def _called(self, event: Called, now: int) -> None:
         step = self.steps[event.step]

@@ -90,6 +90,12 @@ class Limiter:
                 bookings.append(booking)
         return tuple(bookings)
 
+    def restore(self, calls: int, tokens_in: int, tokens_out: int, at: int, now: int) -> None:
+        """An earlier life of a run sent so much at `at`: limits that are declared count it."""
+        for kind, dimension in self.dimensions:
+            if isinstance(dimension, Window) and at + dimension.span > now:
+                dimension.restore(calls if kind == REQUESTS else _used(kind, tokens_in, tokens_out), at)
+
     def sent(self, bookings: Sequence[Booking], now: int) -> None:
         """What was booked last is sent only now: windows count from here."""
         for booking in bookings:

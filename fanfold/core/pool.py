@@ -7,6 +7,7 @@ hopeless is for each pool to find out.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 ENOUGH = 8  # answers of a step judged before its first spare is launched
 AHEAD = 12  # one draw in so many may be begun before a rejection asks for it
+WEIGHT = 50  # of what earlier lives told, as of what this one has
 BALANCED = 0.8  # how surely the calls in the air are to fill what is open
 
 
@@ -50,6 +52,14 @@ class Odds:
         self.judged += 1
         self.accepted += accepted
         self.known.saw(accepted, not accepted)
+
+    def restore(self, accepted: int, refused: int) -> None:
+        """So many answers were judged in earlier lives."""
+        self.judged += accepted + refused
+        self.accepted += accepted
+        if self.judged:
+            weight = min(1.0, WEIGHT / self.judged)
+            self.known.saw(accepted * weight, refused * weight)
 
 
 class Pool:
@@ -85,6 +95,13 @@ class Pool:
     def joined(self, cell: Cell) -> None:
         self.unfolded += 1
         self.live[cell.id] = cell
+
+    def restore(self, restored: Restored) -> None:
+        """Members that ended in earlier lives."""
+        self.open -= restored.ended
+        self.unfolded += restored.ended
+        self.judged += restored.accepted
+        self.accepted += restored.accepted
 
     def left(self, cell: Cell) -> None:
         """A member has ended."""
@@ -170,28 +187,56 @@ class Pool:
         )
 
 
+@dataclass(slots=True)
+class Restored:
+    """What earlier lives of a run left of a pool: members that have ended, `accepted` of them with answers of their own."""
+
+    ended: int = 0
+    accepted: int = 0
+
+
 class Pools:
-    """The pools of a run, by step and by the coordinates on its listed axes."""
+    """The pools of a run, by step and by the coordinates on its listed axes. drawn: by step, calls of earlier lives; refused: answers."""
 
     def __init__(self) -> None:
+        self.drawn: dict[int, int] = {}
+        self.refused: dict[int, int] = {}
+        self._restored: dict[tuple[int, Coords], Restored] = {}
         self._of: dict[tuple[int, Coords], Pool] = {}
         self._odds: dict[int, Odds] = {}
 
     def of(self, cell: Cell) -> Pool:
         """The pool that a cell belongs to; made when its first cell is unfolded."""
         rule = cell.rule
-        listed = tuple(index for place, index in enumerate(cell.at) if place not in rule.counted)
-        pool = self._of.get((rule.index, listed))
+        key = (rule.index, _listed(cell.at, rule.counted))
+        pool = self._of.get(key)
         if pool is None:
-            odds = self._odds.setdefault(rule.index, Odds())
             size = prod(sizes_of(cell))
-            pool = self._of[rule.index, listed] = Pool(size, rule.counted, rule.attempts, odds)
-            pool.key = (rule.index, listed)
+            pool = self._of[key] = Pool(size, rule.counted, rule.attempts, self._odds_of(rule.index))
+            pool.key, pool.made = key, self.drawn.get(rule.index, 0)  # no coordinates twice
+            if (restored := self._restored.pop(key, None)) is not None:
+                pool.restore(restored)
         return pool
+
+    def restored(self, step: int, at: Coords, counted: tuple[int, ...]) -> Restored:
+        """What is left of the pool of a cell; to be added to before the pool's first cell begins."""
+        return self._restored.setdefault((step, _listed(at, counted)), Restored())
+
+    def _odds_of(self, step: int) -> Odds:
+        odds = self._odds.get(step)
+        if odds is None:
+            odds = self._odds[step] = Odds()
+            accepted = sum(left.accepted for (of, _), left in self._restored.items() if of == step)
+            odds.restore(accepted, self.refused.get(step, 0))
+        return odds
 
     def over(self, pool: Pool) -> None:
         """All of it has ended."""
         self._of.pop(pool.key, None)
+
+
+def _listed(at: Coords, counted: tuple[int, ...]) -> Coords:
+    return tuple(index for place, index in enumerate(at) if place not in counted)
 
 
 def sizes_of(cell: Cell) -> tuple[int, ...]:

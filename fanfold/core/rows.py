@@ -6,9 +6,9 @@ from collections import deque
 from collections.abc import Sequence
 
 from fanfold.core.commands import FALLBACK, JUDGE, Prepare
-from fanfold.core.floor import Floor
 from fanfold.core.grid import Woken
 from fanfold.core.lane import AHEAD, MANY, Lane
+from fanfold.core.relive import Relive
 from fanfold.core.run import LOCAL, Bundle, Cell, Rule, Run
 from fanfold.core.states import State
 from fanfold.spec.calls import Fault
@@ -16,7 +16,7 @@ from fanfold.spec.errors import Code
 from fanfold.spec.events import BundleEnded, Grew
 
 
-class Rows(Floor):
+class Rows(Relive):
     """From the grid's woken rows to cells that are ready to be called."""
 
     def _wake(self, run: Run, woken: Sequence[Woken], now: int) -> None:
@@ -34,11 +34,16 @@ class Rows(Floor):
                 failure = (str(Code.UPSTREAM), f"step {rule.name!r} needs a value that is missing", "")
             elif (fault := self._refusal(run, rule)) is not None:
                 failure = (fault.code, fault.message, fault.hint)
-            bundle = Bundle(step, at, size, path, failure)
-            if failure is None or rule.fallback:
-                self._open(run, bundle)
-            else:
-                todo.extend(self._end_bundle(run, bundle, now))
+            bundles = [Bundle(step, at, size, path, failure)]
+            if run.past is not None and step < len(run.past.steps) and run.past.steps[step].ended:
+                bundles, ended = self._relive(run, bundles[0])
+                for cell, end in ended:
+                    todo.extend(self._grid_ended(run, rule, cell, *self._relived(run, rule, cell, end), now))
+            for bundle in bundles:
+                if failure is None or rule.fallback:
+                    self._open(run, bundle)
+                else:
+                    todo.extend(self._end_bundle(run, bundle, now))
 
     def _open(self, run: Run, bundle: Bundle) -> None:
         rule = run.rules[bundle.step]
@@ -99,6 +104,8 @@ class Rows(Floor):
             run.cells[cell.id] = cell
             if bundle.failure is not None:
                 cell.failure, cell.phase = bundle.failure, FALLBACK
+            elif run.past is not None:
+                self._remember(cell)
             self._begin(cell, now)
 
     def _begin(self, cell: Cell, now: int) -> None:

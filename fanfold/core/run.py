@@ -13,6 +13,8 @@ from fanfold.core.commons import Keyring
 from fanfold.core.draw import fold, uniform
 from fanfold.core.grid import Grid, upward_ranks
 from fanfold.core.limiter import Booking
+from fanfold.core.money import Money
+from fanfold.core.past import Past
 from fanfold.core.pool import Pool, Pools
 from fanfold.core.sizes import AnswerSize
 from fanfold.core.states import NEXT, State
@@ -196,6 +198,12 @@ class Bundle:
         self.step, self.at, self.size, self.path, self.failure = step, at, size, path, failure
         self.next = 0
 
+    def part(self, start: int, stop: int) -> Bundle:
+        """Only its cells at these positions."""
+        part = Bundle(self.step, self.at, stop, self.path, self.failure)
+        part.next = start
+        return part
+
 
 class CallRecord:
     """A call in the air. doom: why its outcome no longer counts, or "". landed: when its answer came, while it is being checked.
@@ -205,7 +213,7 @@ class CallRecord:
     """
 
     __slots__ = (
-        "bookings", "cell", "charged", "check", "doom", "first", "heard", "hedge_at", "id", "landed", "lane", "phase", "started", "tokens"
+        "bookings", "cell", "charged", "check", "cost", "doom", "first", "heard", "hedge_at", "id", "landed", "lane", "phase", "started", "tokens"
     )  # fmt: skip
 
     def __init__(self, id: int, cell: Cell, lane: int, started: int, bookings: tuple[Booking, ...]) -> None:
@@ -217,6 +225,7 @@ class CallRecord:
         self.first: int | None = None
         self.heard = 0
         self.check = started
+        self.cost = 0  # picodollars, booked
         self.charged = 0.0  # to its run, until it is known what it has used
         self.hedge_at: int | None = None
 
@@ -342,6 +351,8 @@ class Run:
         self.id, self.grid, self.rules, self.seed, self.cap = id, grid, tuple(rules), seed, cap
         self.origin = now
         self.keys = Keyring()
+        self.wall = 0  # when it began, µs since the epoch
+        self.past: Past | None = None  # what its earlier lives left
         self.waits_for_keys = False  # nothing begins before it is known what was accepted in earlier runs
         self.cells: dict[int, Cell] = {}
         self.calls: dict[int, CallRecord] = {}
@@ -349,6 +360,7 @@ class Run:
         self.open = 0  # cells of opened bundles that have not ended
         self.served = 0.0  # tokens over its share, by which runs take turns
         self.deadline: int | None = None
+        self.money: Money | None = None  # what it may cost; None: no matter
         self.refused: dict[tuple[int, int], Fault] = {}  # (step, lane): its schema or parameters are not taken there
         self.stop: Stop | None = None
         self.closing: Fault | None = None  # why nothing more is called: what has a fallback is filled, and that is the end

@@ -157,5 +157,5 @@ class Tail(Traffic):
         usable = [self.lanes[i] for i in cell.chain if self._usable(run, cell.rule, (i,)) is not None]
         for lane in sorted(usable, key=lambda lane: lane is own):
             if lane.free(self._size(cell), now) and (not lane.ready or lane.limiter.eager):
-                return lane
+                return lane if run.money is None or run.money.fits(self._cost(cell, lane)) else None
         return None

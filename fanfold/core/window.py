@@ -82,6 +82,11 @@ class Window:
         self.used += cost
         return booking
 
+    def restore(self, cost: int, at: int) -> None:
+        """It was booked before, perhaps before what is booked already."""
+        self.book(cost, at)
+        self._booked = deque(sorted(self._booked, key=lambda booking: booking.at))
+
     def settle(self, booking: Booking, used: int, now: int) -> None:
         if booking.cost is not None:
             self.used += used - booking.cost

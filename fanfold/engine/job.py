@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,8 @@ from fanfold.spec.errors import PlanError, StoreError
 from fanfold.spec.events import AnyEvent, Coords, SpareEnded
 from fanfold.spec.ports import Journal, Provider, Store
 from fanfold.spec.template import Template, dig
+
+PAGE = 2_000  # events of a journal that are read at once
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,7 @@ class Job:
         self.drafts: dict[tuple[int, Coords], Draft] = {}  # by cell
         self.state = RunState()
         self.run: Run | None = None
+        self.first = 0  # number of the first event of its present life
         self.store: Store | None = None  # where earlier runs are looked up, and snapshots kept
         self.freezer = Freezer()
         self.error: StoreError | None = None
@@ -135,7 +138,8 @@ class Job:
 
     @property
     def ended(self) -> bool:
-        return self.state.state not in ("queued", "running")
+        """Whether its present life has: that of an earlier one is over from the start."""
+        return self.written >= self.first and self.state.state not in ("queued", "running")
 
     def lay_down(self, cell: Cell, call: int, counts: bool) -> None:
         """What a call has brought is the cell's now, if it counts; else it is dropped."""
@@ -155,6 +159,13 @@ class Job:
         self.state.apply_all(events)
         self.written = events[-1].seq
         self.wake()
+
+    async def read_on(self, told: Callable[[Sequence[AnyEvent]], Awaitable[None]]) -> None:
+        """Take in what earlier lives have written, page by page. told: of each page."""
+        while events := await self.journal.events(self.written, PAGE):
+            self.wrote(events)
+            await told(events)
+        self.first = self.written + 1
 
     def broke(self, error: StoreError) -> None:
         self.error = error

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from fanfold.core.commands import Abandon, Call, Cancel, Command, Give, Prepare, Recall
-from fanfold.core.conductor import Conductor
+from fanfold.core.conductor import FIRST, Conductor
 from fanfold.core.grid import Grid
+from fanfold.core.relive import Life
 from fanfold.core.run import Cell, Rule
 from fanfold.engine.attempt import Attempts, sound, spent
 from fanfold.engine.bus import Bus
@@ -82,9 +83,10 @@ class Shell:
         cap: int | None,
         deadline: int | None,
         priority: int = 1,
+        life: Life = FIRST,
         sinks: Sequence[Sink] = (),
     ) -> None:
-        """Begin a run. Returns at once. Raises StoreError when an earlier run broke the store."""
+        """Begin a run, or go on with it. Returns at once. Raises StoreError when an earlier run broke the store."""
         if self._closed:
             raise FanfoldError("the engine is closed: start runs inside its `async with`")
         if self._error is not None:
@@ -92,7 +94,9 @@ class Shell:
         for sink in sinks:
             self.bus.attach(job, sink)
         grid = Grid(job.plan)
-        run = self.conductor.add(grid, rules, self.clock.now(), seed=seed, cap=cap, deadline=deadline, priority=priority)
+        run = self.conductor.add(
+            grid, rules, self.clock.now(), seed=seed, cap=cap, deadline=deadline, priority=priority, life=life
+        )
         job.run = run
         self._jobs[run.id] = job
         self._go()

@@ -37,6 +37,25 @@ class RunStarted(Event, frozen=True, gc=False, array_like=True, tag=True):
     steps: tuple[StepFacts, ...]
     cap: int
     """Calls that may be in the air at once."""
+    wall: int = 0
+    """When it began, in microseconds since the epoch, by the clock on the wall; 0 where nobody said."""
+    lanes: tuple[tuple[int, str], ...] = ()
+    """The lanes that its calls may take, by number, and the models behind them."""
+
+
+class Reopened(Event, frozen=True, gc=False, array_like=True, tag=True):
+    """Cells that had ended so in an earlier life of the run are open again; what they had is void.
+
+    cells: how many. at: which; None: all of the step that had ended so, none of which had been accepted. took: keys of their
+    candidates, which are free again.
+    """
+
+    step: int
+    state: str
+    code: str
+    cells: int
+    at: tuple[Coords, ...] | None
+    took: tuple[str, ...] = ()
 
 
 class Grew(Event, frozen=True, gc=False, array_like=True, tag=True):
@@ -57,6 +76,10 @@ class Called(Event, frozen=True, gc=False, array_like=True, tag=True):
     lane: int
     tokens: int
     """Booked: input and output, estimated."""
+    tokens_in: int = 0
+    """Of them, input."""
+    most_out: int = 0
+    """Output at the most, as far as is known: with the input, what a call that is lost may have cost."""
 
 
 class Settled(Event, frozen=True, gc=False, array_like=True, tag=True):
@@ -171,7 +194,7 @@ class RunEnded(Event, frozen=True, gc=False, array_like=True, tag=True):
 
 
 AnyEvent: TypeAlias = (
-    RunStarted | Grew | Called | Settled | Rested | CellEnded | SpareEnded | BundleEnded | StepSwept | Paced | RunEnded
+    RunStarted | Reopened | Grew | Called | Settled | Rested | CellEnded | SpareEnded | BundleEnded | StepSwept | Paced | RunEnded
 )
 
 encode = msgspec.json.Encoder().encode

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from fanfold.spec.errors import StoreError
-from fanfold.spec.events import AnyEvent, Coords
+from fanfold.spec.events import AnyEvent, Coords, Reopened
 from fanfold.spec.ports import Journal, RunRecord, Snapshot, Stored
 from fanfold.store.tally import ENDED, Refused, Tally
 
@@ -111,6 +111,11 @@ class MemoryJournal:
         run = shelf.record.run_id
         self._there()
         tally = shelf.tally.after(run, events, values)
+        for event in events:
+            if isinstance(event, Reopened) and event.state == "accepted":
+                kept = shelf.values.get(event.step, {})
+                for at in event.at or ():
+                    kept.pop(at, None)
         taken: set[tuple[int, Coords]] = set()
         for value in values:
             if value.at in shelf.values.get(value.step, ()) or (value.step, value.at) in taken:

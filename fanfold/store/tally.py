@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from fanfold.spec.errors import StoreError
-from fanfold.spec.events import AnyEvent, BundleEnded, CellEnded, Grew, RunEnded, RunStarted
+from fanfold.spec.events import AnyEvent, BundleEnded, CellEnded, Grew, Reopened, RunEnded, RunStarted
 from fanfold.spec.ports import RunRecord, Stored
 
 ENDED = frozenset({"complete", "partial", "failed", "cancelled"})
@@ -37,7 +37,7 @@ class Tally(msgspec.Struct, frozen=True, gc=False):
         if not events and values:
             raise Refused(f"run {run}: a value is written with the event that accepts it, not alone")
         state, accepted = self.state, self.accepted
-        sizes = [size for size, _ in self.steps]
+        sizes, kept = [size for size, _ in self.steps], [values for _, values in self.steps]
         for expected, event in enumerate(events, self.next):
             if event.seq != expected:
                 raise Refused(f"run {run}: event {event.seq} does not follow event {expected - 1}, the last one written")
@@ -45,23 +45,22 @@ class Tally(msgspec.Struct, frozen=True, gc=False):
                 accepted += event.state == "accepted"
             elif isinstance(event, BundleEnded):
                 accepted += (event.stop - event.start) * (event.state == "accepted")
+            elif isinstance(event, Reopened):
+                if event.state == "accepted":
+                    accepted -= event.cells
+                    kept[event.step] -= event.cells
             elif isinstance(event, RunStarted):
                 state = "running"
-                for step, facts in enumerate(event.steps):
-                    _raise_to(sizes, step, facts.cells)
+                sizes = [facts.cells for facts in event.steps]  # a resumed run tells again how its dynamic steps grow
+                kept += [0] * (len(sizes) - len(kept))
             elif isinstance(event, Grew):
-                _raise_to(sizes, event.step, event.cells)
+                sizes += [0] * (event.step + 1 - len(sizes))
+                sizes[event.step] = max(sizes[event.step], event.cells)
             elif isinstance(event, RunEnded):
                 state = event.state
         cells = sum(sizes) if sizes != [size for size, _ in self.steps] else self.cells
-        steps = _counted(sizes, [kept for _, kept in self.steps], values)
+        steps = _counted(sizes, kept, values)
         return Tally(self.next + len(events), state, cells, accepted, steps)
-
-
-def _raise_to(sizes: list[int], step: int, cells: int) -> None:
-    """A resumed run may tell again, and with less, how large a step is."""
-    sizes += [0] * (step + 1 - len(sizes))
-    sizes[step] = max(sizes[step], cells)
 
 
 def _counted(sizes: list[int], kept: list[int], values: Sequence[Stored]) -> tuple[tuple[int, int], ...]:

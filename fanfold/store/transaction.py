@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TypeAlias
 
+from fanfold.spec.events import Reopened
 from fanfold.spec.ports import RunRecord
 from fanfold.store.leases import Leases, stored_lease
-from fanfold.store.rows import Batch, Picture, Removal, Row, decode_steps, picture_row, record_row, tally_row
+from fanfold.store.rows import Batch, Picture, Removal, Row, decode_steps, pack, picture_row, record_row, tally_row
 from fanfold.store.tally import ENDED, Refused, Tally
 
 Item: TypeAlias = Batch | RunRecord | Picture | Removal
@@ -79,6 +80,7 @@ class _Group:
         self._fences: dict[str, int] = {}  # of the tallies in `fresh`: those under which they are written
         self._batches: list[Row] = []
         self._values: list[Row] = []
+        self._void: list[Row] = []  # values of an earlier life
 
     def add(self, item: Item) -> None:
         if isinstance(item, Batch):
@@ -103,6 +105,9 @@ class _Group:
         self._put(run, after, fence)
         if batch.events:
             self._batches.append(batch.journal_row)
+            for event in batch.events:
+                if isinstance(event, Reopened) and event.state == "accepted":
+                    self._void += [(run, event.step, pack(at)) for at in event.at or ()]
             self._values += batch.value_rows
             self.events += len(batch.events)
         if after.state in ENDED:
@@ -151,6 +156,8 @@ class _Group:
     def flush(self) -> None:
         try:
             _insert(self._db, "INSERT INTO journal VALUES {rows}", self._batches)
+            if self._void:
+                self._db.executemany("DELETE FROM stored WHERE run = ? AND step = ? AND at = ?", self._void)
             _insert(self._db, "INSERT INTO stored VALUES {rows}", self._values)
         except sqlite3.IntegrityError as error:
             raise Refused(self._conflict(error)) from error

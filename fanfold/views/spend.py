@@ -1,10 +1,10 @@
-"""What a run has cost so far: the tokens of each lane, at the prices of their models."""
+"""What a run has cost so far: the tokens of each model, at its prices."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fanfold.spec.events import AnyEvent, Called, RunStarted, Settled
 from fanfold.spec.prices import Price
@@ -13,63 +13,91 @@ DIGITS = 6  # a millionth of a dollar is about a token
 
 
 class Cost(NamedTuple):
-    """usd: US dollars, None while nothing is known. is_: "exact", "at_least" or "unknown"."""
+    """usd: US dollars, None while nothing is known. is_: "exact", "at_least" or "unknown".
+
+    uncertain: the part of it for calls whose tokens nobody has told, as they were booked or estimated.
+    """
 
     usd: float | None
     is_: str
+    uncertain: float = 0.0
 
 
 @dataclass(slots=True)
 class Used:
-    """What went through one lane, as the provider told it. untold: calls that were sent and whose tokens nobody has told."""
+    """What went to one model, as the provider told it. cached: of the tokens in.
+
+    untold: calls that were sent and whose tokens nobody has told; guessed_in, guessed_out: what they were booked or estimated at.
+    """
 
     tokens_in: int = 0
     tokens_out: int = 0
+    cached: int = 0
     told: int = 0
     untold: int = 0
+    guessed_in: int = 0
+    guessed_out: int = 0
 
 
 class Spend:
-    """A fold over the events of a run. Tokens that a provider had cached count as others: events do not tell them apart."""
+    """A fold over the events of a run, through all its lives. Models are known by name; by the number of their lane where nobody said it."""
 
     def __init__(self) -> None:
-        self._lanes: dict[int, Used] = {}
-        self._air: dict[int, Used] = {}  # by call
+        self._used: dict[Hashable, Used] = {}
+        self._names: dict[int, str] = {}
+        self._air: dict[int, tuple[Used, Called]] = {}  # by call
 
     def __call__(self, events: Sequence[AnyEvent]) -> None:
         for event in events:
             if isinstance(event, Called):
-                self._air[event.call] = self._lanes.setdefault(event.lane, Used())
+                self._air[event.call] = self._used.setdefault(self._names.get(event.lane, event.lane), Used()), event
             elif isinstance(event, Settled):
-                self._settled(self._air.pop(event.call), event)
+                self._settled(self._air.pop(event.call)[0], event)
             elif isinstance(event, RunStarted):
-                for lost in self._air.values():  # when the run was cut off
-                    lost.untold += 1
-                self._air.clear()
+                self._started(event)
 
-    def _settled(self, lane: Used, event: Settled) -> None:
-        """An estimate is left out: it may be too high, and a cost is to be at least what is said."""
+    def cut_off(self) -> None:
+        """A life of the run is over: what is in the air will never be told, and may have been charged."""
+        for used, called in self._air.values():
+            used.untold += 1
+            used.guessed_in += called.tokens_in
+            used.guessed_out += called.most_out
+        self._air.clear()
+
+    def _started(self, event: RunStarted) -> None:
+        self.cut_off()
+        self._names = dict(event.lanes)  # lanes have other numbers in another process
+
+    def _settled(self, used: Used, event: Settled) -> None:
         if not event.exact:
-            lane.untold += 1
+            used.untold += 1
+            used.guessed_in += event.tokens_in
+            used.guessed_out += event.tokens_out
             return
-        lane.told += 1
-        lane.tokens_in += event.tokens_in
-        lane.tokens_out += event.tokens_out
+        used.told += 1
+        used.tokens_in += event.tokens_in
+        used.tokens_out += event.tokens_out
 
-    def cost(self, prices: Mapping[int, Price], lanes: int) -> Cost:
-        """At these prices, by lane; a lane that has none is not in them. lanes: how many the run may use.
+    @property
+    def models(self) -> set[Hashable]:
+        """Those that were called."""
+        return set(self._used)
 
-        At least that much: while calls are in the air, where one was sent and its usage never came, or where a model has no price.
-        Unknown: without any price, and where nobody has told anything.
+    def cost(self, prices: Mapping[Any, Price], models: int) -> Cost:
+        """At these prices, by model; one that has none is not in them. models: how many the run may use.
+
+        Exact when every call has told what it used. At least: while calls are in the air, where the tokens of one are an estimate, or
+        where a model has no price. Unknown: without any price.
         """
-        if len(prices) == 0 and lanes:
+        if len(prices) == 0 and (models or self._used):
             return Cost(None, "unknown")
-        open_ = [lane for lane, used in self._lanes.items() if lane not in prices or (self._waits(used) and any(prices[lane]))]
-        known = [lane for lane, used in self._lanes.items() if lane in prices and (used.told or not any(prices[lane]))]
-        if open_ and not known:
+        priced = {model: used for model, used in self._used.items() if model in prices}
+        open_ = len(priced) < len(self._used) or any(self._waits(used) and any(prices[model]) for model, used in priced.items())
+        if open_ and not any(used.told or used.guessed_in or not any(prices[model]) for model, used in priced.items()):
             return Cost(None, "unknown")
-        usd = sum(prices[lane].of(self._lanes[lane].tokens_in, self._lanes[lane].tokens_out) for lane in known)
-        return Cost(round(usd, DIGITS), "at_least" if open_ else "exact")
+        told = sum(prices[model].of(used.tokens_in, used.tokens_out, used.cached) for model, used in priced.items())
+        guessed = sum(prices[model].of(used.guessed_in, used.guessed_out) for model, used in priced.items())
+        return Cost(round(told + guessed, DIGITS), "at_least" if open_ else "exact", round(guessed, DIGITS))
 
     def _waits(self, used: Used) -> bool:
-        return used.untold > 0 or any(lane is used for lane in self._air.values())
+        return used.untold > 0 or any(air is used for air, _ in self._air.values())

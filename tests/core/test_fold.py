@@ -247,6 +247,7 @@ def test_a_dynamic_step_grows_and_may_tell_so_again() -> None:
     story.add(Grew, 1, 8)
     story.add(RunStarted, "plan", 7, (StepFacts("outline", ("doc",), 2), StepFacts("section", ("doc", "section"), 0)), 8)
     story.add(Grew, 1, 5)
+    story.add(Grew, 1, 8)
     assert story.state.steps[1].cells == 8
 
 
