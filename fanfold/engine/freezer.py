@@ -18,10 +18,10 @@ BYTES_PER_EVENT = 20
 
 
 class Freezer:
-    """Of one run. every: events between two snapshots, at least."""
+    """Of one run. every: events between two snapshots, at least; None: `EVERY`."""
 
-    def __init__(self, every: int = EVERY) -> None:
-        self._every = every
+    def __init__(self, every: int | None = None) -> None:
+        self._every = every or EVERY
         self._next: int | None = None
 
     async def look(self, store: Store | None, run_id: str, state: RunState) -> None:
