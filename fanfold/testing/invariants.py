@@ -13,8 +13,9 @@ from fanfold.core.lane import AHEAD
 from fanfold.core.limiter import MINUTE, SECOND
 from fanfold.core.retry import WAITS
 from fanfold.core.run import CLOSING, Run
+from fanfold.core.traffic import FINAL
 from fanfold.core.uniqueness import normalise
-from fanfold.spec.calls import Fault, Reply, Scope
+from fanfold.spec.calls import Fault, Reply
 from fanfold.spec.events import AnyEvent, BundleEnded, Called, CellEnded, Coords, Rested, RunEnded, Settled, SpareEnded, StepSwept
 from fanfold.testing.counted import Counted
 from fanfold.testing.handed import Handed
@@ -133,7 +134,7 @@ class Invariants:
         flight = self.world.outcome(event.call)
         charged = event.tokens_in > 0 or flight.usage.tokens_in == 0
         assert charged or event.outcome != "cancelled" or self.run.stop, "U4: what was sent and cancelled is not charged"
-        if isinstance(flight, Fault) and flight.scope is Scope.LANE and event.outcome == flight.code:
+        if isinstance(flight, Fault) and flight.scope in FINAL and event.outcome == flight.code:
             self.condemned.add(called.lane)
         if event.outcome == "rate_limited" and isinstance(flight, Fault) and flight.retry_after_s is not None:
             self.gates[called.lane] = max(self.gates[called.lane], event.t + int(flight.retry_after_s * 1_000_000))

@@ -26,6 +26,8 @@ import pytest
 from fanfold import PlanError
 from fanfold.core.fold import RunState
 from fanfold.core.freeze import freeze
+from fanfold.core.past import Past
+from fanfold.engine.freezer import pack
 from fanfold.engine.opening import state
 from fanfold.files import Rows
 from fanfold.spec.errors import StoreError
@@ -473,7 +475,7 @@ async def test_s13_what_came_last_by_its_number_counts(path: Path) -> None:
     journal = await store.journal(record())
     failed = [started(0, 1), Called(1, 10, 0, (0,), 1, 1, 0, 1, 120), Settled(2, 20, 0, (0,), 1, 0, "transient", 10, 0, 0, True)]
     await journal.append(failed, [])
-    await store.keep("r1", Snapshot(2, freeze(RunState().apply_all(failed))))
+    await store.keep("r1", Snapshot(2, pack(freeze(RunState().apply_all(failed)), Past().apply_all(failed))))
     assert (await state(store, "r1")).total.accepted == 0
     await store.close()
     store = SqliteStore(path)

@@ -29,10 +29,10 @@ def conformance(name: str) -> Callable[[], object]:
 
 def case(test: Callable[..., Any], *details: Any) -> Callable[[], object]:
     def notice() -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            first = next(iter(inspect.signature(test).parameters))
+        with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+            first, *others = inspect.signature(test).parameters
             place = Path(folder) if first == "tmp_path" else Path(folder) / "runs.db"
-            asyncio.run(test(place, *details))
+            asyncio.run(test(place, *details, *([patch] if "monkeypatch" in others else [])))
 
     return notice
 
@@ -56,7 +56,7 @@ FAULTS = [
     ),
     Fault(
         "a closed store keeps its leases", "store.leases:Owner.gone", "return self.store not in _stores", "return False",
-        case(test_leases.test_a_store_that_failed_leaves_its_runs_to_others_of_its_process, pytest.MonkeyPatch()),
+        case(test_leases.test_a_store_that_failed_leaves_its_runs_to_others_of_its_process),
     ),
     Fault(
         "numbers of leases are used again", "store.leases:Leases.take", "(last or 0) + 1", "1",
@@ -76,7 +76,7 @@ FAULTS = [
     ),
     Fault(
         "a migration is written in pieces", "store.schema:_change", 'db.execute("BEGIN IMMEDIATE")', "pass",
-        case(test_migration.test_an_interrupted_migration_leaves_the_older_file, 1, pytest.MonkeyPatch()),
+        case(test_migration.test_an_interrupted_migration_leaves_the_older_file, 1),
     ),
     Fault(
         "a file without a name is written to", "store.database:Database._is_there", "!= self._file", "== 0",
@@ -88,7 +88,7 @@ FAULTS = [
     ),
     Fault(
         "renewing is forgotten", "store.writer:Writer._renew", "database.renewal_s == 0", "database.renewal_s is None",
-        case(test_leases.test_a_renewal_that_fails_stops_the_store, pytest.MonkeyPatch()),
+        case(test_leases.test_a_renewal_that_fails_stops_the_store),
     ),
 ]  # fmt: skip
 
@@ -96,5 +96,5 @@ FAULTS = [
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_a_planted_fault_is_noticed(fault: Fault) -> None:
     fault.noticed_by()  # without it, all is well
-    with planted(fault), pytest.raises((Exception, pytest.fail.Exception)):  # noqa: B017, PT011 -- however it shows
+    with planted(fault), pytest.raises((Exception, pytest.fail.Exception)):
         fault.noticed_by()
