@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -98,3 +100,12 @@ def test_a_planted_fault_is_noticed(fault: Fault) -> None:
     fault.noticed_by()  # without it, all is well
     with planted(fault), pytest.raises((Exception, pytest.fail.Exception)):
         fault.noticed_by()
+    _end_writers()
+
+
+def _end_writers() -> None:
+    """Those of stores that a failure left open: forgotten, they end by themselves."""
+    gc.collect()
+    for thread in threading.enumerate():
+        if thread.name == "fanfold-store":
+            thread.join(10)
