@@ -176,10 +176,11 @@ class Run:
         await self.ended()
         if self._foreseeing is not None:
             self._job.foreseen = await self._foreseeing
-            if self._job.foreseen is not None:
-                await self._job.journal.note("foreseen", self._job.foreseen)  # type: ignore[attr-defined]
             self._foreseeing = None
         await self._bill.load()
+        if isinstance(self._job.journal, LateJournal):
+            notes = {} if self._job.foreseen is None else {"foreseen": self._job.foreseen}
+            await self._job.journal.close(self._bill.cost().usd, notes)
         return await gather_result(self._job, self.report())
 
     async def ended(self) -> None:
@@ -344,7 +345,7 @@ class Engine:
             run_id=_new_run_id(),
             plan=plan.name,
             started=time.time(),
-            about=describe_run(compiled, works, self._wiring.settings, model, about or {}),
+            about=describe_run(compiled, works, self._wiring.settings, model, _with_budget(about, budget_usd)),
         )
         job = Job(record.run_id, compiled, works, LateJournal(self._opened(), record))
         views = self._views(job, sinks, progress)
@@ -387,7 +388,10 @@ class Engine:
         before = msgspec.json.decode(record.about)
         compiled, works, rules, model = self._wired(plan, self._model or before.get("model"))
         changed = changes(before.get("words", {}), compiled, works)
-        told = {**before, **msgspec.json.decode(describe_run(compiled, works, self._wiring.settings, model, about or {}))}
+        told = {
+            **before,
+            **msgspec.json.decode(describe_run(compiled, works, self._wiring.settings, model, _with_budget(about, budget_usd))),
+        }
         told["seed"] = before.get("seed", told["seed"])
         record = msgspec.structs.replace(record, state="running", about=msgspec.json.encode(told))
         job = Job(run_id, compiled, works, LateJournal(self._opened(), record))
@@ -516,18 +520,20 @@ class LateJournal:
     def __init__(self, store: Store, record: RunRecord) -> None:
         self._store, self._record = store, record
         self._opening: asyncio.Task[Any] | None = None
+        self._closed = False
 
     async def _open(self) -> Any:
         if self._opening is None:
             self._opening = asyncio.ensure_future(self._store.journal(self._record))
         return await asyncio.shield(self._opening)  # whoever gives up waiting does not end it for the others
 
-    async def note(self, name: str, what: Any) -> None:
-        """Keep something more in the record of a run that has ended."""
+    async def close(self, cost_usd: float | None, notes: Mapping[str, Any]) -> None:
+        """Keep what a run has cost, and something more, in the record of a run that has ended. Once."""
         await self._open()
-        for record in await self._store.runs(self._record.run_id):
-            about = msgspec.json.encode({**msgspec.json.decode(record.about), name: what})
-            await self._store.journal(msgspec.structs.replace(record, about=about))
+        for record in [] if self._closed else await self._store.runs(self._record.run_id):
+            self._closed = True
+            about = msgspec.json.encode({**msgspec.json.decode(record.about), **notes})
+            await self._store.journal(msgspec.structs.replace(record, cost_usd=cost_usd, about=about))
 
     async def append(self, events: Any, values: Any) -> None:
         await (await self._open()).append(events, values)
@@ -542,6 +548,10 @@ class LateJournal:
 def _positive(name: str, seconds: Any) -> None:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < float("inf"):
         raise PlanError(name, f"a number of seconds above 0 is needed, not {seconds!r}")
+
+
+def _with_budget(about: Mapping[str, Any] | None, budget_usd: float | None) -> dict[str, Any]:
+    return {**(about or {}), **({} if budget_usd is None else {"budget_usd": budget_usd})}
 
 
 def _wall() -> int:

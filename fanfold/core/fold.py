@@ -40,6 +40,9 @@ race), cut off with the run, or sent into a limit."""
 JUDGED = frozenset({Code.CHECK_FAILED, Code.DUPLICATE, Code.MALFORMED, Code.TRUNCATED})
 """Why a cell ends for good when it is its last answer, not its last call, that was no good."""
 
+JUDGES = "judge"
+"""The check that refused an answer, when it was the judge. Beside any other code: no answer was refused, its judge gave no verdict."""
+
 
 class Failure(msgspec.Struct, frozen=True):
     """Why one cell has no value of its own; or `cells` of them that never began, then `at` is only what they share."""
@@ -272,12 +275,7 @@ class RunState:
             step.regenerations += 1
             if event.code == Code.DUPLICATE:
                 add(step.taken, event.at, 1)
-            self._rejected(step, event.code, event.check)
-
-    def _rejected(self, step: StepState, code: str, check: str) -> None:
-        step.duplicates += code == Code.DUPLICATE
-        if code == Code.CHECK_FAILED:
-            add(step.checks, check or "unnamed", 1)
+            step.reject(event.code, event.check, event.reason)
 
     def _cell_ended(self, event: CellEnded) -> None:
         step = self.steps[event.step]
@@ -285,6 +283,7 @@ class RunState:
         step.taken.pop(event.at, None)
         step.candidates.update(event.took)
         own = event.state == "accepted" and not event.code
+        taken_along = step.counted and _refused_before(cell, event.code)
         if cell is not None:
             cell.tokens = 0 if own else cell.tokens
             step.drop(cell)
@@ -294,9 +293,9 @@ class RunState:
         if own:
             return
         add(step.codes, event.code, 1)
-        if event.code in JUDGED:
+        if event.code in JUDGED and not taken_along and (event.check != JUDGES or event.code == Code.CHECK_FAILED):
             step.rejected_last += 1
-            self._rejected(step, event.code, "")
+            step.reject(event.code, event.check, event.message)
         if event.state == "accepted":
             step.fallback += 1
         if event.state in ("accepted", "failed"):
@@ -314,7 +313,7 @@ class RunState:
             step.drop(spare)
         if event.code in JUDGED:
             step.rejected_last += 1
-            self._rejected(step, event.code, event.check)
+            step.reject(event.code, event.check, "")
 
     def _keep(self, failure: Failure, *, filled: bool) -> None:
         if len(self.errors) < ERRORS_KEPT:
@@ -378,6 +377,11 @@ class RunState:
             f"<RunState {self.plan or '-'} {self.state} {self.percent:.0f} %: {total.accepted}/{total.cells} accepted, "
             f"{total.failed} failed, {self.in_flight} in the air, {total.calls} calls, {self.wall_us / 1e6:.1f} s>"
         )
+
+
+def _refused_before(cell: LiveCell | None, code: str) -> bool:
+    """Of a cell that others of its counted axis took along: it was never drawn, or its own refusal has been counted."""
+    return code in (Code.DUPLICATE, Code.CHECK_FAILED) and (cell is None or (cell.state == "waiting" and not cell.calls))
 
 
 def fold(events: Iterable[AnyEvent]) -> RunState:

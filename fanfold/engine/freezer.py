@@ -69,11 +69,13 @@ def pack(state: bytes, past: Past) -> bytes:
 
 def state_of(snapshot: Snapshot) -> RunState | None:
     """None where it is of another version."""
-    return _part(snapshot, 0, RunState)
+    state: RunState | None = _part(snapshot, 0, RunState)
+    return state
 
 
 def past_of(snapshot: Snapshot) -> Past | None:
-    return _part(snapshot, 1, Past)
+    past: Past | None = _part(snapshot, 1, Past)
+    return past
 
 
 def _part(snapshot: Snapshot, place: int, kind: type[Part]) -> Part | None:

@@ -13,10 +13,11 @@ from fanfold.core.past import Past
 from fanfold.core.run import Cell, Run
 from fanfold.engine.freezer import Freezer
 from fanfold.engine.opening import whole
-from fanfold.engine.shapes import Shape, Verdict, identity_first, list_in, shape_of, text_of
+from fanfold.engine.shapes import Shape, identity_first, list_in, shape_of, text_of
 from fanfold.engine.spread import Spread
 from fanfold.engine.tokens import AnswerSize, PromptSize
 from fanfold.engine.values import Values
+from fanfold.engine.verdicts import judge_shape, verdict_last
 from fanfold.spec.compiled import CompiledPlan, CompiledStep
 from fanfold.spec.errors import PlanError, StoreError
 from fanfold.spec.events import AnyEvent, Coords, SpareEnded
@@ -56,11 +57,9 @@ class StepWork:
         self.prompts, self.judge_prompts = PromptSize(), PromptSize()
         self.judge_shape: Shape | None = None
         if step.step.judge is not None:
-            self.judge_shape = shape_of(step.step.judge.output or Verdict, f"{path}.judge.output")
-            if step.step.judge.accept is None and not _tells(self.judge_shape, step.step.judge.output):
-                raise PlanError(
-                    f"{path}.judge.accept", "the judge's output does not say whether it passed", "give accept, or a field `pass`"
-                )
+            self.judge_shape = judge_shape(step.step.judge, f"{path}.judge")
+        self.judge_schema = None if self.judge_shape is None else verdict_last(self.judge_shape.schema)
+        self.compares = step.step.judge is not None and step.step.judge.versus is not None
         self.streamed_field = self._streamed_field()
         self.spread: Spread | None = None
         self.proposes = False  # the facets of other steps
@@ -91,21 +90,13 @@ class StepWork:
         return self.compiled.judge_prompt or judge.prompt  # type: ignore[return-value]
 
 
-PASSES = ("passed", "pass", "accept", "accepted", "ok")
-"""Fields of a judge's answer that say whether it passed, the first that is there."""
-
-
-def _tells(shape: Shape, output: Any) -> bool:
-    properties = (shape.schema or {}).get("properties", {})
-    return output in (None, bool) or any(name in properties for name in PASSES)
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Draft:
-    """The latest answer of a cell, until it is accepted or replaced."""
+    """The latest answer of a cell, until it is accepted or replaced. rival: what its judge compares it with, None for nothing."""
 
     value: Any
     data: bytes
+    rival: Any = None
 
 
 @dataclass(slots=True)

@@ -132,6 +132,8 @@ class CellEnded(Event, frozen=True, gc=False, array_like=True, tag=True):
     vector: bytes | None = None
     took: tuple[str, ...] = ()
     """Keys of the candidates that are its own for good, when it was accepted."""
+    check: str = ""
+    """What refused its last answer, where that is why; "judge" beside any other code: that its judge gave no verdict."""
 
 
 class SpareEnded(Event, frozen=True, gc=False, array_like=True, tag=True):
