@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from fanfold.store.writer import Writer
 from tests.faults import test_storage as faults
 from tests.histories.planted import Fault, planted
 from tests.store import test_leases, test_migration
@@ -104,8 +105,10 @@ def test_a_planted_fault_is_noticed(fault: Fault) -> None:
 
 
 def _end_writers() -> None:
-    """Those of stores that a failure left open: forgotten, they end by themselves."""
-    gc.collect()
+    """Those of stores that a failure left open."""
+    for each in gc.get_objects():
+        if type(each) is Writer:
+            each.stop()
     for thread in threading.enumerate():
         if thread.name == "fanfold-store":
             thread.join(10)
