@@ -403,6 +403,7 @@ class Engine:
         views = self._views(job, sinks, progress)
         _check_steps(run_id, past, works)
         job.state.cut_off()
+        job.take_back(past, changed)
         self._shell.start(
             job, rules, seed=past.seed, cap=plan.concurrent, deadline=None if deadline_s is None else round(deadline_s * 1e6),
             priority=PRIORITIES.index(priority), sinks=views,

@@ -21,7 +21,7 @@ from fanfold.core.fates import name_of
 from fanfold.core.grid import Grid
 from fanfold.core.lane import NEVER, Lane
 from fanfold.core.limiter import Limiter
-from fanfold.core.relive import Life
+from fanfold.core.relive import Life, reply_of
 from fanfold.core.run import CallRecord, Cell, Rule, Run, Stop
 from fanfold.core.states import State
 from fanfold.core.tail import Tail
@@ -152,7 +152,13 @@ class Conductor(Tail):
             self._fail(cell, fault.code, fault.message, fault.hint, now)
         else:
             cell.tokens = (result.tokens_in, result.tokens_out)
-            self._ready(cell, urgent=False)
+            draft = None if cell.run.past is None else self._drafted(cell, now)
+            if draft is None:
+                self._ready(cell, urgent=False)
+            else:  # it was answered in an earlier life
+                cell.move(State.GATED)
+                cell.service = draft.took
+                self._answered(cell, reply_of(draft), now)
 
     def recalled(self, run: Run, found: Mapping[int, Membership] | Fault, now: int) -> None:
         """The keys that a run shares with others, by step; or why they cannot be had. Only now its first cells begin."""

@@ -22,6 +22,7 @@ from fanfold.spec.events import (
     Called,
     CellEnded,
     Coords,
+    Drafted,
     Grew,
     Paced,
     Reopened,
@@ -132,6 +133,8 @@ class RunState:
                 self._bundle_ended(event)
             case Reopened():
                 self._reopened(event)
+            case Drafted():
+                pass
             case Grew():
                 step = self.steps[event.step]
                 step.cells = max(step.cells, event.cells)  # a resumed run tells again how it grew
@@ -304,6 +307,8 @@ class RunState:
         """What stood behind a cell that it fills was for nothing; the spare is that cell now."""
         step = self.steps[event.step]
         spare = step.live.pop(event.at, None)
+        if event.fills is not None and spare is None:  # answered in an earlier life
+            step.live.setdefault(event.fills, LiveCell())
         if event.fills is not None and spare is not None:
             before = step.live.pop(event.fills, None)
             step.live[event.fills], spare = spare, before

@@ -21,7 +21,7 @@ from fanfold.core.states import NEXT, State
 from fanfold.core.stock import Stock
 from fanfold.core.uniqueness import Key
 from fanfold.core.verdicts import Opinion
-from fanfold.spec.calls import Fault
+from fanfold.spec.calls import Fault, Reply
 from fanfold.spec.events import AnyEvent, Coords
 
 SHARES = (16.0, 4.0, 1.0)  # of a critical, a normal and an optional run, while all of them have calls to make
@@ -91,6 +91,7 @@ class Cell:
         "check",
         "clash",
         "dealt",
+        "draft",
         "failure",
         "hedge",
         "hops",
@@ -154,6 +155,7 @@ class Cell:
         self.opinion: Opinion | None = None  # of its judge, in the first of two orders
         self.lengths: dict[str, int] | None = None
         self.failure: tuple[str, str, str] | None = None
+        self.draft: Reply | None = None  # the answer that stands
         self.service = 0  # of the answer that stands, and its judge
         self.since = 0
         self.wake = 0

@@ -108,6 +108,7 @@ class Spares(Fates):
             assert pool is not None
             del pool.spares[cell.id]
             pool.bank.append(cell)
+            self._keep_draft(cell, None, now)
         else:
             super()._accept(cell, now)
 

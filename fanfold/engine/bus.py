@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from fanfold.core.run import Run
 from fanfold.engine.job import Job
 from fanfold.spec.errors import StoreError
-from fanfold.spec.events import AnyEvent, CellEnded, SpareEnded
+from fanfold.spec.events import AnyEvent, CellEnded, Drafted, SpareEnded
 from fanfold.spec.ports import Sink, Stored
 
 logger = logging.getLogger("fanfold")
@@ -42,6 +42,7 @@ class Bus:
                 self._forget(run)
 
     async def _write(self, job: Job, events: list[AnyEvent]) -> None:
+        events[:] = [job.with_text(event) if isinstance(event, Drafted) else event for event in events]
         values: list[Stored] = []
         kept = []
         for event in events:

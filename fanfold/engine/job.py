@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from fanfold.core.fold import RunState
 from fanfold.core.past import Past
@@ -20,7 +22,7 @@ from fanfold.engine.values import Values
 from fanfold.engine.verdicts import judge_shape, verdict_last
 from fanfold.spec.compiled import CompiledPlan, CompiledStep
 from fanfold.spec.errors import PlanError, StoreError
-from fanfold.spec.events import AnyEvent, Coords, SpareEnded
+from fanfold.spec.events import AnyEvent, Coords, Drafted, SpareEnded
 from fanfold.spec.ports import Journal, Provider, Store
 from fanfold.spec.template import Template, dig
 
@@ -140,6 +142,24 @@ class Job:
             cell.work.previous = landing.text
             if landing.draft is not None:
                 self.drafts[cell.rule.index, cell.at] = landing.draft
+
+    def with_text(self, event: Drafted) -> Drafted:
+        """What is written down of an answer that waits is the answer itself, too."""
+        draft = self.drafts.get((event.step, event.at))
+        return event if draft is None else msgspec.structs.replace(event, text=draft.data.decode())
+
+    def take_back(self, past: Past, changed: Collection[int]) -> None:
+        """Answers that earlier lives left without an end. One that cannot be read any more is made again."""
+        for index, step in enumerate(past.steps):
+            for at, event in list(step.drafts.items()):
+                try:
+                    if index in changed or not event.text:
+                        raise ValueError("its step is made again")
+                    value = self.steps[index].shape.decode(event.text.encode())
+                except ValueError:
+                    del step.drafts[at]
+                else:
+                    self.drafts[index, at] = Draft(value, event.text.encode())
 
     def hand_over(self, event: SpareEnded) -> None:
         """A spare's answer is that of the cell it fills, or nobody's."""

@@ -112,6 +112,26 @@ class Rested(Event, frozen=True, gc=False, array_like=True, tag=True):
     """Microseconds since the run began."""
 
 
+class Drafted(Event, frozen=True, gc=False, array_like=True, tag=True):
+    """An answer is good, and waits: for its judge, or (a spare's) for a cell that it can fill. It is paid for: whoever goes on with the
+    run need not buy it again.
+
+    key, exact, said, vector, lengths, judge: as `Reply` has them. took: microseconds of the call. text: the value, as JSON; the shell
+    writes it in, the core never sees it.
+    """
+
+    step: int
+    at: Coords
+    key: str | None
+    exact: bool
+    said: str | None
+    vector: bytes | None
+    lengths: dict[str, int] | None
+    judge: tuple[int, int] | None
+    took: int
+    text: str = ""
+
+
 class CellEnded(Event, frozen=True, gc=False, array_like=True, tag=True):
     """Terminal, once per cell. state: accepted, failed, skipped or cancelled. code: why, when it has no value of its own.
 
@@ -198,7 +218,19 @@ class RunEnded(Event, frozen=True, gc=False, array_like=True, tag=True):
 
 
 AnyEvent: TypeAlias = (
-    RunStarted | Reopened | Grew | Called | Settled | Rested | CellEnded | SpareEnded | BundleEnded | StepSwept | Paced | RunEnded
+    RunStarted
+    | Reopened
+    | Grew
+    | Called
+    | Settled
+    | Rested
+    | Drafted
+    | CellEnded
+    | SpareEnded
+    | BundleEnded
+    | StepSwept
+    | Paced
+    | RunEnded
 )
 
 encode = msgspec.json.Encoder().encode

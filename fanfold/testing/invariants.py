@@ -49,7 +49,7 @@ class Invariants:
         self.keys: set[tuple[Any, str]] = set()
         self.air: dict[int, Called] = {}
         self.answers: dict[Place, int] = defaultdict(int)
-        self.good: dict[tuple[Place, int], int] = {}  # the call that delivered last, by phase
+        self.good: dict[tuple[Place, int], Reply | Fault] = {}  # what was delivered last, by phase
         self.passed: dict[Place, set[bool]] = {}  # orders in which the judge let its latest answer pass
         self.starts: dict[int, deque[int]] = defaultdict(deque)
         self.gates: dict[int, int] = defaultdict(int)
@@ -66,7 +66,7 @@ class Invariants:
         """Another process goes on with the run: what is written stands, what was in the air and in memory is gone."""
         self.climate, self.conductor, self.run, self.world, self.origin = climate, conductor, run, world, run.origin
         self.swept, self.over = set(), False
-        for memory in (self.air, self.answers, self.good, self.gates, self.waits):
+        for memory in (self.air, self.answers, self.gates, self.waits):
             memory.clear()
         self.condemned.clear()
         self.handed.revive(run)
@@ -116,10 +116,10 @@ class Invariants:
             self.counted.spare_ended(event)
             for phase in (ANSWER, JUDGE) if event.fills is not None else ():
                 assert event.fills is not None
-                call = self.good.get(((event.step, event.at), phase))
+                good = self.good.get(((event.step, event.at), phase))
                 self.passed[event.step, event.fills] = self.passed.get((event.step, event.at), set())
-                if call is not None:
-                    self.good[(event.step, event.fills), phase] = call
+                if good is not None:
+                    self.good[(event.step, event.fills), phase] = good
         elif isinstance(event, BundleEnded):
             for position in range(event.start, event.stop):
                 self._end((event.step, self.run.grid.coords(event.step, event.at, position)), event.state, event.code)
@@ -180,7 +180,7 @@ class Invariants:
     def _settled(self, event: Settled) -> None:
         called = self.air.pop(event.call)
         if event.outcome == "ok":
-            self.good[(event.step, event.at), event.phase] = event.call
+            self.good[(event.step, event.at), event.phase] = self.world.outcome(event.call)
             self._passed((event.step, event.at), event)
         rule = self.run.rules[event.step]
         assert event.took == event.t - called.t, "I17: the time in the air"
@@ -211,10 +211,10 @@ class Invariants:
         if event.code:
             assert rule.fallback, "filled by a fallback that was not declared"
             return
-        reply = self.world.outcome(self.good[place, ANSWER])
+        reply = self.good[place, ANSWER]
         assert isinstance(reply, Reply) and reply.finding is None, "I9: accepted an answer that was not good"
         if rule.judge_lane is not None:
-            verdict = self.world.outcome(self.good[place, JUDGE])
+            verdict = self.good[place, JUDGE]
             assert isinstance(verdict, Reply) and verdict.verdict, "I9: accepted what the judge refused"
             assert not rule.both_orders or self.passed[place] == {False, True}, "I9: accepted without a good word in either order"
         if rule.unique is not None:
