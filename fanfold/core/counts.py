@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass, field, fields
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from fanfold.spec.errors import Code
 from fanfold.spec.events import Coords, StepFacts, StepSwept
 
 Key = TypeVar("Key")
+if TYPE_CHECKING:
+    Times: TypeAlias = array[int]
+else:
+    Times = array  # before Python 3.12, array[int] is for type checkers only, and snapshots are made by these types
 SAMPLES_KEPT = 10_000
 EXAMPLE = 200  # characters of a reason that are kept
 
@@ -18,7 +22,7 @@ EXAMPLE = 200  # characters of a reason that are kept
 class Latencies:
     """A bounded, deterministic sample of times: when full, every other one goes, and from then on half as many come."""
 
-    kept: array[int] = field(default_factory=lambda: array("q"))
+    kept: Times = field(default_factory=lambda: array("q"))
     stride: int = 1
     seen: int = 0
 

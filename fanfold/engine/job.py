@@ -10,6 +10,7 @@ from typing import Any
 
 from fanfold.core.fold import RunState
 from fanfold.core.run import Cell, Run
+from fanfold.engine.freezer import Freezer
 from fanfold.engine.shapes import Shape, identity_first, list_in, shape_of, text_of
 from fanfold.engine.spread import Spread
 from fanfold.engine.tokens import AnswerSize, PromptSize
@@ -116,7 +117,8 @@ class Job:
         self.state = RunState()
         self.run: Run | None = None
         self.first = 0  # number of the first event of its present life
-        self.store: Store | None = None  # where earlier runs are looked up
+        self.store: Store | None = None  # where earlier runs are looked up, and snapshots kept
+        self.freezer = Freezer()
         self.error: StoreError | None = None
         self.cost_usd: float | None = None
         self.cost_is = "unknown"

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import struct
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fanfold.spec.errors import StoreError
 from fanfold.spec.events import AnyEvent, Coords
-from fanfold.spec.ports import RunRecord, Stored
-from fanfold.store.rows import checksum, decode_events, pack, record_row, unpack
+from fanfold.spec.ports import RunRecord, Snapshot, Stored
+from fanfold.store.rows import Picture, checksum, decode_events, pack, picture_row, record_row, unpack
 from fanfold.store.schema import in_words, open_reader
 from fanfold.store.tally import Tally
 from fanfold.store.transaction import stored_tally
+
+logger = logging.getLogger("fanfold")
 
 CELLS = 500
 """Cells asked for in one statement."""
@@ -85,6 +88,18 @@ class Reader:
         if checksum(data, run, step, at.hex()) != crc:
             raise self._damaged(f"run {run}: the value of step {step} at {list(unpack(at))} does not match its checksum")
         return Stored(step, unpack(at), data)
+
+    def snapshot(self, run: str) -> Snapshot | None:
+        """A damaged one is told of and left alone: what it was made of is still there."""
+        with self._snapshot(f"run {run}, its snapshot") as db:
+            row = db.execute("SELECT * FROM snapshots WHERE run = ?", (run,)).fetchone()
+        if row is None:
+            return None
+        with suppress(TypeError, ValueError, AttributeError):
+            if picture_row(Picture(run, row[1], row[2], len(row[2]))) == row:
+                return Snapshot(row[1], row[2])
+        logger.warning("store %s: run %s: its snapshot does not match its checksum, and is not used", self._path, run)
+        return None
 
     def runs(self, run: str | None) -> list[RunRecord]:
         sql, wanted = ("SELECT * FROM runs", ()) if run is None else ("SELECT * FROM runs WHERE run = ?", (run,))

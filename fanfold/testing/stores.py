@@ -352,14 +352,3 @@ class DurableConformance(ABC):
             theirs = await two.journal(record("theirs"))
             await asyncio.gather(*(j.append([called(seq)], []) for seq in range(20) for j in (mine, theirs)))
             assert {run.run_id for run in await one.runs()} == {run.run_id for run in await two.runs()} == {"mine", "theirs"}
-            assert numbers(await (await one.journal(record("theirs"))).events(-1, 100)) == list(range(20))
-
-    async def test_only_one_of_two_can_go_on_with_a_run(self) -> None:
-        async with opened(self.make()) as one, opened(self.make()) as two:
-            first = await one.journal(record())
-            await first.append(calls(0, 2), [])
-            second = await two.journal(record())
-            await second.append(calls(2, 4), [])
-            assert "r1" in await refused(first.append(calls(2, 3), []))
-            await second.append(calls(4, 5), [])
-            assert numbers(await second.events(-1, 10)) == [0, 1, 2, 3, 4]
