@@ -35,6 +35,7 @@ class Invariants:
         self.air: dict[int, Called] = {}
         self.answers: dict[Place, int] = defaultdict(int)
         self.good: dict[tuple[Place, int], int] = {}  # the call that delivered last, by phase
+        self.verdicts: dict[Place, list[bool | None]] = defaultdict(list)  # on its last answer
         self.starts: dict[int, deque[int]] = defaultdict(deque)
         self.gates: dict[int, int] = defaultdict(int)
         self.condemned: set[int] = set()
@@ -64,11 +65,8 @@ class Invariants:
             self._cell_ended(event)
         elif isinstance(event, SpareEnded):
             self.counted.spare_ended(event)
-            for phase in (ANSWER, JUDGE) if event.fills is not None else ():
-                assert event.fills is not None
-                call = self.good.get(((event.step, event.at), phase))
-                if call is not None:
-                    self.good[(event.step, event.fills), phase] = call
+            if event.fills is not None:
+                self._hand_over((event.step, event.at), (event.step, event.fills))
         elif isinstance(event, BundleEnded):
             for position in range(event.start, event.stop):
                 self._end((event.step, self.run.grid.coords(event.step, event.at, position)), event.state)
@@ -127,6 +125,7 @@ class Invariants:
         called = self.air.pop(event.call)
         if event.outcome == "ok":
             self.good[(event.step, event.at), event.phase] = event.call
+            self._heard((event.step, event.at), event)
         rule = self.run.rules[event.step]
         assert event.took == event.t - called.t, "I17: the time in the air"
         assert event.took <= rule.timeout, "I16: a call outlived its deadline"
@@ -137,6 +136,22 @@ class Invariants:
             self.condemned.add(called.lane)
         if event.outcome == "rate_limited" and isinstance(flight, Fault) and flight.retry_after_s is not None:
             self.gates[called.lane] = max(self.gates[called.lane], event.t + int(flight.retry_after_s * 1_000_000))
+
+    def _hand_over(self, spare: Place, place: Place) -> None:
+        """A spare's answer is that of the cell it fills, and so is what was said of it."""
+        for phase in (ANSWER, JUDGE):
+            call = self.good.get((spare, phase))
+            if call is not None:
+                self.good[place, phase] = call
+        self.verdicts[place] = self.verdicts[spare]
+
+    def _heard(self, place: Place, event: Settled) -> None:
+        if event.phase == ANSWER:
+            self.verdicts[place].clear()
+            return
+        reply = self.world.outcome(event.call)
+        self.verdicts[place].append(reply.verdict if isinstance(reply, Reply) else None)
+        assert len(self.verdicts[place]) <= 1 + self.run.rules[event.step].both_orders, "I9: a judge was asked once more than needed"
 
     def _cell_ended(self, event: CellEnded) -> None:
         place, rule = (event.step, event.at), self.run.rules[event.step]
@@ -153,8 +168,7 @@ class Invariants:
         reply = self.world.outcome(self.good[place, ANSWER])
         assert isinstance(reply, Reply) and reply.finding is None, "I9: accepted an answer that was not good"
         if rule.judge_lane is not None:
-            verdict = self.world.outcome(self.good[place, JUDGE])
-            assert isinstance(verdict, Reply) and verdict.verdict, "I9: accepted what the judge refused"
+            assert self.verdicts[place] == [True] * (1 + rule.both_orders), "I9: accepted what the judge refused"
         if rule.unique is not None:
             assert event.key == normalise(reply.key or ""), "I9: accepted under another key than its own"
             scope = (event.step, *(event.at[i] for i in rule.unique), event.key)

@@ -57,6 +57,7 @@ class Climate:
     )
     pool: int = 0  # above 0: so many candidates that the parts share, and as many names from which guides are offered some
     chain: bool = False  # answers and verdicts fall back to another lane
+    pairs: bool = False  # judges compare: they are asked in both orders
     names: int = 40
     faults: float = 0.15
     findings: float = 0.1
@@ -93,6 +94,7 @@ class Climate:
             hedges=one_of(16, False, True),
             counted=counted,
             pool=one_of(18, 0, 0, 3, 8, 20, 60),
+            pairs=one_of(19, False, True),
             names=one_of(5, 4, 12, 60),
             faults=one_of(6, 0.0, 0.1, 0.3, 0.6),
             findings=one_of(7, 0.0, 0.1, 0.4),
@@ -229,6 +231,9 @@ def rules_of(plan: CompiledPlan, climate: Climate) -> list[Rule]:
     if climate.chain:
         for word in words.values():
             word |= {"then": (climate.lanes + 1,)} | ({"judge_then": (1,)} if "judge_lane" in word else {})
+    if climate.pairs:
+        for word in words.values():
+            word["both_orders"] = "judge_lane" in word
     steps = plan.steps
     return [Rule(index=s.index, name=s.name, lane=1, **{"timeout": 30 * SECOND, **words.get(s.name, {})}) for s in steps]
 

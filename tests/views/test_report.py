@@ -36,6 +36,10 @@ def test_the_report_of_a_run(events: list[AnyEvent]) -> None:
     assert steps["recipe"] == {
         "p50_s": 1.0, "p95_s": 1.2, "span_s": 3.6, "sequential_s": 9.2, "cells": 6, "accepted": 5, "failed": 1, "fallbacks": 0,
         "calls": 10, "regenerated": 2, "duplicates_rejected": 1, "check_rejections": {"max_minutes": 1}, "acceptance": 0.714,
+        "rejected": {
+            "duplicate": {"count": 1, "example": "'Dal' is taken"},
+            "max_minutes": {"count": 1, "example": "too long:\x1b[31m 190 min"},
+        },
         "tokens_in": 3000, "tokens_out": 720,
     }  # fmt: skip
     assert (steps["shopping"]["p50_s"], steps["shopping"]["fallbacks"]) == (None, 1)
@@ -53,7 +57,9 @@ mealplan: partial, 6 of 7 cells accepted, 1 filled by a fallback, 1 failed
   cost         $0.0123  exact
   step      accepted  calls  drawn again    p50    p95
   recipe         5/6     10            2  1.0 s  1.2 s
-  shopping       1/1      1            0      -      -"""
+  shopping       1/1      1            0      -      -
+  recipe: 1 rejected, duplicate: 'Dal' is taken
+  recipe: 1 rejected, max_minutes: too long: 190 min"""
 
 
 def figure(value: float | None, of: int) -> dict[str, float | int | None]:
