@@ -151,7 +151,9 @@ class Invariants:
             return
         reply = self.world.outcome(event.call)
         self.verdicts[place].append(reply.verdict if isinstance(reply, Reply) else None)
-        assert len(self.verdicts[place]) <= 1 + self.run.rules[event.step].both_orders, "I9: a judge was asked once more than needed"
+        assert len(self.verdicts[place]) <= 1 + self.run.rules[event.step].both_orders, (
+            "I9: a judge was asked once more than needed"
+        )
 
     def _cell_ended(self, event: CellEnded) -> None:
         place, rule = (event.step, event.at), self.run.rules[event.step]
