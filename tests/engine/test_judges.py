@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from fanfold import Axis, Engine, Judge, Limits, Markdown, Plan, PlanError, Step, generate
 from fanfold.spec.calls import Fault, Request, Usage
 from fanfold.spec.phrases import EVIDENCE, PREVIOUS, REJECTED
+from fanfold.store.memory import MemoryStore
 from fanfold.testing.scripted import Fails, Says, ScriptedProvider
 from fanfold.testing.virtual import VirtualClock, run
 from fanfold.views.report import describe
@@ -154,17 +155,20 @@ def test_what_passes_may_be_said_by_the_user():
 
 def test_an_answer_that_its_judge_refuses_is_shown_nowhere():
     shown = []
+    store = MemoryStore()
 
     async def main():
         provider = ScriptedProvider(two(["secret"], [BAD]))
-        async with Engine(provider=provider, store=":memory:", clock=VirtualClock()) as engine:
+        async with Engine(provider=provider, store=store, clock=VirtualClock()) as engine:
             started = engine.start(Plan("p", [Step("r", "x", attempts=2, judge=Judge("judge: {value}"))]))
             async for cell in started:
                 shown.append((cell.state, cell.value))
-            return await started.result()
+            (record,) = await store.runs()
+            kept = await (await store.journal(record)).values(0)
+            return await started.result(), kept
 
-    result = run(main())
-    assert shown == [("failed", None)] and result.values in ([], [None])
+    result, kept = run(main())
+    assert not kept and shown == [("failed", None)] and result.values in ([], [None])
     assert "secret" not in json.dumps(result.to_json()) and not result.ok
     (error,) = result.errors
     assert (error.code, error.attempts, error.message) == ("check_failed", 2, "a judge says: dull")

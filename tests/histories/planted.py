@@ -20,6 +20,7 @@ from tests.engine import test_facets as facet_tests
 from tests.engine import test_faults as fault_tests
 from tests.engine import test_found as found_tests
 from tests.engine import test_hedging as hedge_tests
+from tests.engine import test_judges as judge_tests
 from tests.engine import test_shares as share_tests
 from tests.engine import test_unique_store as store_tests
 from tests.engine import test_unique_vectors as vector_tests
@@ -27,6 +28,8 @@ from tests.engine import test_unique_vectors as vector_tests
 MOST_HISTORIES = 600
 HOMES = (
     "engine.shell",
+    "engine.job",
+    "engine.judging",
     "core.conductor",
     "core.traffic",
     "core.fates",
@@ -119,7 +122,27 @@ FAULTS = (
     Fault("a key given back twice", C + "_release", "cell.key = None", "pass"),
     Fault("the first key kept when the second is taken", U + "take", "held is not None and held != key", "False"),
     Fault("a judge's fault gives the key away", C + "_pause", "cell.phase == ANSWER", "True"),
-    Fault("a refused answer is accepted", C + "_judged", "if reply.verdict:", "if True:"),
+    Fault("a refused answer is accepted", C + "_judged", "if against is None:", "if True:"),
+    Fault("a judge is asked of what a check refuses", "engine.attempt:Attempts._reply", "if finding is not None:", "if finding is not None and step.step.judge is None:", judge_tests.test_nothing_dear_runs_for_what_something_cheap_refuses),
+    Fault("a judge is asked of a name that is taken", C + "_answered", "not self._claim(cell, reply)", "not self._claim(cell, reply) and reply.judge is None"),
+    Fault("dear checks run first", "engine.usercode:UserCode.cheap_first", "sorted(functions, key=self._price)", "list(functions)", judge_tests.test_nothing_dear_runs_for_what_something_cheap_refuses),
+    Fault("what nearly parses is drawn again", "engine.shapes:_data", "_mended(text)", "None", judge_tests.test_what_nearly_parses_is_mended_and_not_drawn_again),
+    Fault("the reason of a judge is kept to itself", "core.fates:Fates._again", "cell.reason = reason if check else \"\"", "cell.reason = \"\"", judge_tests.test_the_reason_of_a_judge_goes_into_the_next_attempt),
+    Fault("a verdict is asked for before its reason", "engine.verdicts:verdict_last", "sorted(fields, key=lambda name: name in PASSES or name == BETTER)", "sorted(fields, key=lambda name: name not in PASSES)", judge_tests.test_the_reason_comes_before_the_verdict_in_what_is_asked),
+    Fault("a judge is not told to give its reason first", "spec.judges:_prompt", "phrases.EVIDENCE", "''", judge_tests.test_the_reason_comes_before_the_verdict_in_what_is_asked),
+    Fault("one order only", C + "_judged", "cell.rule.both_orders and", "False and"),
+    Fault("the same order twice", C + "_call", "swapped=cell.opinion is not None", "swapped=False", judge_tests.test_a_judge_that_compares_is_asked_in_both_orders),
+    Fault("a verdict is read without its order", "engine.verdicts:at_least_as_good", "(found == \"second\") is swapped", "found == \"first\"", judge_tests.test_a_judge_that_compares_is_asked_in_both_orders),
+    Fault("a tie passes", "core.verdicts:objection", "first is None or first.good == last.good", "True"),
+    Fault("the first opinion is forgotten", C + "_pause", "if cell.phase == ANSWER:", "cell.opinion = None\n    if cell.phase == ANSWER:", judge_tests.test_a_fault_between_two_orders_forgets_neither),
+    Fault("an opinion outlives its answer", C + "_judged", ", cell.opinion = objection(cell.opinion, opinion(reply)), None", " = objection(cell.opinion, opinion(reply))"),
+    Fault("a judge that cannot be read costs an attempt", C + "_faulted", "cure is Remedy.REGENERATE and cell.phase == ANSWER", "cure is Remedy.REGENERATE", judge_tests.test_a_fault_of_a_judge_costs_no_attempt_and_no_answer),
+    Fault("a judge has only the retries that its answer left", C + "_answered", "cell.phase, cell.hops, cell.retries = JUDGE, 0, 0", "cell.phase, cell.hops = JUDGE, 0", judge_tests.test_a_judge_has_retries_of_its_own),
+    Fault("an answer is lost for want of a verdict without a word", "core.verdicts:unheard", "f\"{NO_VERDICT}: {message}\"", "message", lambda: judge_tests.test_an_answer_that_is_lost_for_want_of_a_verdict_says_so("?", "malformed")),
+    Fault("a value that was refused is kept and shown", "engine.bus:Bus._write", "event.state == \"accepted\"", "True", judge_tests.test_an_answer_that_its_judge_refuses_is_shown_nowhere),
+    Fault("both orders are paid, and one is booked", C + "_cost", "(1 + rule.both_orders) *", "1 *", judge_tests.test_the_money_for_both_orders_is_booked_with_the_answer),
+    Fault("the report does not know what refused last", "core.fates:Fates._end", "cell.check,", "\"\",", judge_tests.test_the_last_refusal_of_a_cell_is_counted_by_its_name_too),
+    Fault("the report gives no example", "core.counts:StepState.reject", "seen.example or reason[:EXAMPLE]", "''", judge_tests.test_the_report_says_why_answers_were_refused_with_an_example_of_each),
     Fault("a checked answer is accepted in spite of the finding", C + "_answered", "reply.finding is not None", "False"),
     Fault("a cancelled call's answer counts", C + "counts", "call in (record.cell.call, record.cell.hedge)", "True"),
     Fault("a doomed call stays the cell's call", C + "_doom", "self._let_go(record)", "pass"),
