@@ -7,9 +7,7 @@ from typing import NamedTuple
 from fanfold.spec.calls import Reply
 from fanfold.spec.errors import Code
 
-TIE = (
-    "it is not clearly better than what it is compared with: shown in the other order, the judge preferred the other one (a tie)"
-)
+TIE = "a tie: the judge changed its mind with the order in which the two were shown"
 NO_VERDICT = "there was an answer, but its judge gave no verdict"
 HINT = "give the judge another model, or two: model='a | b'"
 UNREADABLE = frozenset({Code.MALFORMED, Code.TRUNCATED, Code.FILTERED})
@@ -40,4 +38,4 @@ def objection(first: Opinion | None, last: Opinion) -> str | None:
     """
     if first is None or first.good == last.good:
         return None if last.good else last.reason
-    return f"{TIE}. {last.reason if first.good else first.reason}"
+    return f"{TIE}; against it, {last.reason if first.good else first.reason}"

@@ -260,14 +260,15 @@ def test_only_what_is_at_least_as_good_in_both_orders_passes(verdicts, passes):
     if not passes:
         ((name, told),) = result.report["steps"]["r"]["rejected"].items()
         split = verdicts != (SECOND, FIRST)
-        assert name == "judge" and ("(a tie)" in told["example"]) is split, told
+        assert name == "judge" and ("a tie" in told["example"]) is split, told
 
 
 def test_a_tie_is_told_to_the_next_attempt_with_what_speaks_against_it():
     plan = Plan("p", [Step("r", "write", judge=PAIR)], given={"draft": "theirs"})
     result, provider, _ = make(plan, two(["mine", "mine, better"], [FIRST, FIRST, FIRST, SECOND]))
     assert result.values == ["mine, better"]
-    assert "(a tie)" in last(provider.calls[3]) and "a judge says: so first" in last(provider.calls[3])
+    told = "the order in which the two were shown; against it, a judge, who was shown it second, says: so first"
+    assert f"{REJECTED} a tie" in last(provider.calls[3]) and told in last(provider.calls[3])
 
 
 def test_a_fault_between_two_orders_forgets_neither():
