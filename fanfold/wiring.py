@@ -60,6 +60,7 @@ class Settings:
     api_key: str | None = None
     limits: Limits = field(default_factory=Limits)
     timeout_s: float = 120.0
+    idle_s: float = 60.0
     retries: int = 4
     attempts: int | None = None
     seed: int = 0
@@ -268,6 +269,7 @@ def wire_steps(plan: CompiledPlan, wiring: Wiring, model: str) -> tuple[list[Ste
                 judges = _at(f"steps.{step.name}.judge.model", wiring.chain, judge_model) if judge_model else routes
         timeout_s = step.step.timeout_s or wiring.settings.timeout_s
         work = StepWork(step, routes, judges, timeout_s)
+        work.idle_s = min(wiring.settings.idle_s, timeout_s)
         work.check_givens(plan.plan.given)
         work.spread = spread_of(plan, step)
         work.proposes = any(other.facets is not None and other.facets.values == step.name for other in plan.steps)

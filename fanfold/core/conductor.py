@@ -210,7 +210,8 @@ class Conductor(Tail):
         word = record.doom or ("ok" if isinstance(outcome, Reply) else str(outcome.code))
         took = (now if record.landed is None else record.landed) - record.started
         self._emit(
-            run, Settled, now, cell.rule.index, cell.at, call, record.phase, word, took, usage.tokens_in, usage.tokens_out, usage.exact
+            run, Settled, now, cell.rule.index, cell.at, call, record.phase, word, took, usage.tokens_in, usage.tokens_out, usage.exact,
+            usage.tokens_cached,
         )  # fmt: skip
         if isinstance(outcome, Fault):
             self._heard_of(record, outcome, now)

@@ -209,6 +209,33 @@ class LaneState:
     tokens: int = 0
 
 
+@dataclass(slots=True)
+class Used:
+    """What went to one model, as the provider told it. cached: of the tokens in.
+
+    untold: calls that were sent and whose tokens nobody has told; guessed_in, guessed_out: what they were booked or estimated at.
+    """
+
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cached: int = 0
+    told: int = 0
+    untold: int = 0
+    guessed_in: int = 0
+    guessed_out: int = 0
+
+    def guess(self, tokens_in: int, tokens_out: int) -> None:
+        self.untold += 1
+        self.guessed_in += tokens_in
+        self.guessed_out += tokens_out
+
+    def tell(self, tokens_in: int, tokens_out: int, cached: int) -> None:
+        self.told += 1
+        self.tokens_in += tokens_in
+        self.tokens_out += tokens_out
+        self.cached += min(cached, tokens_in)
+
+
 def add(counter: dict[Key, int], name: Key, count: int) -> None:
     """Count in a dictionary that keeps no zeros."""
     left = counter.get(name, 0) + count

@@ -245,6 +245,7 @@ class Attempts:
             sampling=sampling,
             stream=route.streams and step.streamed_field is not None,
             timeout_s=step.timeout_s,
+            idle_s=step.idle_s,
         )
 
     async def _reply(

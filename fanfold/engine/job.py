@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from fanfold.core.fold import RunState
+from fanfold.core.past import Past
 from fanfold.core.run import Cell, Run
 from fanfold.engine.freezer import Freezer
+from fanfold.engine.opening import whole
 from fanfold.engine.shapes import Shape, identity_first, list_in, shape_of, text_of
 from fanfold.engine.spread import Spread
 from fanfold.engine.tokens import AnswerSize, PromptSize
@@ -21,8 +23,6 @@ from fanfold.spec.errors import PlanError, StoreError
 from fanfold.spec.events import AnyEvent, Coords, SpareEnded
 from fanfold.spec.ports import Journal, Provider, Store
 from fanfold.spec.template import Template, dig
-
-PAGE = 2_000  # events of a journal that are read at once
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class StepWork:
         self.routes = {route.lane: route for route in routes}
         self.judge_routes = {route.lane: route for route in judge_routes}
         self.timeout_s = timeout_s
+        self.idle_s = timeout_s  # the longest silence without content in a streamed answer
         plain_function = step.step.function is not None and step.step.output is str
         self.shape: Shape = shape_of(Any if plain_function else step.step.output, f"{path}.output")
         self.schema = identity_first(self.shape, step.unique)
@@ -151,12 +152,13 @@ class Job:
         self.written = events[-1].seq
         self.wake()
 
-    async def read_on(self, told: Callable[[Sequence[AnyEvent]], Awaitable[None]]) -> None:
-        """Take in what earlier lives have written, page by page. told: of each page."""
-        while events := await self.journal.events(self.written, PAGE):
-            self.wrote(events)
-            await told(events)
+    async def read_on(self) -> Past:
+        """Take in what earlier lives have written, and return what they leave to the next."""
+        assert self.store is not None
+        self.state, past = await whole(self.store, self.journal, self.run_id)
+        self.written = self.state.seq
         self.first = self.written + 1
+        return past
 
     def broke(self, error: StoreError) -> None:
         self.error = error

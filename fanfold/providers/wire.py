@@ -134,10 +134,11 @@ class Wire:
     async def _open(self) -> aiohttp.ClientSession:
         import aiohttp
 
+        from fanfold.providers.pool import Pool
         from fanfold.providers.resolver import Resolver
 
         before, loop = self._session, self._loop
-        connector = aiohttp.TCPConnector(
+        connector = Pool(
             limit=self._connections, limit_per_host=0, ttl_dns_cache=DNS_TTL_S, resolver=Resolver(self._connect_s),
             **({"ssl": _trusting(self._ca_file)} if self._ca_file else {}),
         )  # fmt: skip

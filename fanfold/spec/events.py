@@ -94,6 +94,8 @@ class Settled(Event, frozen=True, gc=False, array_like=True, tag=True):
     tokens_in: int
     tokens_out: int
     exact: bool
+    cached: int = 0
+    """Of the tokens in: those that the provider had already, at a lower price."""
 
 
 class Rested(Event, frozen=True, gc=False, array_like=True, tag=True):

@@ -185,7 +185,7 @@ class World:
         streams = cell.rule.unique is not None and command.phase != JUDGE and self._draw(call, 12) < 0.6
         named = (min(took, self._one_of(call, 13, (0, 1, 1, 2)) * SECOND), name) if streams else None
         if self._draw(call, 14) < climate.fatal:
-            return Flight(took, Fault(code="auth", message="no key", scope=Scope.LANE, status=401), named)
+            return Flight(took, Fault(code="auth", message="no key", scope=Scope.ACCOUNT, status=401), named)
         if self._draw(call, 15) < climate.faults:
             return self._fault(call, took, named)
         usage = Usage(tokens_in=int(150 * self._draw(call, 16)), tokens_out=int(200 * self._draw(call, 17)))

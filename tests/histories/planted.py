@@ -109,7 +109,7 @@ FAULTS = (
         "retry without jitter", "core.retry:backoff", "int(draw * (d // 2))", "d // 2",
         conductor_tests.test_retries_of_different_cells_do_not_come_together,
     ),
-    Fault("a wrong key is tried again", C + "_heard_of", "fault.scope is Scope.LANE or", "False or"),
+    Fault("a wrong key is tried again", C + "_heard_of", "fault.scope in FINAL or", "False or"),
     Fault("what rests for a condemned lane goes on", "core.fates:Fates._rest", "self._blocked(cell)", "None"),
     Fault("answers are bought for a judge that is dead", C + "_refusal", "(rule.chain, rule.judge_chain)", "(rule.chain,)", chain_tests.test_no_answers_are_bought_for_a_judge_that_is_dead),
     Fault("what is prepared for a run that is over is waited for", C + "_stop", "self._give_up(cell, stop[1], stop[2])", "pass"),

@@ -1,6 +1,5 @@
 """Leases on SQLite: who counts as gone, what a crash, a stop and a failure leave behind. What every store must do is in the conformance."""
 
-# ruff: noqa: ASYNC221 -- the event loop of a test has nobody else to keep waiting
 from __future__ import annotations
 
 import asyncio

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import pytest
 
 from fanfold import Engine, Plan, Step
+from fanfold.core.fold import RunState
 from fanfold.sim.provider import SimProvider
 from fanfold.sim.world import World
 from fanfold.spec.errors import PlanError
 from fanfold.spec.events import AnyEvent, Called, RunStarted, Settled, StepFacts
 from fanfold.spec.prices import FREE, Price
 from fanfold.testing.virtual import VirtualClock, run
-from fanfold.views.spend import Spend
+from fanfold.views.spend import Cost, cost_of
 
 DEAR = Price(2.0, 10.0)
 
@@ -28,9 +31,25 @@ def calls(*lanes: int, exact: bool = True, settled: bool = True, first: int = 0)
     return events
 
 
-def spend(*batches: list[AnyEvent]) -> Spend:
-    found = Spend()
-    for batch in batches:
+class Spent:
+    """A run's state, told of events whatever their numbers, and what it has cost."""
+
+    def __init__(self) -> None:
+        self.state = RunState()
+
+    def __call__(self, events: list[AnyEvent]) -> None:
+        if self.state.seq < 0 and not (events and isinstance(events[0], RunStarted)):
+            events = [RunStarted(0, 0, "p", 1, (StepFacts("s", ("n",), 9),), 1), *events]
+        for event in events:
+            self.state.apply(msgspec.structs.replace(event, seq=self.state.seq + 1))
+
+    def cost(self, prices: Mapping[Any, Price], models: int) -> Cost:
+        return cost_of(self.state, {str(model): price for model, price in prices.items()}, models)
+
+
+def spend(*batches: list[AnyEvent]) -> Spent:
+    found = Spent()
+    for batch in batches or ([],):
         found(batch)
     return found
 
@@ -85,7 +104,7 @@ def test_models_are_known_by_name_through_all_lives() -> None:
     first: list[AnyEvent] = [RunStarted(0, 0, "p", 1, facts, 1, 0, ((1, "openai/a"),)), *calls(1)]
     second: list[AnyEvent] = [RunStarted(3, 0, "p", 1, facts, 1, 0, ((1, "openai/b"),)), *calls(1, 1)]
     found = spend(first, second)
-    assert found.models == {"openai/a", "openai/b"}
+    assert found.state.used.keys() == {"openai/a", "openai/b"}
     assert found.cost({"openai/a": DEAR, "openai/b": Price(1.0, 0.0)}, 1) == (0.005, "exact", 0)
 
 
