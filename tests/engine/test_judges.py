@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
 from fanfold import Axis, Engine, Judge, Limits, Markdown, Plan, PlanError, Step, generate
+from fanfold.engine.fingerprint import of_step
+from fanfold.engine.job import StepWork
 from fanfold.spec.calls import Fault, Request, Usage
+from fanfold.spec.compile import compile_plan
 from fanfold.spec.phrases import EVIDENCE, PREVIOUS, REJECTED
 from fanfold.store.memory import MemoryStore
 from fanfold.testing.scripted import Fails, Says, ScriptedProvider
@@ -310,6 +314,16 @@ def test_a_function_may_say_what_to_compare_with_or_that_there_is_nothing():
     assert [last(request) for request in judges(provider)] == [
         "judge: 2 mine | the best so far", "judge: 2 the best so far | mine",
     ]  # fmt: skip
+
+
+def test_another_rival_is_another_step_for_a_run_that_goes_on():
+    def digest(judge: Judge, **given: str) -> str:
+        compiled = compile_plan(Plan("p", [Step("r", "write", judge=judge)], given={"draft": "a", "other": "b", **given}))
+        return of_step(compiled, StepWork(compiled.steps[0], (), (), 1.0))
+
+    assert digest(PAIR) == digest(PAIR, other="c")
+    assert digest(PAIR) != digest(PAIR, draft="c"), "the given that it compares with"
+    assert digest(PAIR) != digest(replace(PAIR, versus="other"))
 
 
 @pytest.mark.parametrize(
