@@ -17,6 +17,7 @@ from fanfold.engine.job import Job
 from fanfold.engine.opening import reading
 from fanfold.engine.opening import state as opened
 from fanfold.engine.shell import Shell
+from fanfold.foresight import Nobody
 from fanfold.providers.prices import Tariff
 from fanfold.result import Result, gather_result
 from fanfold.spec.compile import compile_plan
@@ -50,7 +51,9 @@ async def stored_result(store: Store, record: RunRecord, plan: Plan, prices: Map
     about = msgspec.json.decode(record.about)
     compiled = compile_plan(plan)
     conductor = Conductor()
-    works, rules = wire_steps(compiled, Wiring(Settings(dry=True), conductor), about.get("model") or "sim/default")
+    works, rules = wire_steps(
+        compiled, Wiring(Settings(provider=Nobody(), dry=True), conductor), about.get("model") or "sim/default"
+    )
     job = Job(record.run_id, compiled, works, await reading(store, record.run_id))
     job.store = store
     past = await job.read_on()

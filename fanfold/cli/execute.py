@@ -126,6 +126,8 @@ def listen_for_signals(cancel: Callable[[], None]) -> None:
 def _tell(result: Result, options: Options, target: Target) -> None:
     if not options.quiet:
         say("\n" + describe(result.report))
+    for name, short in (result.shortfall or {}).items():
+        say(f"{name}: {short['message']}")
     errors = result.errors
     for error in errors[:ERRORS_SHOWN] if not options.quiet or result.exit_code else []:
         where = ", ".join(f"{k} {v}" for k, v in error.cell.items())

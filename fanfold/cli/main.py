@@ -190,6 +190,9 @@ def sim(
     collapse: Annotated[
         float, typer.Option(help="How much it repeats its favourites: 0 not at all, 2 all the time.", min=0)
     ] = 1.0,
+    repeat: Annotated[
+        float, typer.Option(help="How often it gives one of three favourites, whatever it is told, 0 to 1.", min=0, max=1)
+    ] = 0.0,
     slips: Annotated[float, typer.Option(help="How often it breaks a rule, 0 to 1.", min=0, max=1)] = 0.05,
     seed: Annotated[int, typer.Option(help="The same seed gives the same answers.")] = 0,
     api_key: Annotated[str | None, typer.Option(help="The only key it takes; any if not given.")] = None,
@@ -205,7 +208,7 @@ def sim(
     try:
         world = World.parse(
             rpm=rpm, tpm=tpm, bucket_s=bucket, headers=headers, hint=hint, charge=charge, capacity=capacity, latency=latency,
-            faults=faults, seed=seed, collapse=collapse, slips=slips,
+            faults=faults, seed=seed, collapse=collapse, repeat=repeat, slips=slips,
         )  # fmt: skip
     except ValueError as error:
         raise PlanError("fanfold sim", str(error)) from error

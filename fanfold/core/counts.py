@@ -174,8 +174,9 @@ class StepState(Counts):
 
     @property
     def fraction(self) -> float:
-        """How much of it is done, 0 … 1: a running cell counts a half; of unknown size, nothing."""
-        return (self.ended - self.swept + (self.running + self.checking) / 2) / self.cells if self.cells else 0.0
+        """How much of it is done, 0 … 1: a running cell counts a half, a spare beyond the cells nothing; of unknown size, nothing."""
+        running = min(self.running + self.checking, self.cells - self.ended)
+        return (self.ended - self.swept + running / 2) / self.cells if self.cells else 0.0
 
     def move(self, cell: LiveCell, state: str) -> None:
         self.running += (state == "running") - (cell.state == "running")

@@ -18,10 +18,12 @@ from fanfold.spec.errors import Code
 from fanfold.spec.events import CellEnded, Rested
 
 PACE, WAIT = 1, 2  # purposes of draws
+RACES = 20  # names that a cell may lose to others while they stream, before each costs it an attempt
 ALONE = 1  # doublings of the wait, while nearly all others are answered: then it is no server that needs time to recover
 UNPAID = 4  # doublings more that a retry waits when the lane's budget of retries is spent: nobody is lost for it
 ELSEWHERE = frozenset({Code.TRANSIENT, Code.TIMEOUT, Code.RATE_LIMITED, Code.QUOTA, Code.AUTH})
 """Faults of a provider, which another one may not have."""
+KEY_HINT = "correct the key function: it takes the value and returns a text, or a vector of numbers that is as long as the others"
 HINTS = {
     Code.CHECK_FAILED: "loosen the check, give more attempts, or use a stronger model",
     Code.DUPLICATE: "ask for fewer, vary the prompt, or give more attempts",
@@ -46,6 +48,7 @@ class Fates(Handout):
         unit = None if vector is None else unpacked(vector)
         if not keys.take(key, name if said is None else said, cell.id, cell.key, near, unit, rule.near):
             cell.clash = keys.clash
+            cell.told = cell.told and not self._raced(cell)
             return False
         cell.key, cell.vector = key, vector
         return True
@@ -84,9 +87,9 @@ class Fates(Handout):
         cell.lengths = reply.lengths
         if reply.finding is not None:
             code = Code.MALFORMED if reply.check == "schema" else Code.CHECK_FAILED
-            self._again(cell, code, reply.finding, reply.check, now)
+            self._again(cell, code, reply.finding, reply.check, now, KEY_HINT if reply.check == "key" else "")
         elif (misfit := self._misfit(cell, reply)) is not None:
-            self._again(cell, Code.CHECK_FAILED, misfit, "key", now)
+            self._again(cell, Code.CHECK_FAILED, misfit, "key", now, KEY_HINT)
         elif cell.rule.unique is not None and not self._claim(cell, reply):
             self._again(cell, Code.DUPLICATE, self._taken(cell, name_of(reply)), "", now)
         elif reply.judge is not None and cell.rule.judge_lane is not None:
@@ -132,6 +135,20 @@ class Fates(Handout):
         if not cell.repair:
             self._release(cell)
         self._rest(cell, "regenerate", code, reason, check, now, now)
+
+    def _outrun(self, cell: Cell, name: str, now: int) -> None:
+        """The name that streamed ahead is taken. Of an answer nothing was judged: it is none of the cell's attempts to have lost a race."""
+        if self._raced(cell) and cell.races < RACES:
+            cell.races += 1
+            cell.reason, cell.repair, cell.retries, cell.rejections = "", False, 0, 0
+            self._release(cell)
+            self._rest(cell, "regenerate", Code.DUPLICATE, self._taken(cell, name), "", now, now)
+        else:
+            self._again(cell, Code.DUPLICATE, self._taken(cell, name), "", now)
+
+    def _raced(self, cell: Cell) -> bool:
+        """Whether what stood against it just now was taken after its call was sent, so that nobody could have told it."""
+        return cell.run.keys.born >= cell.asked
 
     def _attempts(self, cell: Cell) -> int:
         """Answers of a cell that may be judged."""

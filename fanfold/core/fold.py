@@ -283,6 +283,7 @@ class RunState:
         step.taken.pop(event.at, None)
         step.candidates.update(event.took)
         own = event.state == "accepted" and not event.code
+        taken_along = step.counted and _refused_before(cell, event.code)
         if cell is not None:
             cell.tokens = 0 if own else cell.tokens
             step.drop(cell)
@@ -292,7 +293,7 @@ class RunState:
         if own:
             return
         add(step.codes, event.code, 1)
-        if event.code in JUDGED and (event.check != JUDGES or event.code == Code.CHECK_FAILED):
+        if event.code in JUDGED and not taken_along and (event.check != JUDGES or event.code == Code.CHECK_FAILED):
             step.rejected_last += 1
             step.reject(event.code, event.check, event.message)
         if event.state == "accepted":
@@ -376,6 +377,11 @@ class RunState:
             f"<RunState {self.plan or '-'} {self.state} {self.percent:.0f} %: {total.accepted}/{total.cells} accepted, "
             f"{total.failed} failed, {self.in_flight} in the air, {total.calls} calls, {self.wall_us / 1e6:.1f} s>"
         )
+
+
+def _refused_before(cell: LiveCell | None, code: str) -> bool:
+    """Of a cell that others of its counted axis took along: it was never drawn, or its own refusal has been counted."""
+    return code in (Code.DUPLICATE, Code.CHECK_FAILED) and (cell is None or (cell.state == "waiting" and not cell.calls))
 
 
 def fold(events: Iterable[AnyEvent]) -> RunState:

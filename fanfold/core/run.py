@@ -85,6 +85,7 @@ class Cell:
     """Alive from unfolding to its end. `work` belongs to the shell."""
 
     __slots__ = (
+        "asked",
         "at",
         "call",
         "check",
@@ -106,6 +107,7 @@ class Cell:
         "path",
         "phase",
         "pool",
+        "races",
         "reason",
         "rejections",
         "repair",
@@ -140,6 +142,8 @@ class Cell:
         self.waits = 0  # for rate limits
         self.key: Key | None = None
         self.clash = ""  # the key that its last answer collided with
+        self.asked = 0  # keys that had been taken when its last call was sent
+        self.races = 0  # lost: names that somebody else took while its call was on its way
         self.vector: bytes | None = None  # of the answer that stands, as it is written down
         self.call = -1  # the call that counts
         self.hedge = -1  # a second one that counts as much; any other call of this cell is a loser
@@ -174,7 +178,7 @@ class Cell:
     @property
     def tried(self) -> bool:
         """Whether something has been paid for it already: it goes ahead of fresh cells."""
-        return self.phase == JUDGE or bool(self.judged or self.retries or self.waits or self.hops)
+        return self.phase == JUDGE or bool(self.judged or self.retries or self.waits or self.hops or self.races)
 
     @property
     def place(self) -> int:
@@ -220,7 +224,8 @@ class CallRecord:
     """
 
     __slots__ = (
-        "bookings", "cell", "charged", "check", "cost", "doom", "first", "heard", "hedge_at", "id", "landed", "lane", "phase", "started", "tokens"
+        "bookings", "cell", "charged", "check", "cost", "doom", "first", "heard", "hedge_at", "id", "landed", "lane", "named", "phase",
+        "started", "tokens",
     )  # fmt: skip
 
     def __init__(self, id: int, cell: Cell, lane: int, started: int, bookings: tuple[Booking, ...]) -> None:
@@ -230,6 +235,7 @@ class CallRecord:
         self.doom = ""
         self.landed: int | None = None
         self.first: int | None = None
+        self.named = False  # its identity has streamed
         self.heard = 0
         self.check = started
         self.cost = 0  # picodollars, booked

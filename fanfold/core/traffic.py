@@ -147,6 +147,8 @@ class Traffic(Spares):
             return Call(record.id, cell, JUDGE, record.lane, swapped=cell.opinion is not None)
         avoid: tuple[str, ...] = ()
         crowded: tuple[str, ...] = ()
+        if cell.rule.unique is not None:
+            cell.asked = cell.run.keys.taken(self._scope(cell))
         if cell.rule.unique is not None and (cell.judged or cell.run.keys.hot):
             avoid = cell.run.keys.avoid(self._scope(cell), cell.id, cell.clash)
             crowded = cell.run.keys.crowded(self._scope(cell))

@@ -7,10 +7,10 @@ from typing import NamedTuple
 from fanfold.spec.calls import Reply
 from fanfold.spec.errors import Code
 
-TIE = "a tie: the judge changed its mind with the order in which the two were shown"
+TIE = "a tie, which is not enough: with the two in the other order, the judge preferred the other one"
 NO_VERDICT = "there was an answer, but its judge gave no verdict"
 HINT = "give the judge another model, or two: model='a | b'"
-UNREADABLE = frozenset({Code.MALFORMED, Code.TRUNCATED, Code.FILTERED})
+UNREADABLE = frozenset({Code.MALFORMED, Code.TRUNCATED, Code.FILTERED, Code.TOO_LONG})
 """Faults of a judge that another model may not have: the answer that waits for it is worth asking on."""
 ILL = UNREADABLE | {Code.TRANSIENT, Code.TIMEOUT, Code.RATE_LIMITED, Code.QUOTA, Code.AUTH}
 
@@ -38,4 +38,4 @@ def objection(first: Opinion | None, last: Opinion) -> str | None:
     """
     if first is None or first.good == last.good:
         return None if last.good else last.reason
-    return f"{TIE}; against it, {last.reason if first.good else first.reason}"
+    return f"{TIE}. {last.reason if first.good else first.reason}"

@@ -23,7 +23,7 @@ from fanfold.engine.facts import Fact, Identified, Landed
 from fanfold.engine.identity import Unkeyed, keyed, named
 from fanfold.engine.job import Draft, Job, Landing, Route, StepWork
 from fanfold.engine.judging import Judging, unasked
-from fanfold.engine.offers import Offer, handed_out
+from fanfold.engine.offers import Offer, Unoffered, handed_out
 from fanfold.engine.prompts import PromptSource, as_messages, fill, tail, with_tail
 from fanfold.engine.shapes import Unfit, length_of
 from fanfold.engine.spread import proposal
@@ -346,7 +346,8 @@ def sound(outcome: Reply | Fault) -> Reply | Fault:
 
 
 def _broken(step: StepWork, error: Exception) -> Broken:
-    return Broken(fault=Fault(code=Code.INTERNAL, message=f"step {step.name!r}: {described(error)}"))
+    said = printable(str(error)) if isinstance(error, Unoffered) else described(error)
+    return Broken(fault=Fault(code=Code.INTERNAL, message=f"step {step.name!r}: {said}"))
 
 
 def _unusable(step: StepWork, error: Exception) -> Broken:

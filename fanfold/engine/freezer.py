@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -20,18 +20,20 @@ BYTES_PER_EVENT = 10
 """A large snapshot is kept less often: for each so many bytes that it has, one event more must have come."""
 PAGE = 5_000  # events that are read at once
 
+Part = TypeVar("Part", RunState, Past)
+
 _split = msgspec.msgpack.Decoder(tuple[bytes, bytes]).decode
 
 
 class Freezer:
-    """Of one run. every: events between two snapshots, at least.
+    """Of one run. every: events between two snapshots, at least; None: `EVERY`.
 
     The state is at hand; what the next life needs beside it is not kept while the run goes on, for it grows with the run: it is made
     from the snapshot before and the events since.
     """
 
-    def __init__(self, every: int = EVERY) -> None:
-        self._every = every
+    def __init__(self, every: int | None = None) -> None:
+        self._every = every or EVERY
         self._next: int | None = None
 
     async def look(self, store: Store | None, journal: Journal, run_id: str, state: RunState) -> None:
@@ -76,7 +78,7 @@ def past_of(snapshot: Snapshot) -> Past | None:
     return past
 
 
-def _part(snapshot: Snapshot, place: int, kind: Any) -> Any:
+def _part(snapshot: Snapshot, place: int, kind: type[Part]) -> Part | None:
     try:
         found = thaw(kind, _split(snapshot.data)[place])
     except msgspec.MsgspecError:

@@ -84,7 +84,7 @@ class Weather:
         return Work(step.size.booked, step.booked.expected)
 
     def _luck(self, cell: Cell, phase: int, spare: int, *more: int) -> Luck:
-        tried = (cell.judged, cell.retries, cell.waits, cell.lane, phase, spare, *more)
+        tried = (cell.judged, cell.races, cell.retries, cell.waits, cell.lane, phase, spare, *more)
         return Luck(fold((self._seed, cell.rule.index, *cell.at, *tried)))
 
     def _lengths(self, step: _Step, luck: Luck) -> dict[str, int] | None:

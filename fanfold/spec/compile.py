@@ -10,7 +10,7 @@ from math import prod
 from typing import Any, Literal, get_args, get_origin
 
 from fanfold.spec.axes import axes_of, check_dynamic, over_of
-from fanfold.spec.candidates import candidates_of
+from fanfold.spec.candidates import candidates_of, check_said
 from fanfold.spec.compiled import CompiledAxis, CompiledPlan, CompiledStep
 from fanfold.spec.errors import PlanError
 from fanfold.spec.facets import check_source, facets_of
@@ -68,6 +68,7 @@ def _step(plan: Plan, axes: Mapping[str, CompiledAxis], by_name: Mapping[str, St
     prompt = names.template(step.prompt, "prompt")
     system = names.template(step.system, "system")
     judge_prompt, versus = judge_of(step, names)
+    check_said(names.candidates, step, (prompt, system))
     for need in (step.needs,) if isinstance(step.needs, str) else step.needs:
         names.need(need, f"{path}.needs")
     check_source(names)
@@ -131,7 +132,11 @@ def _counts(compiled: CompiledPlan, step: CompiledStep) -> None:
     if options is not None and None not in sizes:
         cells = prod(n for n in sizes if n is not None)
         if cells > options:
-            raise PlanError(f"{path}.unique", f"{cells} distinct values are asked for, but the type allows only {options}")
+            raise PlanError(
+                f"{path}.unique",
+                f"{cells} distinct values are asked for, but the type allows only {options}",
+                f"ask for {options} at most, or make the type wider",
+            )
 
 
 def _options(output: Any, by: str | None) -> int | None:

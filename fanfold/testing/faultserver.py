@@ -92,8 +92,8 @@ class FaultServer:
         body = await reader.readexactly(int(headers.get("content-length", 0)))
         path = line.split(" ")[1]
         mode = (path.split("/") + [""] * 3)[2]
-        exchange = Exchange(mode, f"http://{self.host}:{self.port}", headers, body, reader, writer, path)
         self.hits[mode] += 1
+        exchange = Exchange(mode, f"http://{self.host}:{self.port}", headers, body, reader, writer, path, self.hits[mode])
         self.requests[mode] = exchange
         self._arrival.set()
         await self.modes.get(mode, reply(404, error(f"no mode {mode!r}")))(exchange)

@@ -8,6 +8,7 @@ from typing import Any
 
 from fanfold.core.commands import ANSWER, JUDGE
 from fanfold.core.conductor import Conductor
+from fanfold.core.fates import RACES
 from fanfold.core.fold import RunState
 from fanfold.core.lane import AHEAD
 from fanfold.core.limiter import MINUTE, SECOND
@@ -49,7 +50,7 @@ class Invariants:
         self.air: dict[int, Called] = {}
         self.answers: dict[Place, int] = defaultdict(int)
         self.good: dict[tuple[Place, int], int] = {}  # the call that delivered last, by phase
-        self.verdicts: dict[Place, list[bool | None]] = defaultdict(list)  # on its last answer
+        self.passed: dict[Place, set[bool]] = {}  # orders in which the judge let its latest answer pass
         self.starts: dict[int, deque[int]] = defaultdict(deque)
         self.gates: dict[int, int] = defaultdict(int)
         self.condemned: set[int] = set()
@@ -113,8 +114,12 @@ class Invariants:
             self._cell_ended(event)
         elif isinstance(event, SpareEnded):
             self.counted.spare_ended(event)
-            if event.fills is not None:
-                self._hand_over((event.step, event.at), (event.step, event.fills))
+            for phase in (ANSWER, JUDGE) if event.fills is not None else ():
+                assert event.fills is not None
+                call = self.good.get(((event.step, event.at), phase))
+                self.passed[event.step, event.fills] = self.passed.get((event.step, event.at), set())
+                if call is not None:
+                    self.good[(event.step, event.fills), phase] = call
         elif isinstance(event, BundleEnded):
             for position in range(event.start, event.stop):
                 self._end((event.step, self.run.grid.coords(event.step, event.at, position)), event.state, event.code)
@@ -151,7 +156,7 @@ class Invariants:
         elif event.phase == ANSWER:
             self.answers[place] += 1
             assert event.attempt <= rule.attempts, f"I5: attempt {event.attempt} of {rule.attempts}"
-            most = (1 + self.climate.hedges) * (rule.attempts * (1 + rule.retries) + WAITS + len(rule.chain) - 1)
+            most = (1 + self.climate.hedges) * ((rule.attempts + RACES) * (1 + rule.retries) + WAITS + len(rule.chain) - 1)
             assert self.answers[place] <= most, "I5: calls without end"
         assert event.t >= self.gates[event.lane], "I15: sent while the server had asked to wait"
         self._rate(event)
@@ -174,7 +179,7 @@ class Invariants:
         called = self.air.pop(event.call)
         if event.outcome == "ok":
             self.good[(event.step, event.at), event.phase] = event.call
-            self._heard((event.step, event.at), event)
+            self._passed((event.step, event.at), event)
         rule = self.run.rules[event.step]
         assert event.took == event.t - called.t, "I17: the time in the air"
         assert event.took <= rule.timeout, "I16: a call outlived its deadline"
@@ -186,23 +191,11 @@ class Invariants:
         if event.outcome == "rate_limited" and isinstance(flight, Fault) and flight.retry_after_s is not None:
             self.gates[called.lane] = max(self.gates[called.lane], event.t + int(flight.retry_after_s * 1_000_000))
 
-    def _hand_over(self, spare: Place, place: Place) -> None:
-        """A spare's answer is that of the cell it fills, and so is what was said of it."""
-        for phase in (ANSWER, JUDGE):
-            call = self.good.get((spare, phase))
-            if call is not None:
-                self.good[place, phase] = call
-        self.verdicts[place] = self.verdicts[spare]
-
-    def _heard(self, place: Place, event: Settled) -> None:
+    def _passed(self, place: Place, event: Settled) -> None:
         if event.phase == ANSWER:
-            self.verdicts[place].clear()
-            return
-        reply = self.world.outcome(event.call)
-        self.verdicts[place].append(reply.verdict if isinstance(reply, Reply) else None)
-        assert len(self.verdicts[place]) <= 1 + self.run.rules[event.step].both_orders, (
-            "I9: a judge was asked once more than needed"
-        )
+            self.passed[place] = set()
+        elif getattr(self.world.outcome(event.call), "verdict", False):
+            self.passed[place].add(event.call in self.world.swapped)
 
     def _cell_ended(self, event: CellEnded) -> None:
         place, rule = (event.step, event.at), self.run.rules[event.step]
@@ -219,7 +212,9 @@ class Invariants:
         reply = self.world.outcome(self.good[place, ANSWER])
         assert isinstance(reply, Reply) and reply.finding is None, "I9: accepted an answer that was not good"
         if rule.judge_lane is not None:
-            assert self.verdicts[place] == [True] * (1 + rule.both_orders), "I9: accepted what the judge refused"
+            verdict = self.world.outcome(self.good[place, JUDGE])
+            assert isinstance(verdict, Reply) and verdict.verdict, "I9: accepted what the judge refused"
+            assert not rule.both_orders or self.passed[place] == {False, True}, "I9: accepted without a good word in either order"
         if rule.unique is not None:
             assert event.key == normalise(reply.key or ""), "I9: accepted under another key than its own"
             scope = (event.step, *(event.at[i] for i in rule.unique), event.key)

@@ -57,7 +57,7 @@ class Climate:
     )
     pool: int = 0  # above 0: so many candidates that the parts share, and as many names from which guides are offered some
     chain: bool = False  # answers and verdicts fall back to another lane
-    pairs: bool = False  # judges compare: they are asked in both orders
+    compares: bool = False  # judges are asked in either order
     names: int = 40
     faults: float = 0.15
     findings: float = 0.1
@@ -91,10 +91,10 @@ class Climate:
             lanes=one_of(4, 1, 1, 2),
             shared=one_of(18, False, True),
             chain=one_of(15, False, False, True),
+            compares=one_of(19, False, False, True),
             hedges=one_of(16, False, True),
             counted=counted,
             pool=one_of(18, 0, 0, 3, 8, 20, 60),
-            pairs=one_of(19, False, True),
             names=one_of(5, 4, 12, 60),
             faults=one_of(6, 0.0, 0.1, 0.3, 0.6),
             findings=one_of(7, 0.0, 0.1, 0.4),
@@ -142,6 +142,7 @@ class World:
     def __init__(self, climate: Climate) -> None:
         self.climate = climate
         self._told: dict[int, Reply | Fault] = {}
+        self.swapped: set[int] = set()  # calls of judges that are shown the other answer first
 
     def outcome(self, call: int) -> Reply | Fault:
         """What a call was told; one that was cut off before it left was told nothing."""
@@ -172,6 +173,8 @@ class World:
 
     def fly(self, command: Call) -> Flight:
         flight = self._flight(command)
+        if command.swapped:
+            self.swapped.add(command.call)
         if command.cell.rule.streams and command.phase != JUDGE and self._draw(command.call, 24) < 0.7:
             moments = sorted(min(flight.took, self._one_of(command.call, 25 + i, (0, 1, 2, 3)) * SECOND) for i in range(2))
             flight = replace(flight, heard=tuple(zip(moments, (5, 40), strict=True)))
@@ -231,9 +234,9 @@ def rules_of(plan: CompiledPlan, climate: Climate) -> list[Rule]:
     if climate.chain:
         for word in words.values():
             word |= {"then": (climate.lanes + 1,)} | ({"judge_then": (1,)} if "judge_lane" in word else {})
-    if climate.pairs:
+    if climate.compares:
         for word in words.values():
-            word["both_orders"] = "judge_lane" in word
+            word |= {"both_orders": "judge_lane" in word}
     steps = plan.steps
     return [Rule(index=s.index, name=s.name, lane=1, **{"timeout": 30 * SECOND, **words.get(s.name, {})}) for s in steps]
 

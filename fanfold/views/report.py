@@ -231,7 +231,7 @@ def _refusals(steps: Json) -> list[str]:
 
 
 DIFFERING = [
-    ("collisions", "{value:.0%} of {of} answers were taken"),
+    ("collisions", "{value:.0%} of {of} answers were there already"),
     ("clusters", "{value:.1f} clusters of {of}"),
     ("distinct_1", "{value:.0%} different words"),
     ("distinct_2", "{value:.0%} different pairs of words"),
@@ -253,7 +253,7 @@ def _diversity(steps: Json) -> list[str]:
 
 
 def _differing(told: Json) -> str:
-    """`4 % of 26 answers were taken, 19.8 clusters of 21, 61 % different words, 93 % different pairs`."""
+    """`4 % of 26 answers were there already, 19.8 clusters of 21, 61 % different words, 93 % different pairs`."""
     parts = []
     for key, say in DIFFERING:
         figure = told[key]

@@ -1,403 +1,363 @@
-"""Gates in order of cost, judges last: what they are shown, what they say, and what becomes of an answer that they cannot be heard on."""
+"""Gates in order of cost; judges that give their reason first, compare in either order, and never lose an answer silently."""
 
 from __future__ import annotations
 
+import asyncio
 import json
-import threading
 import time
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
-from fanfold import Axis, Engine, Judge, Limits, Markdown, Plan, PlanError, Step, generate
-from fanfold.engine.fingerprint import of_step
-from fanfold.engine.job import StepWork
-from fanfold.spec.calls import Fault, Request, Usage
-from fanfold.spec.compile import compile_plan
+from fanfold import Axis, Judge, Plan, PlanError, Step, Unique
+from fanfold.core.verdicts import TIE
+from fanfold.engine.usercode import OFTEN, UserCode
+from fanfold.engine.verdicts import Preference, Verdict, judge_shape, verdict_last
+from fanfold.spec.calls import Fault, Request
 from fanfold.spec.phrases import EVIDENCE, PREVIOUS, REJECTED
-from fanfold.store.memory import MemoryStore
-from fanfold.testing.scripted import Fails, Says, ScriptedProvider
-from fanfold.testing.virtual import VirtualClock, run
+from fanfold.testing.scripted import Fails, Says
+from fanfold.testing.virtual import VirtualClock
 from fanfold.views.report import describe
-from tests.engine.test_engine import Recipe, last, make
+from tests.engine.test_engine import last, make
 
-GOOD, BAD = {"reason": "clear", "pass": True}, {"reason": "dull", "pass": False}
-TRANSIENT = Fails(Fault(code="transient", message="503"))
-
-
-def one(step: Step, script: Any, **options: Any):
-    return make(Plan("p", [step]), script, **options)
+JUDGE = "Is it good? {value}"
+DUEL = "Which is better? 1: {first} 2: {second}"
 
 
-def is_judge(request: Request) -> bool:
-    return "judge:" in request.messages[-1].content
+def asks(request: Request) -> bool:
+    return "Is it good?" in last(request) or "Which is better?" in last(request)
 
 
-def two(answers: Any, verdicts: Any):
-    """A script of answers and one of verdicts, each in order, the last one repeated. Either may be called with its request."""
-    said = {False: list(answers), True: list(verdicts)}
+def one(step: Step, answers: Any, verdict: Any, **options: Any):
+    """One step; answers: texts in turn, the last one for ever. verdict: request -> what its judge says. (result, provider)."""
+    given = iter(answers)
+    kept: list[Any] = []
 
     def script(request: Request, n: int) -> Says | Fails:
-        left = said[is_judge(request)]
-        entry = left.pop(0) if len(left) > 1 else left[0]
-        return entry if isinstance(entry, Says | Fails) else Says(entry)
+        if asks(request):
+            said = verdict(request)
+            return said if isinstance(said, Says | Fails) else Says(said)
+        kept.append(next(given, kept[-1] if kept else None))
+        return Says(kept[-1])
 
-    return script
+    result, provider, _ = make(Plan("p", [step], options.pop("axes", {}), options.pop("given", {})), script, **options)
+    return result, provider
 
 
-def judges(provider: ScriptedProvider) -> list[Request]:
-    return [request for request in provider.calls if is_judge(request)]
+def says(good: bool, reason: str = "because") -> dict[str, Any]:
+    return {"reason": reason, "pass": good}
 
 
 # -------------------------------------------------------------------- the order of the gates
 
 
-def test_nothing_dear_runs_for_what_something_cheap_refuses():
-    ran = []
+class Named(BaseModel):
+    name: str
+    minutes: int
 
-    async def asked_elsewhere(value: Recipe) -> None:
-        ran.append(("asynchronous", value.name))
 
-    def short(value: Recipe) -> str | None:
-        ran.append(("rule", value.name))
-        return "too long" if value.minutes > 60 else None
+def test_nothing_dear_runs_when_something_cheap_has_refused():
+    """Schema, then checks, then the key, then the judge: each answer here is stopped by the next gate."""
+    ran: list[str] = []
+
+    def cheap(value: Named) -> bool:
+        ran.append("cheap")
+        return value.minutes < 60
+
+    async def dear(value: Named) -> bool:
+        ran.append("dear")
+        return value.minutes != 50
+
+    def key(value: Named) -> str:
+        ran.append("key")
+        return value.name
+
+    def verdict(request: Request) -> dict[str, Any]:
+        ran.append("judge")
+        return says(True)
 
     step = Step(
-        "r", "x", over="n", output=Recipe, unique="name", checks=[asked_elsewhere, short], judge=Judge("judge: {value.name}")
-    )
-    script = two(
-        [
-            {"name": "unfit"},
-            {"name": "slow", "minutes": 90},
-            {"name": "good", "minutes": 5},
-            {"name": "GOOD", "minutes": 5},
-            {"name": "other", "minutes": 5},
-        ],
-        [GOOD],
-    )
-    result, provider, _ = make(Plan("p", [step], [Axis("n", [1, 2])], concurrent=1), script)
-    assert [value.name for value in result.values] == ["good", "other"]
-    assert ran == [
-        ("rule", "slow"), ("rule", "good"), ("asynchronous", "good"), ("rule", "other"), ("asynchronous", "other"),
-    ], "cheap ones first; nothing at all of a name that is taken"  # fmt: skip
-    assert [last(request).split()[1] for request in judges(provider)] == ["good", "other"], (
-        "no taken name, no refused answer is judged"
-    )
+        "a", "{n}", over=Axis("n", [1, 2]), output=Named, checks=[dear, cheap], unique=Unique(by=None, key=key), attempts=8,
+        judge=Judge(JUDGE),
+    )  # fmt: skip
+    answers = [
+        {"name": "Dal", "minutes": 9}, {"name": "Dal"}, {"name": "Dal", "minutes": 99}, {"name": "Dal", "minutes": 50},
+        {"name": "Dal", "minutes": 9}, {"name": "Pie", "minutes": 8},
+    ]  # fmt: skip
+    result, _ = one(step, answers, verdict, limits=None)
+    assert sorted(value.name for value in result.values) == ["Dal", "Pie"]
+    assert (ran.count("cheap"), ran.count("dear"), ran.count("key"), ran.count("judge")) == (5, 4, 3, 2)
+    rejected = result.report["steps"]["a"]["rejected"]
+    assert {why: seen["count"] for why, seen in rejected.items()} == {"malformed": 1, "cheap": 1, "dear": 1, "duplicate": 1}
 
 
-def test_checks_that_are_slow_again_and_again_run_last_and_beside_the_loop():
-    ran: list[tuple[str, bool]] = []
-
+def test_checks_that_were_slow_come_last_and_leave_the_loop():
     def slow(value: str) -> None:
-        time.sleep(0.006)
-        ran.append(("slow", threading.current_thread() is threading.main_thread()))
+        time.perf_counter()
 
-    def quick(value: str) -> None:
-        ran.append(("quick", threading.current_thread() is threading.main_thread()))
+    def quick(value: str) -> None: ...
 
-    provider = ScriptedProvider([Says("x", latency_s=0)])
-    generate("{n}", over={"n": range(4)}, provider=provider, checks=[slow, quick], store=":memory:", limits=Limits(concurrent=1))
-    names = [name for name, _ in ran]
-    assert names[:4] == ["slow", "quick"] * 2 and names[-2:] == ["quick", "slow"], "once may be an accident"
-    assert [on_loop for name, on_loop in ran if name == "slow"] == [True, False, False, False]
+    async def far(value: str) -> None: ...
 
-
-def test_what_nearly_parses_is_mended_and_not_drawn_again():
-    result, provider, _ = one(Step("r", "x", output=Recipe), ["Here it is: {'name': 'Soup', 'minutes': 3,} Enjoy!"])
-    assert result.values == [Recipe(name="Soup", minutes=3)] and len(provider.calls) == 1
-    result, provider, _ = one(Step("r", "x", judge=Judge("judge: {value}")), two(["x"], ["{'reason': 'fine', 'pass': true,}"]))
-    assert result.ok and len(provider.calls) == 2, "of a judge, too"
+    user = UserCode(VirtualClock())
+    assert user.cheap_first([slow, far, quick]) == [slow, quick, far]
+    user._slow[id(slow)] = OFTEN
+    assert user.cheap_first([slow, far, quick]) == [quick, slow, far]
 
 
-# -------------------------------------------------------------------- what a judge is asked, and what it says
+def test_what_is_nearly_json_is_mended_and_costs_no_call():
+    text = "Sure:\n{'name': 'Dal', 'minutes': 9,}"
+    result, provider = one(
+        Step("a", "x", output=Named, judge=Judge(JUDGE)), [text], lambda request: "{'reason': 'fine', 'pass': True,}"
+    )
+    assert result.values == [Named(name="Dal", minutes=9)] and len(provider.calls) == 2
 
 
-def test_the_reason_comes_before_the_verdict_in_what_is_asked():
-    class Scored(BaseModel):
-        passed: bool
-        score: int
+# -------------------------------------------------------------------- reasons
+
+
+def test_the_reason_is_asked_for_before_the_verdict():
+    class Backwards(BaseModel):
+        ok: bool
         reason: str
 
-    _, provider, _ = one(Step("r", "x", judge=Judge("judge: {value}")), two(["x"], [GOOD]))
-    (request,) = judges(provider)
-    assert request.schema is not None
-    assert list(request.schema["properties"]) == request.schema["required"] == ["reason", "pass"]
-    assert last(request) == f"judge: x\n\n{EVIDENCE}"
-    scored = {"passed": True, "score": 7, "reason": "r"}
-    _, provider, _ = one(Step("r", "x", judge=Judge("judge: {value}", output=Scored)), two(["x"], [scored]))
-    schema = judges(provider)[0].schema
-    assert schema is not None and list(schema["properties"])[-1] == schema["required"][-1] == "passed"
+    for output in (
+        None,
+        Backwards,
+        {"type": "object", "properties": {"pass": {"type": "boolean"}, "reason": {"type": "string"}}},
+    ):
+        step = Step("a", "x", judge=Judge(JUDGE, output=output))
+        _, provider = one(step, ["x"], lambda request: {"reason": "fine", "pass": True, "ok": True})
+        request = provider.calls[1]
+        assert request.schema is not None and next(iter(request.schema["properties"])) == "reason"
+        assert last(request) == f"Is it good? x\n\n{EVIDENCE}"
 
 
-def test_the_reason_of_a_judge_goes_into_the_next_attempt():
-    result, provider, _ = one(Step("r", "x", judge=Judge("judge: {value}")), two(["first", "second"], [BAD, GOOD]))
-    assert result.values == ["second"]
+def test_who_gives_no_reason_is_not_asked_for_one():
+    _, provider = one(Step("a", "x", judge=Judge(JUDGE, output=bool)), ["x"], lambda request: {"value": True})
+    assert last(provider.calls[1]) == "Is it good? x"
+    _, provider = one(Step("a", "x", judge=Judge(lambda cell, value: f"Is it good? {value}")), ["x"], lambda request: says(True))
+    assert last(provider.calls[1]) == "Is it good? x"
+
+
+def test_the_verdict_goes_last_in_any_schema():
+    schema = judge_shape(Judge(JUDGE), "p").schema
+    assert schema == verdict_last(schema), "the default is in order"
+    backwards = {"type": "object", "required": ["pass", "reason"], "properties": {"pass": {}, "reason": {}, "score": {}}}
+    sent = verdict_last(backwards)
+    assert sent is not None and list(sent["properties"]) == ["reason", "score", "pass"] and sent["required"] == ["reason", "pass"]
+    assert verdict_last(None) is None and verdict_last({"type": "string"}) == {"type": "string"}
+
+
+def test_the_reason_goes_into_the_next_attempt_with_the_answer():
+    result, provider = one(
+        Step("a", "x", judge=Judge(JUDGE)), ["first", "second"], lambda request: says("second" in last(request), "too dull")
+    )
+    assert result.values == ["second"] and len(provider.calls) == 4
     again = last(provider.calls[2])
-    assert f"{PREVIOUS}\nfirst" in again and f"{REJECTED} a judge says: dull" in again
-    assert result.report["steps"]["r"]["rejected"] == {"judge": {"count": 1, "example": "a judge says: dull"}}
+    assert f"{PREVIOUS}\nfirst" in again and f"{REJECTED} a judge says: too dull" in again
 
 
-def test_a_judge_has_a_model_of_its_own():
-    step = Step("r", "x", model="test/writer", judge=Judge("judge: {value}", model="test/critic"))
-    _, provider, _ = one(step, two(["x"], [GOOD]))
-    assert [request.model for request in provider.calls] == ["writer", "critic"]
+def test_a_value_that_was_refused_is_never_shown():
+    result, _ = one(Step("a", "x", attempts=2, judge=Judge(JUDGE)), ["bad"], lambda request: says(False, "dull"))
+    assert result.values == [] and '"bad"' not in json.dumps(result.to_json()["values"])
+    assert (result.errors[0].code, result.errors[0].attempts) == ("check_failed", 2)
 
 
-def test_what_passes_may_be_said_by_the_user():
-    class Scored(BaseModel):
+def test_own_output_and_accept():
+    class Score(BaseModel):
+        reason: str
         score: int
 
-    step = Step("r", "x", judge=Judge("judge: {value}", output=Scored, accept=lambda said: said.score >= 7))
-    result, provider, _ = one(step, two(["a", "b"], [{"score": 6}, {"score": 7}]))
-    assert result.values == ["b"] and EVIDENCE not in last(provider.calls[1]), (
-        "no reason is asked for where there is no place for it"
-    )
-    assert 'a judge says: {"score":6}' in last(provider.calls[2])
+    step = Step("a", "x", judge=Judge(JUDGE, output=Score, accept=lambda said: said.score > 7))
+    result, provider = one(step, ["one", "two"], lambda request: {"reason": "meh", "score": 9 if "two" in last(request) else 3})
+    assert result.values == ["two"] and "a judge says: meh" in last(provider.calls[2])
 
 
-def test_an_answer_that_its_judge_refuses_is_shown_nowhere():
-    shown = []
-    store = MemoryStore()
-
-    async def main():
-        provider = ScriptedProvider(two(["secret"], [BAD]))
-        async with Engine(provider=provider, store=store, clock=VirtualClock()) as engine:
-            started = engine.start(Plan("p", [Step("r", "x", attempts=2, judge=Judge("judge: {value}"))]))
-            async for cell in started:
-                shown.append((cell.state, cell.value))
-            (record,) = await store.runs()
-            kept = await (await store.journal(record)).values(0)
-            return await started.result(), kept
-
-    result, kept = run(main())
-    assert not kept and shown == [("failed", None)] and result.values in ([], [None])
-    assert "secret" not in json.dumps(result.to_json()) and not result.ok
-    (error,) = result.errors
-    assert (error.code, error.attempts, error.message) == ("check_failed", 2, "a judge says: dull")
+# -------------------------------------------------------------------- a judge that fails
 
 
-# -------------------------------------------------------------------- a judge that cannot be heard
-
-
-def test_a_fault_of_a_judge_costs_no_attempt_and_no_answer():
-    verdicts = [TRANSIENT, "not json", {"reason": "no verdict"}, TRANSIENT, GOOD]
-    result, provider, _ = one(Step("r", "x", attempts=1, judge=Judge("judge: {value}")), two(["only"], verdicts))
-    assert result.values == ["only"] and len(provider.calls) == 6
-    assert result.report["regenerated"] == 0 and result.report["steps"]["r"]["rejected"] == {}
-
-
-def test_a_judge_has_retries_of_its_own():
-    answers = [TRANSIENT, TRANSIENT, TRANSIENT, TRANSIENT, "late"]
-    result, _, _ = one(Step("r", "x", judge=Judge("judge: {value}")), two(answers, [TRANSIENT, TRANSIENT, GOOD]))
-    assert result.values == ["late"]
+def test_an_unreadable_judge_is_asked_again_and_costs_no_attempt():
+    said = iter(["no json", {"pass": True}, says(True)])
+    result, provider = one(Step("a", "x", attempts=1, judge=Judge(JUDGE)), ["x"], lambda request: next(said))
+    assert result.values == ["x"] and [asks(request) for request in provider.calls] == [False, True, True, True]
+    assert result.report["regenerated"] == 0 and result.report["steps"]["a"]["rejected"] == {}
 
 
 @pytest.mark.parametrize(
-    ("verdict", "code"),
-    [("nonsense", "malformed"), (TRANSIENT, "transient"), (Fails(Fault(code="filtered", message="no")), "filtered")],
+    ("said", "code"), [("no json", "malformed"), (Fails(Fault(code="transient", message="503")), "transient")], ids=str
 )
-def test_an_answer_that_is_lost_for_want_of_a_verdict_says_so(verdict, code):
-    result, provider, _ = one(Step("r", "x", judge=Judge("judge: {value}")), two(["x"], [verdict]))
+def test_a_judge_that_never_answers_is_told_in_plain_words(said: Any, code: str):
+    result, provider = one(Step("a", "x", judge=Judge(JUDGE)), ["x"], lambda request: said)
     (error,) = result.errors
-    assert error.code == code and "its judge gave no verdict" in error.message and "another model" in error.hint
-    assert len(provider.calls) == (2 if code == "filtered" else 6), "one answer, and its judge asked again"
-    assert result.report["steps"]["r"]["rejected"] == {}, "nobody refused the answer"
+    assert error.code == code and error.message.startswith("there was an answer, but its judge gave no verdict: ")
+    assert "another model" in error.hint and sum(map(asks, provider.calls)) == 5 and len(provider.calls) == 6
 
 
-def test_a_deadline_that_a_judge_does_not_meet_blames_no_model():
-    result, _, _ = one(Step("r", "x", judge=Judge("judge: {value}")), two(["x"], [Says(GOOD, latency_s=50)]), deadline_s=10)
-    (error,) = result.errors
-    assert (error.code, error.hint) == ("timeout", ""), error
+def test_a_fallback_fills_what_has_no_verdict():
+    result, _ = one(Step("a", "x", fallback="instead", judge=Judge(JUDGE)), ["x"], lambda request: "no json")
+    assert result.values == ["instead"] and "its judge gave no verdict" in result.errors[0].message
 
 
-def test_a_judge_that_cannot_be_read_is_followed_by_the_next_of_its_chain():
-    script = lambda request, n: Says({"writer": "x", "strange": "?", "plain": GOOD}[request.model])  # noqa: E731
-    step = Step("r", "x", attempts=1, model="test/writer", judge=Judge("{value}", model="test/strange | test/plain"))
-    result, provider, _ = one(step, script)
-    assert result.ok and provider.calls[-1].model == "plain" and len(provider.calls) == 7
+def test_a_broken_accept_says_whose_it_is():
+    def accept(said: Verdict) -> bool:
+        raise KeyError("score")
 
-
-def test_what_the_users_accept_raises_is_told():
-    step = Step("r", "x", judge=Judge("judge: {value}", accept=lambda said: said.nothing))
-    result, provider, _ = one(step, two(["x"], [GOOD]))
-    assert result.errors[0].code == "internal" and "accept function: AttributeError" in result.errors[0].message
+    result, provider = one(Step("a", "x", judge=Judge(JUDGE, accept=accept)), ["x"], lambda request: says(True))
+    assert result.errors[0].code == "internal" and "accept function: KeyError" in result.errors[0].message
     assert len(provider.calls) == 2
 
 
-# -------------------------------------------------------------------- in pairs
-
-PAIR = Judge("judge: 1. {first} 2. {second}", versus="draft")
-FIRST, SECOND, TIE = ({"reason": f"so {which}", "better": which} for which in ("first", "second", "tie"))
+# -------------------------------------------------------------------- versus
 
 
-def better(verdicts: Any, judge: Judge = PAIR, answers: Any = ("mine",), **words: Any):
-    """(result, what the judges were asked): a step whose judge compares with a draft."""
-    plan = Plan("p", [Step("r", "write", judge=judge, **words)], given={"draft": "theirs"})
-    result, provider, _ = make(plan, two(answers, verdicts))
-    return result, [last(request).split("\n")[0] for request in judges(provider)]
+def prefers(*best: str, always: str = "") -> Any:
+    """A judge that prefers these to all others, the earlier the better, wherever they stand; or always the same place."""
+
+    def rank(text: str) -> int:
+        return best.index(text.strip()) if text.strip() in best else len(best)
+
+    def verdict(request: Request) -> dict[str, Any]:
+        text = last(request).removesuffix(EVIDENCE)
+        first, second = text.split("1: ")[1].split(" 2: ")
+        better = "tie" if rank(first) == rank(second) else "first" if rank(first) < rank(second) else "second"
+        return {"reason": f"{always or better} is richer", "better": always or better}
+
+    return verdict
 
 
-def test_a_judge_that_compares_is_asked_in_both_orders():
-    result, asked = better([FIRST, SECOND])
-    assert asked == ["judge: 1. mine 2. theirs", "judge: 1. theirs 2. mine"]
-    assert result.values == ["mine"] and result.report["calls"] == 3
+def shown(provider: Any) -> list[str]:
+    return [last(request).split("\n")[0].removeprefix("Which is better? ") for request in provider.calls if asks(request)]
 
 
-@pytest.mark.parametrize(
-    ("verdicts", "passes"),
-    [
-        ((FIRST, SECOND), True),  # better, both times
-        ((TIE, TIE), True),
-        ((FIRST, TIE), True),  # never worse
-        ((SECOND, FIRST), False),  # worse, both times
-        ((FIRST, FIRST), False),  # whatever stands first is better
-        ((SECOND, SECOND), False),
-        ((TIE, FIRST), False),
-        ((SECOND, TIE), False),
-    ],
-)
-def test_only_what_is_at_least_as_good_in_both_orders_passes(verdicts, passes):
-    result, asked = better(verdicts, attempts=1)
-    assert result.ok is passes and len(asked) == 2
-    if not passes:
-        ((name, told),) = result.report["steps"]["r"]["rejected"].items()
-        split = verdicts != (SECOND, FIRST)
-        assert name == "judge" and ("a tie" in told["example"]) is split, told
+def test_a_better_answer_is_accepted_after_both_orders():
+    step = Step("a", "x", judge=Judge(DUEL, versus="old"))
+    result, provider = one(step, ["new"], prefers("new"), given={"old": "gold"})
+    assert result.values == ["new"] and shown(provider) == ["1: new 2: gold", "1: gold 2: new"]
+    assert provider.calls[1].schema is not None and list(provider.calls[1].schema["properties"]) == ["reason", "better"]
 
 
-def test_a_tie_is_told_to_the_next_attempt_with_what_speaks_against_it():
-    plan = Plan("p", [Step("r", "write", judge=PAIR)], given={"draft": "theirs"})
-    result, provider, _ = make(plan, two(["mine", "mine, better"], [FIRST, FIRST, FIRST, SECOND]))
-    assert result.values == ["mine, better"]
-    told = "the order in which the two were shown; against it, a judge, who was shown it second, says: so first"
-    assert f"{REJECTED} a tie" in last(provider.calls[3]) and told in last(provider.calls[3])
+def test_as_good_is_good_enough():
+    assert one(Step("a", "x", judge=Judge(DUEL, versus="old")), ["new"], prefers(), given={"old": "gold"})[0].values == ["new"]
 
 
-def test_a_fault_between_two_orders_forgets_neither():
-    result, asked = better([FIRST, TRANSIENT, "?", SECOND])
-    assert result.values == ["mine"]
-    assert asked == ["judge: 1. mine 2. theirs", *["judge: 1. theirs 2. mine"] * 3]
+def test_a_worse_answer_is_refused_with_the_reason():
+    step = Step("a", "x", judge=Judge(DUEL, versus="old"))
+    result, provider = one(step, ["bad", "new"], prefers("new", "gold"), given={"old": "gold"})
+    assert result.values == ["new"]
+    assert shown(provider) == ["1: bad 2: gold", "1: gold 2: bad", "1: new 2: gold", "1: gold 2: new"]
+    assert "a judge, who was shown it second, says: first is richer" in last(provider.calls[3]) and TIE not in last(provider.calls[3])
 
 
-def test_an_answer_is_compared_with_another_step_and_waits_for_it():
-    class Text(BaseModel):
-        body: str
+@pytest.mark.parametrize("place", ["first", "second"])
+def test_a_judge_that_always_prefers_one_place_has_not_decided(place: str):
+    step = Step("a", "x", attempts=2, judge=Judge(DUEL, versus="old"))
+    result, provider = one(step, ["new"], prefers(always=place), given={"old": "gold"})
+    assert result.values == [] and len(shown(provider)) == 4
+    assert TIE in result.errors[0].message and "is richer" in result.errors[0].message
+    assert TIE in last(provider.calls[3])
 
+
+def test_an_answer_is_compared_with_that_of_another_step():
     steps = [
-        Step("draft", "draft {n}", output=Text, over="n"),
-        Step("final", "final {n}", output=Markdown, over="n", judge=Judge("judge: {first} {second}", versus="draft.body")),
+        Step("draft", "draft {n}", over="n"),
+        Step("final", "better", over="n", judge=Judge(DUEL, versus="draft")),
     ]
 
     def script(request: Request, n: int) -> Says:
-        if is_judge(request):
-            return Says(TIE)
-        return Says({"body": last(request)} if request.schema else last(request))
+        if asks(request):
+            return Says(prefers("final")(request))
+        return Says(last(request) if "draft" in last(request) else "final")
 
     result, provider, _ = make(Plan("p", steps, {"n": [1, 2]}), script)
-    assert result.ok
-    assert sorted(last(request).split("\n")[0] for request in judges(provider)) == [
-        "judge: draft 1 final 1", "judge: draft 2 final 2", "judge: final 1 draft 1", "judge: final 2 draft 2",
-    ]  # fmt: skip
+    assert result["final"].values == ["final"] * 2
+    assert sorted(shown(provider)) == sorted(
+        f"1: {a} 2: {b}" for n in (1, 2) for a, b in (("final", f"draft {n}"), (f"draft {n}", "final"))
+    )
 
 
-def test_a_function_may_say_what_to_compare_with_or_that_there_is_nothing():
-    best = {1: None, 2: "the best so far"}
-
-    def prompt(cell, first, second):
-        return f"judge: {cell.at['n']} {first} | {second}"
-
-    step = Step("r", "{n}", over="n", judge=Judge(prompt, versus=lambda cell: best[cell.at["n"]]))
-    result, provider, _ = make(Plan("p", [step], {"n": [1, 2]}), two(["mine"], [TIE]))
-    assert result.ok
-    assert [last(request) for request in judges(provider)] == [
-        "judge: 2 mine | the best so far", "judge: 2 the best so far | mine",
-    ]  # fmt: skip
+def test_a_callable_names_the_rival_once_for_both_orders():
+    """None: there is nothing to beat, and nobody is asked."""
+    rivals = iter(["gold", "silver"])
+    step = Step("a", "x", judge=Judge(DUEL, versus=lambda cell: next(rivals)))
+    result, provider = one(step, ["new"], prefers("new"))
+    assert result.values == ["new"] and shown(provider) == ["1: new 2: gold", "1: gold 2: new"]
+    result, provider = one(Step("a", "x", judge=Judge(DUEL, versus=lambda cell: None)), ["new"], prefers())
+    assert result.values == ["new"] and shown(provider) == []
 
 
-def test_another_rival_is_another_step_for_a_run_that_goes_on():
-    def digest(judge: Judge, **given: str) -> str:
-        compiled = compile_plan(Plan("p", [Step("r", "write", judge=judge)], given={"draft": "a", "other": "b", **given}))
-        return of_step(compiled, StepWork(compiled.steps[0], (), (), 1.0))
+def test_a_callable_prompt_is_given_both():
+    judge = Judge(lambda cell, first, second: f"Which is better? 1: {first} 2: {second}", versus="old")
+    result, provider = one(Step("a", "x", judge=judge), ["new"], prefers("new"), given={"old": "gold"})
+    assert result.values == ["new"] and shown(provider) == ["1: new 2: gold", "1: gold 2: new"]
 
-    assert digest(PAIR) == digest(PAIR, other="c")
-    assert digest(PAIR) != digest(PAIR, draft="c"), "the given that it compares with"
-    assert digest(PAIR) != digest(replace(PAIR, versus="other"))
+
+def test_own_words_for_the_better_one():
+    class Mine(BaseModel):
+        better: str
+        reason: str
+
+    said = iter(
+        [{"better": "First", "reason": ""}, {"better": "neither of them, maybe", "reason": ""}, {"better": "same", "reason": ""}]
+    )
+    judge = Judge(DUEL, output=Mine, versus="old")
+    result, provider = one(Step("a", "x", judge=judge), ["new"], lambda request: next(said), given={"old": "gold"})
+    assert result.values == ["new"] and len(shown(provider)) == 3, "what is no verdict is asked for again"
 
 
 @pytest.mark.parametrize(
-    ("judge", "told"),
+    ("judge", "path", "says"),
     [
-        (Judge("{value}", versus="draft"), "names an axis|is not a given|first"),
-        (Judge("only {first}", versus="draft"), r"shown \{first\} and \{second\}"),
-        (Judge("{first} {second}"), "is not a given"),
-        (Judge("{first} {second}", versus="darft"), "did you mean 'draft'"),
-        (Judge("{first} {second}", versus=7), "not a name or a callable"),  # type: ignore[arg-type]
-        (Judge("{first} {second}", versus="draft", accept=bool), "by its field `better`"),
-        (Judge("{first} {second}", versus="draft", output=bool), "which of the two is better"),
+        (Judge(DUEL, versus="odl"), "judge.versus", "did you mean 'old'"),
+        (Judge(DUEL, versus="old.x"), "judge.versus", "no field 'x'"),
+        (Judge(DUEL, versus="two words"), "judge.versus", "is not a name"),
+        (Judge(DUEL, versus="value"), "judge.versus", ""),
+        (Judge(DUEL, versus=3), "judge.versus", "is not a name or a callable"),  # type: ignore[arg-type]
+        (Judge(JUDGE, versus="old"), "judge.prompt", "value"),
+        (Judge("Which? {first}", versus="old"), "judge.prompt", "{first} and {second}"),
+        (Judge(DUEL), "judge.prompt", "first"),
+        (Judge(DUEL, versus="old", accept=bool), "judge.accept", "better"),
+        (Judge(DUEL, versus="old", output=Verdict), "judge.output", "which of the two"),
     ],
-)
-def test_a_comparison_that_cannot_be_made_is_wrong_usage(judge, told):
-    with pytest.raises(PlanError, match=told):
-        better([TIE], judge)
+)  # fmt: skip
+def test_comparisons_that_make_no_sense(judge: Judge, path: str, says: str):
+    with pytest.raises(PlanError) as caught:
+        one(Step("a", "x", judge=judge), ["x"], prefers(), given={"old": "gold"})
+    assert caught.value.path == f"steps.a.{path}" and says in str(caught.value)
 
 
-def test_the_money_for_both_orders_is_booked_with_the_answer():
-    cent = Usage(tokens_in=100, tokens_out=100)
-    plan = Plan(
-        "p",
-        [Step("r", "write", judge=PAIR, model="test/m", sampling={"max_tokens": 100})],
-        given={"draft": "theirs"},
-    )  # fmt: skip
-
-    def with_budget(usd: float):
-        async def main():
-            provider = ScriptedProvider(two([Says("mine", usage=cent)], [Says(TIE, usage=cent)]))
-            prices = {"test/m": [0.0, 100.0]}
-            async with Engine(provider=provider, store=":memory:", clock=VirtualClock(), prices=prices) as engine:
-                return await engine.run(plan, budget_usd=usd), provider
-
-        return run(main())
-
-    result, provider = with_budget(0.05)
-    assert not provider.calls and result.errors[0].code == "budget", "an answer and one verdict could have been paid"
-    result, provider = with_budget(0.09)
-    assert result.ok and len(provider.calls) == 3 and result.report["cost_usd"] == pytest.approx(0.03)
+# -------------------------------------------------------------------- the report
 
 
-# -------------------------------------------------------------------- why answers were refused
+def test_the_report_says_why_answers_were_refused():
+    def short(value: str) -> str | None:
+        return "too long" if len(value) > 5 else None
+
+    answers = ["far too long", "dull", "Dal", "Dal", "Pie"]
+    step = Step("a", "{n}", over=Axis("n", [1, 2]), checks=[short], unique=Unique(), judge=Judge(JUDGE), attempts=6)
+    result, _ = one(step, answers, lambda request: says("dull" not in last(request), "it is dull"))
+    rejected = result.report["steps"]["a"]["rejected"]
+    assert rejected == {
+        "short": {"count": 1, "example": "too long"},
+        "judge": {"count": 1, "example": "a judge says: it is dull"},
+        "duplicate": {"count": 1, "example": "'Dal' is taken"},
+    }
+    assert "  a: 1 rejected, judge: a judge says: it is dull" in describe(result.report).split("\n")
 
 
-def test_the_report_says_why_answers_were_refused_with_an_example_of_each():
-    def short(value: Recipe) -> str | None:
-        return f"{value.minutes} minutes is too long" if value.minutes > 60 else None
-
-    step = Step("r", "x", over="n", output=Recipe, unique="name", checks=[short], judge=Judge("judge: {value.name}"), attempts=9)
-    cut = Fails(Fault(code="truncated", message="it was cut short"))
-    answers = [
-        {"name": "a"}, {"name": "a", "minutes": 90}, cut, {"name": "a", "minutes": 99}, {"name": "a", "minutes": 1},
-        {"name": "a", "minutes": 1}, {"name": "b", "minutes": 1},
-    ]  # fmt: skip
-    plan = Plan("p", [step], [Axis("n", [1, 2])], concurrent=1)
-    result, _, _ = make(plan, two(answers, [GOOD, BAD, GOOD]))
-    rejected = result.report["steps"]["r"]["rejected"]
-    assert {name: told["count"] for name, told in rejected.items()} == {
-        "short": 2, "malformed": 1, "truncated": 1, "duplicate": 1, "judge": 1,
-    }  # fmt: skip
-    assert next(iter(rejected)) == "short", "the most frequent first"
-    assert rejected["short"]["example"] == "90 minutes is too long" and rejected["duplicate"]["example"] == "'a' is taken"
-    assert "minutes" in rejected["malformed"]["example"] and rejected["judge"]["example"] == "a judge says: dull"
-    lines = describe(result.report).splitlines()
-    assert "  r: 2 rejected, short: 90 minutes is too long" in lines and "  r: 1 rejected, judge: a judge says: dull" in lines
+def test_pairs_are_preferences():
+    assert list(Preference.model_json_schema()["properties"]) == ["reason", "better"]
+    assert list(Verdict.model_json_schema()["properties"]) == ["reason", "pass"]
 
 
-def test_the_last_refusal_of_a_cell_is_counted_by_its_name_too():
-    def never(value: str) -> str:
-        return "no"
+def test_judging_does_not_block_the_loop():
+    """A judge's answer that takes its time holds up nobody else."""
 
-    result, _, _ = one(Step("r", "x", checks=[never], attempts=1), ["x"])
-    assert result.report["steps"]["r"]["rejected"] == {"never": {"count": 1, "example": "no"}}
-    assert result.report["steps"]["r"]["check_rejections"] == {"never": 1}
-    result, _, _ = one(Step("r", "x", judge=Judge("judge: {value}"), attempts=1, fallback="-"), two(["x"], [BAD]))
-    assert result.values == ["-"] and result.report["steps"]["r"]["rejected"]["judge"]["count"] == 1
+    async def accept(said: Verdict) -> bool:
+        await asyncio.sleep(5)
+        return said.passed
+
+    plan = Plan("p", [Step("a", "{n}", over="n", judge=Judge(JUDGE, accept=accept))], {"n": range(8)})
+    result, _, took = make(plan, lambda request, n: Says(says(True) if asks(request) else "x"))
+    assert result.ok and took == 7.0

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fanfold.testing.weather import Climate, same_log
 from tests.core import test_conductor as conductor_tests
 from tests.core import test_schedules as schedule_tests
+from tests.core import test_verdicts as verdict_tests
 from tests.engine import test_candidates as candidate_tests
 from tests.engine import test_chain as chain_tests
 from tests.engine import test_counted as counted_tests
@@ -19,17 +20,17 @@ from tests.engine import test_engine as engine_tests
 from tests.engine import test_facets as facet_tests
 from tests.engine import test_faults as fault_tests
 from tests.engine import test_found as found_tests
+from tests.engine import test_gates as gate_tests
 from tests.engine import test_hedging as hedge_tests
 from tests.engine import test_judges as judge_tests
 from tests.engine import test_shares as share_tests
+from tests.engine import test_unique_races as race_tests
 from tests.engine import test_unique_store as store_tests
 from tests.engine import test_unique_vectors as vector_tests
 
 MOST_HISTORIES = 600
 HOMES = (
     "engine.shell",
-    "engine.job",
-    "engine.judging",
     "core.conductor",
     "core.traffic",
     "core.fates",
@@ -38,6 +39,8 @@ HOMES = (
     "core.rows",
     "core.floor",
     "engine.spread",
+    "engine.job",
+    "engine.judging",
     "api",
 )  # where functions are imported to
 
@@ -109,6 +112,14 @@ FAULTS = (
         "retry without jitter", "core.retry:backoff", "int(draw * (d // 2))", "d // 2",
         conductor_tests.test_retries_of_different_cells_do_not_come_together,
     ),
+    Fault(
+        "a wrong key stops one of its models only", C + "_heard_of", "shared and each.account == lane.account", "False",
+        conductor_tests.test_a_wrong_key_stops_every_model_that_it_is_for,
+    ),
+    Fault(
+        "what condemns an account is not heard of a twin", C + "_heard_of", "if hopeless or (", "if hopeless and record.other() < 0 or (",
+        hedge_tests.test_what_condemns_the_account_is_heard_of_a_twin_too,
+    ),
     Fault("a wrong key is tried again", C + "_heard_of", "fault.scope in FINAL or", "False or"),
     Fault("what rests for a condemned lane goes on", "core.fates:Fates._rest", "self._blocked(cell)", "None"),
     Fault("answers are bought for a judge that is dead", C + "_refusal", "(rule.chain, rule.judge_chain)", "(rule.chain,)", chain_tests.test_no_answers_are_bought_for_a_judge_that_is_dead),
@@ -123,26 +134,6 @@ FAULTS = (
     Fault("the first key kept when the second is taken", U + "take", "held is not None and held != key", "False"),
     Fault("a judge's fault gives the key away", C + "_pause", "cell.phase == ANSWER", "True"),
     Fault("a refused answer is accepted", C + "_judged", "if against is None:", "if True:"),
-    Fault("a judge is asked of what a check refuses", "engine.attempt:Attempts._reply", "if finding is not None:", "if finding is not None and step.step.judge is None:", judge_tests.test_nothing_dear_runs_for_what_something_cheap_refuses),
-    Fault("a judge is asked of a name that is taken", C + "_answered", "not self._claim(cell, reply)", "not self._claim(cell, reply) and reply.judge is None"),
-    Fault("dear checks run first", "engine.usercode:UserCode.cheap_first", "sorted(functions, key=self._price)", "list(functions)", judge_tests.test_nothing_dear_runs_for_what_something_cheap_refuses),
-    Fault("what nearly parses is drawn again", "engine.shapes:_data", "_mended(text)", "None", judge_tests.test_what_nearly_parses_is_mended_and_not_drawn_again),
-    Fault("the reason of a judge is kept to itself", "core.fates:Fates._again", "cell.reason = reason if check else \"\"", "cell.reason = \"\"", judge_tests.test_the_reason_of_a_judge_goes_into_the_next_attempt),
-    Fault("a verdict is asked for before its reason", "engine.verdicts:verdict_last", "sorted(fields, key=lambda name: name in PASSES or name == BETTER)", "sorted(fields, key=lambda name: name not in PASSES)", judge_tests.test_the_reason_comes_before_the_verdict_in_what_is_asked),
-    Fault("a judge is not told to give its reason first", "spec.judges:_prompt", "phrases.EVIDENCE", "''", judge_tests.test_the_reason_comes_before_the_verdict_in_what_is_asked),
-    Fault("one order only", C + "_judged", "cell.rule.both_orders and", "False and"),
-    Fault("the same order twice", C + "_call", "swapped=cell.opinion is not None", "swapped=False", judge_tests.test_a_judge_that_compares_is_asked_in_both_orders),
-    Fault("a verdict is read without its order", "engine.verdicts:at_least_as_good", "(found == \"second\") is swapped", "found == \"first\"", judge_tests.test_a_judge_that_compares_is_asked_in_both_orders),
-    Fault("a tie passes", "core.verdicts:objection", "first is None or first.good == last.good", "True"),
-    Fault("the first opinion is forgotten", C + "_pause", "if cell.phase == ANSWER:", "cell.opinion = None\n    if cell.phase == ANSWER:", judge_tests.test_a_fault_between_two_orders_forgets_neither),
-    Fault("an opinion outlives its answer", C + "_judged", ", cell.opinion = objection(cell.opinion, opinion(reply)), None", " = objection(cell.opinion, opinion(reply))"),
-    Fault("a judge that cannot be read costs an attempt", C + "_faulted", "cure is Remedy.REGENERATE and cell.phase == ANSWER", "cure is Remedy.REGENERATE", judge_tests.test_a_fault_of_a_judge_costs_no_attempt_and_no_answer),
-    Fault("a judge has only the retries that its answer left", C + "_answered", "cell.phase, cell.hops, cell.retries = JUDGE, 0, 0", "cell.phase, cell.hops = JUDGE, 0", judge_tests.test_a_judge_has_retries_of_its_own),
-    Fault("an answer is lost for want of a verdict without a word", "core.verdicts:unheard", "f\"{NO_VERDICT}: {message}\"", "message", lambda: judge_tests.test_an_answer_that_is_lost_for_want_of_a_verdict_says_so("?", "malformed")),
-    Fault("a value that was refused is kept and shown", "engine.bus:Bus._write", "event.state == \"accepted\"", "True", judge_tests.test_an_answer_that_its_judge_refuses_is_shown_nowhere),
-    Fault("both orders are paid, and one is booked", C + "_cost", "(1 + rule.both_orders) *", "1 *", judge_tests.test_the_money_for_both_orders_is_booked_with_the_answer),
-    Fault("the report does not know what refused last", "core.fates:Fates._end", "cell.check,", "\"\",", judge_tests.test_the_last_refusal_of_a_cell_is_counted_by_its_name_too),
-    Fault("the report gives no example", "core.counts:StepState.reject", "seen.example or reason[:EXAMPLE]", "''", judge_tests.test_the_report_says_why_answers_were_refused_with_an_example_of_each),
     Fault("a checked answer is accepted in spite of the finding", C + "_answered", "reply.finding is not None", "False"),
     Fault("a cancelled call's answer counts", C + "counts", "call in (record.cell.call, record.cell.hedge)", "True"),
     Fault("a doomed call stays the cell's call", C + "_doom", "self._let_go(record)", "pass"),
@@ -222,14 +213,16 @@ FAULTS = (
     ),
     Fault("credit for having been idle", C + "_queue", "run.served = max(run.served, self._served)", "pass", share_tests.test_a_run_that_was_idle_has_no_credit),
     Fault("the window is full of one run", C + "_prepare", "and run.preparing + queue.waiting >= cap", "", share_tests.test_a_small_job_does_not_wait_for_a_big_one),
-    Fault("a deadline takes the fallbacks too", C + "_due", "any(rule.fallback for rule in what.rules)", "False", chain_tests.test_a_deadline_leaves_the_fallbacks),
+    Fault("a deadline takes the fallbacks too", "core.fates:Fates._end_early", "any(rule.fallback for rule in run.rules)", "False", chain_tests.test_a_deadline_leaves_the_fallbacks),
     Fault("more are shown than were asked for", "core.pool:Pool.beyond", "sizes[0] + self.made", "self.made"),
-    Fault("a surplus answer is a cell of its own", P + "_fill", "self._spare_over(spare, refused, \"\", now, cell.at)", "self._spare_over(spare, refused, \"\", now, spare.at)"),
+    Fault("a surplus answer is a cell of its own", P + "_fill", "now, cell.at)", "now, spare.at)"),
     Fault("surplus calls go on", P + "_settle_pool", "self._withdraw(spare, now)", "pass"),
     Fault("what is cancelled is not charged", C + "settled", "usage = outcome.usage", "usage = outcome.usage if record.doom != 'cancelled' else type(outcome.usage)(tokens_in=0, tokens_out=0)"),
     Fault("draws without end", "core.pool:Pool.draw", "self.begun >= self.most", "False"),
     Fault("a spare's key is given back", P + "_fill", "run.keys.commit(spare.key, spare.id)", "run.keys.release(spare.key, spare.id)"),
-    Fault("never hopeless", "core.pool:Pool.saw", "(not accepted and self.hopeless)", "False", lambda: counted_tests.test_a_model_that_always_says_the_same_is_given_up_soon_and_says_why(100)),
+    Fault("never hopeless", "core.pool:Pool.give_up", "if not self.given_up and self.hopeless():", "if False:", lambda: counted_tests.test_a_model_that_always_says_the_same_is_given_up_soon_and_says_why(100)),
+    Fault("given up before what is good has come", "core.pool:Pool.give_up", "self.hopeless(sum(cell.told and promising(cell) for cell in cells))", "True", lambda: counted_tests.test_duplicates_that_are_found_early_do_not_end_it(100)),
+    Fault("a cell that was never drawn is a duplicate", "core.fold:_refused_before", "return code in", "return False and code in", counted_tests.test_answers_that_were_never_drawn_are_no_duplicates),
     Fault("a rejection is replaced one by one", "core.pool:Pool.short", "needed(wanted, acceptance, BALANCED) - air, backed", "0, 0", counted_tests.test_of_sixty_per_cent_a_hundred_come_in_about_two_waves_and_few_calls_more_than_needed),
     Fault("a candidate is given twice", "core.stock:Stock.take", "if owner is None:", "if owner is None or (owner != cell and numbers == ()):"),
     Fault("a twin in a pool is given to somebody else", "core.stock:Stock.take", "if owner is None:", "if owner is None or numbers:"),
@@ -272,7 +265,31 @@ FAULTS = (
     Fault("a cell keeps a combination that fails", "engine.attempt:Attempts._moved_on", "facet != work.cell.facet", "False", facet_tests.test_a_combination_that_failed_twice_is_dropped_for_one_that_is_free),
     Fault("the report forgets that a cell moved on", "result:Endings.apply", "event.code == Code.DUPLICATE", "False", facet_tests.test_a_combination_that_failed_twice_is_dropped_for_one_that_is_free),
     Fault("what was taken is forgotten by the next life", "core.counts:StepState.reopen", "self.drop_all()", "self.drop_all(); self.taken.clear()", facet_tests.test_what_was_taken_outlives_a_run_that_was_cut_off),
+    Fault("a lost race costs an attempt", "core.fates:Fates._outrun", "self._raced(cell) and", "False and", race_tests.test_a_race_that_was_lost_while_the_name_streamed_is_no_attempt),
+    Fault("races without end", "core.fates:Fates._outrun", "cell.races < RACES", "True", race_tests.test_races_end),
+    Fault("every duplicate is called a race", "core.fates:Fates._raced", "cell.run.keys.born >= cell.asked", "True", race_tests.test_a_name_that_it_was_told_of_costs_an_attempt),
+    Fault("a twin takes the name from the call that is ahead", "core.tail:Tail._rival", "other.named and", "False and", race_tests.test_a_race_that_was_lost_while_the_name_streamed_is_no_attempt),
     Fault("fallbacks count for their facets", "result:gather_result", "if at not in endings.of[index]", "", facet_tests.test_the_report_says_how_evenly_facets_were_used_and_how_different_answers_are),
+    Fault("the judge is asked about what a check has refused", "engine.attempt:Attempts._reply", "if finding is not None:", "if finding is not None and not step.step.judge:", judge_tests.test_nothing_dear_runs_when_something_cheap_has_refused),
+    Fault("checks that take their time are not last", "engine.usercode:UserCode.cheap_first", "sorted(functions,", "list(functions) or sorted(functions,", judge_tests.test_nothing_dear_runs_when_something_cheap_has_refused),
+    Fault("a judge's reason is not fed back", C + "_judged", 'against, "judge", now', 'against, "", now', judge_tests.test_the_reason_goes_into_the_next_attempt_with_the_answer),
+    Fault("a verdict is asked for before its reason", "engine.verdicts:verdict_last", "name in PASSES or name == BETTER", "name not in PASSES and name != BETTER", judge_tests.test_the_reason_is_asked_for_before_the_verdict),
+    Fault("a judge that compares is asked in one order only", C + "_judged", "cell.rule.both_orders and", "False and"),
+    Fault("a judge that compares is shown the same order twice", "core.traffic:Traffic._call", "cell.opinion is not None", "False"),
+    Fault("what was said of the last answer counts for the next", C + "_judged", "opinion(reply)), None", "opinion(reply)), cell.opinion"),
+    Fault("a tie passes", "core.verdicts:objection", "first.good == last.good", "first.good == last.good or last.good", lambda: judge_tests.test_a_judge_that_always_prefers_one_place_has_not_decided("second")),
+    Fault("the other place is taken for the value's", "engine.verdicts:at_least_as_good", "is swapped", "is not swapped", judge_tests.test_a_better_answer_is_accepted_after_both_orders),
+    Fault("an unreadable judge costs an attempt", C + "_faulted", "cure is Remedy.REGENERATE and cell.phase == ANSWER", "cure is Remedy.REGENERATE", judge_tests.test_an_unreadable_judge_is_asked_again_and_costs_no_attempt),
+    Fault("a judge has only the retries that its answer has left", C + "_answered", "cell.phase, cell.hops, cell.retries = JUDGE, 0, 0", "cell.phase, cell.hops = JUDGE, 0", verdict_tests.test_the_judge_has_retries_of_its_own),
+    Fault("an answer without a verdict fails without a word about the judge", "core.fates:Fates._fail", "cell.phase == JUDGE", "False", lambda: judge_tests.test_a_judge_that_never_answers_is_told_in_plain_words("no json", "malformed")),
+    Fault("a refused value is shown", "engine.bus:Bus._write", 'event.state == "accepted"', "True", judge_tests.test_a_value_that_was_refused_is_never_shown),
+    Fault("the last refusal is nobody's", "core.fates:Fates._again", "cell.check = check", "pass", verdict_tests.test_the_last_refusal_is_counted_under_its_name),
+    Fault("slow once is slow for ever", "engine.usercode:UserCode._price", ">= OFTEN", ">= 1", gate_tests.test_checks_that_are_slow_again_and_again_run_last_and_beside_the_loop),
+    Fault("both orders are paid, and one is booked", C + "_cost", "(1 + rule.both_orders) *", "1 *", gate_tests.test_the_money_for_both_orders_is_booked_with_the_answer),
+    Fault("an unreadable judge is the last of its chain", C + "_hop", "ELSEWHERE | UNREADABLE if", "ELSEWHERE if", gate_tests.test_a_judge_that_cannot_be_read_is_followed_by_the_next_of_its_chain),
+    Fault("a deadline is blamed on the judge's model", "core.verdicts:unheard", "code in ILL", "True", gate_tests.test_a_deadline_that_a_judge_does_not_meet_blames_no_model),
+    Fault("a tie does not say what spoke against it", "core.verdicts:objection", 'f"{TIE}. {last.reason if first.good else first.reason}"', "TIE", gate_tests.test_a_tie_is_told_to_the_next_attempt_with_what_speaks_against_it),
+    Fault("a run goes on with another rival", "engine.fingerprint:of_step", "{step.versus.name} if step.versus is not None else set()", "set()", gate_tests.test_another_rival_is_another_step_for_a_run_that_goes_on),
 )  # fmt: skip
 
 

@@ -37,11 +37,11 @@ def test_the_report_of_a_run(events: list[AnyEvent]) -> None:
     assert steps["recipe"] == {
         "p50_s": 1.0, "p95_s": 1.2, "span_s": 3.6, "sequential_s": 9.2, "cells": 6, "accepted": 5, "failed": 1, "fallbacks": 0,
         "calls": 10, "regenerated": 2, "duplicates_rejected": 1, "check_rejections": {"max_minutes": 1}, "acceptance": 0.714,
+        "tokens_in": 3000, "tokens_out": 720,
         "rejected": {
             "duplicate": {"count": 1, "example": "'Dal' is taken"},
             "max_minutes": {"count": 1, "example": "too long:\x1b[31m 190 min"},
         },
-        "tokens_in": 3000, "tokens_out": 720,
     }  # fmt: skip
     assert (steps["shopping"]["p50_s"], steps["shopping"]["fallbacks"]) == (None, 1)
     json.dumps([told, steps], allow_nan=False)
@@ -81,7 +81,7 @@ DIVERSITY = {
 }  # fmt: skip
 
 GOLDEN_DIVERSITY = """\
-  review: 12 % of 1,200 answers were taken, 19.8 clusters of 21, 61 % different words, 93 % different pairs of words
+  review: 12 % of 1,200 answers were there already, 19.8 clusters of 21, 61 % different words, 93 % different pairs of words
     tone: 2 of 3 values, each 0 to 6 times, evenness 0.63
     one: 1 of 1 values, each 11 times
   none: nothing to compare"""

@@ -13,7 +13,7 @@ from fanfold.core.fold import RunState
 from fanfold.sim.provider import SimProvider
 from fanfold.sim.world import World
 from fanfold.spec.errors import PlanError
-from fanfold.spec.events import AnyEvent, Called, RunStarted, Settled, StepFacts
+from fanfold.spec.events import AnyEvent, Called, RunStarted, Settled, StepFacts, decode, encode
 from fanfold.spec.prices import FREE, Price
 from fanfold.testing.virtual import VirtualClock, run
 from fanfold.views.spend import Cost, cost_of
@@ -147,3 +147,19 @@ def test_a_plan_of_functions_costs_nothing() -> None:
 def test_wrong_prices_are_refused_before_anything_is_called() -> None:
     with pytest.raises(PlanError, match=r"prices\.a/b"):
         Engine("sim/default", prices={"a/b": [1]})
+
+
+def test_cached_tokens_cost_less_and_an_old_journal_tells_of_none() -> None:
+    called, settled = calls(1)
+    assert isinstance(settled, Settled)
+    cached = [msgspec.structs.replace(settled, cached=tokens) for tokens in (400, 5000)]
+    model = next(iter(spend([called, settled]).state.used))
+    for price, events, usd in (
+        (Price(2, 10, 0.5), cached[0], 0.0024),
+        (DEAR, cached[0], 0.003),
+        (Price(2, 10, 0.5), cached[1], 0.0015),
+    ):
+        found = spend([called, events]).cost({model: price}, 1)
+        assert (found.usd, found.is_) == (usd, "exact"), "by its own price, if it has one, and never more than went in"
+    old = b'["Settled",1,1,0,[0],0,0,"ok",1,1000,100,true]'
+    assert decode(old) == settled and decode(encode(cached[0])) == cached[0]

@@ -87,7 +87,6 @@ CHAT_MODES: dict[str, Mode] = {
     "no_finish_reason": reply(200, completion(finish=None)),
     "odd_finish": reply(200, completion(finish="tool_calls")),
     "error_in_200": reply(200, _LIMIT),
-    "strange_error_in_200": reply(200, {"error": "something went wrong"}),
     "length": reply(200, completion('{"name": "Half a', "length")),
     "length_zero": reply(200, completion("", "length", usage={"prompt_tokens": 4096, "completion_tokens": 0})),
     "content_filter": reply(200, completion("", "content_filter")),

@@ -106,12 +106,9 @@ def _said(d: Dialect) -> dict[str, Mode]:
 
 def _echo(d: Dialect) -> Mode:
     """Says the last word of the prompt, the earlier the later."""
-    asked = 0
 
     async def mode(exchange: Exchange) -> None:
-        nonlocal asked
-        asked += 1
-        await asyncio.sleep(0.05 / asked)
+        await asyncio.sleep(0.05 / exchange.nth)
         await reply(200, d.whole(prompt_of(exchange.body).split()[-1], "stop", USED))(exchange)
 
     return mode
@@ -178,7 +175,7 @@ def _errors(d: Dialect) -> dict[str, Mode]:
     }  # fmt: skip
     slow, limited = d.error(429, "rate", "Slow down."), {}
     for name, wait in WAITS.items():
-        limited[name] = reply(429, slow, {"Retry-After": wait})
+        limited[name] = reply(429, slow, {"Retry-After": wait, "Date": "Wed, 21 Oct 2026 07:28:00 GMT"})
     return {
         **{name: reply(status, d.error(status, kind, words)) for name, (status, kind, words) in said.items()},
         **limited,
@@ -193,7 +190,7 @@ WAITS = {
     "429_day": "86400", "429_negative": "-5", "429_nan": "nan", "429_past": "Wed, 21 Oct 2015 07:28:00 GMT",
     "429_future": "Fri, 21 Oct 2095 07:28:00 GMT", "429_endless": "9" * 10_000,
 }  # fmt: skip
-"""What a Retry-After may say."""
+"""What a Retry-After may say, at a server whose clock is in 2026."""
 
 
 def wire_event(document: Mapping[str, Any], name: str = "") -> bytes:

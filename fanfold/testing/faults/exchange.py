@@ -18,7 +18,7 @@ JSON_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
 @dataclass
 class Exchange:
-    """One request, and the connection to answer it on. keep: the connection may serve another request."""
+    """One request, and the connection to answer it on. nth: of its mode, from 1. keep: the connection may serve another request."""
 
     mode: str
     origin: str
@@ -27,6 +27,7 @@ class Exchange:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     path: str = ""
+    nth: int = 1
     keep: bool = True
 
     async def send(self, data: bytes) -> None:
@@ -126,10 +127,9 @@ def by_request(plain: Mode, streamed: Mode) -> Mode:
 
 def in_turn(*modes: Mode, last: Mode) -> Mode:
     """Each of them for one request, then the last one for all others."""
-    left = list(modes)
 
     async def mode(exchange: Exchange) -> None:
-        await (left.pop(0) if left else last)(exchange)
+        await (modes[exchange.nth - 1] if exchange.nth <= len(modes) else last)(exchange)
 
     return mode
 

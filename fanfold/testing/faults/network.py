@@ -47,6 +47,7 @@ NETWORK_MODES: dict[str, Mode] = {
     "string": reply(200, b'"x"'),
     "list": reply(200, b"[]"),
     "object": reply(200, b"{}"),
+    "strange_error_in_200": reply(200, {"error": "something went wrong"}),
     "nan": reply(200, b'{"choices": NaN}'),
     "infinite": reply(200, b'{"choices": 1e999}'),
     "deep": reply(200, b"[" * 100_000 + b"]" * 100_000),
