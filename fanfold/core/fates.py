@@ -12,7 +12,7 @@ from fanfold.core.retry import WAITS, Remedy, asked, backoff, remedy
 from fanfold.core.run import CLOSING, Bundle, Cell, Rule, Run, Stop
 from fanfold.core.states import State
 from fanfold.core.uniqueness import Key, normalise
-from fanfold.core.verdicts import HINT, NO_VERDICT, objection, opinion
+from fanfold.core.verdicts import UNREADABLE, objection, opinion, unheard
 from fanfold.spec.calls import Fault, Reply, Scope
 from fanfold.spec.errors import Code
 from fanfold.spec.events import CellEnded, Drafted, Rested
@@ -234,7 +234,8 @@ class Fates(Handout):
         self._release(cell)
         self._hand_back(cell)
         if cell.phase == JUDGE:  # its answer is lost for want of a verdict, and not for what it says
-            message, hint, cell.check = f"{NO_VERDICT}: {message}", hint or HINT, "judge"
+            message, hint = unheard(code if cell.run.closing is None else "", message, hint)
+            cell.check = "judge"
         elif cell.phase == ANSWER and code not in (Code.CHECK_FAILED, Code.MALFORMED):
             cell.check = ""
         if cell.rule.fallback and cell.phase != FALLBACK:
@@ -310,7 +311,8 @@ class Fates(Handout):
     def _hop(self, cell: Cell, fault: Fault, now: int) -> bool:
         """Leave a lane that does not deliver for the next one of the chain. Retries that are used up stay used up."""
         chain = cell.chain
-        if fault.code not in ELSEWHERE and fault.scope is Scope.CELL:
+        worth = ELSEWHERE | UNREADABLE if cell.phase == JUDGE else ELSEWHERE
+        if fault.code not in worth and fault.scope is Scope.CELL:
             return False
         following = chain[chain.index(cell.lane) + 1 :] if cell.lane in chain else ()
         if self._usable(cell.run, cell.rule, following) is None:

@@ -233,7 +233,7 @@ class Spares(Fates):
             run.keys.commit(spare.key, spare.id)
         cell.key, cell.vector, spare.key = spare.key, spare.vector, None
         cell.service, cell.lengths = spare.service, spare.lengths
-        self._spare_over(spare, refused, "", now, cell.at)
+        self._spare_over(spare, refused, cell.check if refused else "", now, cell.at)
         run.tally.own += 1
         self._end(cell, State.ACCEPTED, ("", "", ""), now)
 

@@ -68,7 +68,7 @@ class Traffic(Spares):
         cost = cost_of(lane.price, tokens_in, most)
         if cell.phase == ANSWER and rule.judge_lane is not None:
             verdict = cell.run.verdicts[rule.index].most(VERDICT)
-            cost += cost_of(self.lanes[rule.judge_lane].price, tokens_in + most, verdict)
+            cost += (1 + rule.both_orders) * cost_of(self.lanes[rule.judge_lane].price, tokens_in + most, verdict)
         return cost
 
     def _most_out(self, cell: Cell) -> int:

@@ -94,7 +94,8 @@ class Judging:
                 good = bool(await self._user(accept, verdict))
             except Exception as error:  # noqa: BLE001 - it is the user's code
                 return Fault(code=Code.INTERNAL, message=f"the judge's accept function: {described(error)}", usage=answer.usage)
-        finding = None if good else printable(f"a judge says: {reason_of(verdict) or text_of(verdict)}")
+        shown = f", who was shown it {'second' if swapped else 'first'}," if step.compares else ""
+        finding = None if good else printable(f"a judge{shown} says: {reason_of(verdict) or text_of(verdict)}")
         return Reply(usage=answer.usage, verdict=good, finding=finding, check="" if good else "judge")
 
 

@@ -83,23 +83,9 @@ class Weather:
             return Hit(reply=Reply(usage=Usage(), key=key, exact=True, lengths=self._lengths(step, self._luck(cell, phase, 0))))
         return Work(step.size.booked, step.booked.expected)
 
-    def _luck(self, cell: Cell, phase: int, spare: int) -> Luck:
-        return Luck(
-            fold(
-                (
-                    self._seed,
-                    cell.rule.index,
-                    *cell.at,
-                    cell.judged,
-                    cell.races,
-                    cell.retries,
-                    cell.waits,
-                    cell.lane,
-                    phase,
-                    spare,
-                )
-            )
-        )
+    def _luck(self, cell: Cell, phase: int, spare: int, *more: int) -> Luck:
+        tried = (cell.judged, cell.races, cell.retries, cell.waits, cell.lane, phase, spare, *more)
+        return Luck(fold((self._seed, cell.rule.index, *cell.at, *tried)))
 
     def _lengths(self, step: _Step, luck: Luck) -> dict[str, int] | None:
         if not step.lengths:
@@ -111,7 +97,7 @@ class Weather:
     def fly(self, call: Call, spare: int) -> Flight:
         """What becomes of a call. spare: calls of this cell that are in the air already."""
         cell = call.cell
-        step, luck = self._steps[cell.rule.index], self._luck(cell, call.phase, spare)
+        step, luck = self._steps[cell.rule.index], self._luck(cell, call.phase, spare, *((1,) if call.swapped else ()))
         habits = step.habits
         told = NAME_TOKENS_TOLD * len(call.avoid) + (REASON_TOKENS if call.reason else 0)
         if call.phase == JUDGE:

@@ -225,7 +225,7 @@ def _refusals(steps: Json) -> list[str]:
     lines = []
     for name, step in steps.items():
         for why, seen in step["rejected"].items():
-            example = f": {clean(seen['example'], 100)}" if seen["example"] else ""
+            example = f": {clean(seen['example'])}" if seen["example"] else ""
             lines.append(f"  {clean(name)}: {seen['count']:,} rejected, {clean(why, 40)}{example}")
     return lines
 

@@ -20,6 +20,7 @@ from tests.engine import test_engine as engine_tests
 from tests.engine import test_facets as facet_tests
 from tests.engine import test_faults as fault_tests
 from tests.engine import test_found as found_tests
+from tests.engine import test_gates as gate_tests
 from tests.engine import test_hedging as hedge_tests
 from tests.engine import test_judges as judge_tests
 from tests.engine import test_shares as share_tests
@@ -212,9 +213,9 @@ FAULTS = (
     ),
     Fault("credit for having been idle", C + "_queue", "run.served = max(run.served, self._served)", "pass", share_tests.test_a_run_that_was_idle_has_no_credit),
     Fault("the window is full of one run", C + "_prepare", "and run.preparing + queue.waiting >= cap", "", share_tests.test_a_small_job_does_not_wait_for_a_big_one),
-    Fault("a deadline takes the fallbacks too", C + "_due", "any(rule.fallback for rule in what.rules)", "False", chain_tests.test_a_deadline_leaves_the_fallbacks),
+    Fault("a deadline takes the fallbacks too", "core.fates:Fates._end_early", "any(rule.fallback for rule in run.rules)", "False", chain_tests.test_a_deadline_leaves_the_fallbacks),
     Fault("more are shown than were asked for", "core.pool:Pool.beyond", "sizes[0] + self.made", "self.made"),
-    Fault("a surplus answer is a cell of its own", P + "_fill", "self._spare_over(spare, refused, \"\", now, cell.at)", "self._spare_over(spare, refused, \"\", now, spare.at)"),
+    Fault("a surplus answer is a cell of its own", P + "_fill", "now, cell.at)", "now, spare.at)"),
     Fault("surplus calls go on", P + "_settle_pool", "self._withdraw(spare, now)", "pass"),
     Fault("what is cancelled is not charged", C + "settled", "usage = outcome.usage", "usage = outcome.usage if record.doom != 'cancelled' else type(outcome.usage)(tokens_in=0, tokens_out=0)"),
     Fault("draws without end", "core.pool:Pool.draw", "self.begun >= self.most", "False"),
@@ -283,6 +284,12 @@ FAULTS = (
     Fault("an answer without a verdict fails without a word about the judge", "core.fates:Fates._fail", "cell.phase == JUDGE", "False", lambda: judge_tests.test_a_judge_that_never_answers_is_told_in_plain_words("no json", "malformed")),
     Fault("a refused value is shown", "engine.bus:Bus._write", 'event.state == "accepted"', "True", judge_tests.test_a_value_that_was_refused_is_never_shown),
     Fault("the last refusal is nobody's", "core.fates:Fates._again", "cell.check = check", "pass", verdict_tests.test_the_last_refusal_is_counted_under_its_name),
+    Fault("slow once is slow for ever", "engine.usercode:UserCode._price", ">= OFTEN", ">= 1", gate_tests.test_checks_that_are_slow_again_and_again_run_last_and_beside_the_loop),
+    Fault("both orders are paid, and one is booked", C + "_cost", "(1 + rule.both_orders) *", "1 *", gate_tests.test_the_money_for_both_orders_is_booked_with_the_answer),
+    Fault("an unreadable judge is the last of its chain", C + "_hop", "ELSEWHERE | UNREADABLE if", "ELSEWHERE if", gate_tests.test_a_judge_that_cannot_be_read_is_followed_by_the_next_of_its_chain),
+    Fault("a deadline is blamed on the judge's model", "core.verdicts:unheard", "code in ILL", "True", gate_tests.test_a_deadline_that_a_judge_does_not_meet_blames_no_model),
+    Fault("a tie does not say what spoke against it", "core.verdicts:objection", 'f"{TIE}. {last.reason if first.good else first.reason}"', "TIE", gate_tests.test_a_tie_is_told_to_the_next_attempt_with_what_speaks_against_it),
+    Fault("a run goes on with another rival", "engine.fingerprint:of_step", "{step.versus.name} if step.versus is not None else set()", "set()", gate_tests.test_another_rival_is_another_step_for_a_run_that_goes_on),
 )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from fanfold.core.fold import RunState, fold
+from fanfold.core.freeze import freeze, thaw
 from fanfold.spec.events import AnyEvent, Called, CellEnded, RunEnded, RunStarted, Settled, StepFacts
 from fanfold.spec.plan import Limits
 from fanfold.views.report import describe, groups, report
@@ -44,6 +45,7 @@ def test_the_report_of_a_run(events: list[AnyEvent]) -> None:
     }  # fmt: skip
     assert (steps["shopping"]["p50_s"], steps["shopping"]["fallbacks"]) == (None, 1)
     json.dumps([told, steps], allow_nan=False)
+    assert thaw(RunState, freeze(fold(events))) == fold(events), "it outlives a restart"
 
 
 GOLDEN = """\
