@@ -23,6 +23,7 @@ from fanfold.core.run import Rule
 from fanfold.engine.clock import LoopClock
 from fanfold.engine.fingerprint import changes
 from fanfold.engine.job import Job, StepWork
+from fanfold.engine.logs import CleanRecords
 from fanfold.engine.shell import Shell
 from fanfold.providers.prices import Tariff, own_prices
 from fanfold.result import Ending, Result, cell_error, drop_void, gather_result
@@ -33,6 +34,7 @@ from fanfold.spec.errors import CellError, FanfoldError, PlanError, StoreError
 from fanfold.spec.events import AnyEvent, BundleEnded, CellEnded, Coords, Reopened, RunEnded, StepSwept
 from fanfold.spec.plan import UNSET, Facets, Judge, Limits, Plan, Step, Unique
 from fanfold.spec.ports import Clock, Provider, RunRecord, Sink, Store
+from fanfold.spec.secret import Secret
 from fanfold.spec.words import PRIORITIES
 from fanfold.views.progress import Progress, in_notebook
 from fanfold.views.report import report
@@ -46,6 +48,7 @@ FORESEEABLE = 1_500  # cells of a run that is foreseen while it goes on; of more
 FORESEE_AFTER_S = 0.3  # when its first calls are in the air
 logger = logging.getLogger("fanfold")
 logger.addHandler(logging.NullHandler())
+logger.addFilter(CleanRecords())
 
 T = TypeVar("T")
 PAGE = 500
@@ -256,7 +259,7 @@ class Engine:
         limits: Limits | None = None,
         store: str | Path | Store | None = None,
         base_url: str | None = None,
-        api_key: str | None = None,
+        api_key: Secret | str | None = None,
         seed: int | None = None,
         timeout_s: float = 120.0,
         retries: int = 4,
@@ -273,7 +276,7 @@ class Engine:
             raise PlanError("limits", f"limits are a Limits, not {type(limits).__name__}", "write Limits(rpm=500)")
         self._seed = secrets.randbits(31) if seed is None else seed
         settings = Settings(
-            base_url=base_url, api_key=api_key, limits=limits or Limits(), timeout_s=timeout_s, retries=retries, attempts=attempts,
+            base_url=base_url, api_key=Secret(api_key) if isinstance(api_key, str) and api_key else api_key or None, limits=limits or Limits(), timeout_s=timeout_s, retries=retries, attempts=attempts,
             seed=self._seed, provider=provider, prices=own_prices(prices or {}),
         )  # fmt: skip
         self._model = model
