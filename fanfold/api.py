@@ -294,15 +294,20 @@ class Engine:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await self.close()
+        await self._end(expected=kind is not None)
 
     async def close(self) -> None:
-        """End every run that still goes on, and let go of connections and the store."""
-        await self._shell.close()
-        await self._wiring.close()
-        if self._store is not None and self._owns_store:
-            await self._store.close()
-            self._store = None
+        """End every run that still goes on, and let go of connections and the store. Warns of runs that nobody waited for."""
+        await self._end()
+
+    async def _end(self, *, expected: bool = False) -> None:
+        try:
+            await self._shell.close(expected=expected)
+        finally:
+            await self._wiring.close()
+            if self._store is not None and self._owns_store:
+                await self._store.close()
+                self._store = None
 
     def start(
         self,

@@ -127,6 +127,7 @@ class Job:
         self.first = 0  # number of the first event of its present life
         self.store: Store | None = None  # where earlier runs are looked up
         self.error: StoreError | None = None
+        self.followed = False  # whether anybody waits for it, or has cancelled it
         self.cost_usd: float | None = None
         self.cost_is = "unknown"
         self.foreseen: dict[str, Any] | None = None  # what a forecast said
@@ -176,6 +177,7 @@ class Job:
 
     async def more(self, after: int) -> None:
         """Wait until there are events beyond `after`, or the run is over."""
+        self.followed = True
         watcher = (asyncio.get_running_loop(), asyncio.Event())
         with self._lock:
             self._watchers.add(watcher)

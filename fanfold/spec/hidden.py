@@ -23,7 +23,7 @@ _LOOKS = (
         rf"\1{HIDDEN}",
     ),
     (re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]{8,}"), rf"\1 {HIDDEN}"),
-    (re.compile(r"\b(?:sk-[\w-]{16,}|AIza[\w-]{30,}|gh[pousr]_\w{30,})"), HIDDEN),
+    (re.compile(r"\b(?:sk-[\w-]{16,}[\w/+=.-]*|AIza[\w-]{30,}|gh[pousr]_\w{30,})"), HIDDEN),
 )
 """Addresses with a password or a key in them, headers, and keys of well-known shapes."""
 
