@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -123,7 +124,9 @@ def ready_streams() -> None:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # `2>&-`: what is written there is lost, and nothing else
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - for as long as the program lives
+            nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for as long as the program lives
+            setattr(sys, name, nowhere)
+            atexit.register(nowhere.close)
         elif isinstance(stream, TextIOWrapper):
             if stream.isatty() or name == "stderr":
                 stream.reconfigure(errors="backslashreplace" if name == "stderr" else "replace")

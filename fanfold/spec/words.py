@@ -43,9 +43,9 @@ def check_words(step: Step, path: str) -> None:
     whole("attempts", 1)
     whole("at_least", 0)
     whole("items_per_call", 1)
-    if not isinstance(step.weight, int | float) or not 0 <= step.weight < float("inf"):
+    if not _is_number(step.weight) or not 0 <= step.weight < float("inf"):
         raise PlanError(f"{path}.weight", f"a weight is a number from 0, not {step.weight!r}")
-    if step.timeout_s is not None and (not isinstance(step.timeout_s, int | float) or not 0 < step.timeout_s < float("inf")):
+    if step.timeout_s is not None and (not _is_number(step.timeout_s) or not 0 < step.timeout_s < float("inf")):
         raise PlanError(f"{path}.timeout_s", f"a time-out is a number of seconds above 0, not {step.timeout_s!r}")
     if step.priority not in PRIORITIES:
         raise PlanError(f"{path}.priority", f"{step.priority!r} is not a priority", "one of " + ", ".join(PRIORITIES))
@@ -56,6 +56,10 @@ def check_words(step: Step, path: str) -> None:
             )
     if step.items_per_call > 1:
         raise PlanError(f"{path}.items_per_call", "several items in a call are not available in this version", "leave it at 1")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def is_whole(value: Any, least: int) -> bool:
@@ -73,7 +77,7 @@ def unique_of(step: Step, axes: Mapping[str, CompiledAxis], over: tuple[str, ...
         raise PlanError(f"{path}.by", f"by is the name of a field, not {unique.by!r}")
     if not isinstance(unique.within, str | list | tuple):
         raise PlanError(f"{path}.within", f'within is "run", "store", or names of axes, not {unique.within!r}')
-    if not isinstance(unique.near, int | float) or not 0 < unique.near <= 1:
+    if not _is_number(unique.near) or not 0 < unique.near <= 1:
         raise PlanError(f"{path}.near", f"near is a similarity above 0 and up to 1, not {unique.near!r}")
     if unique.key is not None and not callable(unique.key):
         raise PlanError(f"{path}.key", f"{unique.key!r} is not callable", "a key takes the value and returns a text or a vector")
