@@ -51,7 +51,7 @@ def loader(name: str) -> type[yaml.SafeLoader]:
         def construct_mapping(self, node: Any, deep: bool = False) -> Any:
             seen = set()
             for key_node, _ in node.value if isinstance(node, yaml.MappingNode) else ():
-                key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+                key = self.construct_object(key_node, deep=True)
                 if isinstance(key, str | int) and key in seen:
                     raise PlanError(f"{name}:{key_node.start_mark.line + 1}", f"{key!r} is given twice", "give it once")
                 if isinstance(key, str | int):
@@ -59,7 +59,7 @@ def loader(name: str) -> type[yaml.SafeLoader]:
             return super().construct_mapping(node, deep=deep)
 
     for tag, pattern, first in _PLAIN:
-        Loader.add_implicit_resolver(tag, re.compile(rf"^(?:{pattern})$"), first)  # type: ignore[no-untyped-call]
+        Loader.add_implicit_resolver(tag, re.compile(rf"^(?:{pattern})$"), first)
     Loader.add_constructor("tag:yaml.org,2002:int", _whole)
     Loader.add_constructor("tag:yaml.org,2002:float", _number)
     return Loader

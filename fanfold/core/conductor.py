@@ -64,7 +64,7 @@ class Conductor(Tail):
         run.served = self._served
         self._runs += 1
         self.runs[run.id] = run
-        run.wall = life.wall
+        run.wall, run.money = life.wall, life.money
         if life.past is not None:
             run.seq = life.past.seq + 1
         self._emit_start(run, now)
@@ -172,12 +172,21 @@ class Conductor(Tail):
         """The identity field of a streamed answer is complete: its key is taken at once, or the call is cancelled."""
         record = self._calls[call]
         cell = record.cell
-        if record.doom or self._take(cell, name, exact=False):
+        if record.doom:
+            return
+        record.named = True
+        rival = self._rival(record, name)
+        if rival is not None and not self._overtakes(record, rival):
+            self._doom(record, Code.CANCELLED)
+            return
+        if self._take(cell, name, exact=False):
+            if rival is not None:
+                self._doom(rival, Code.CANCELLED)
             return
         alone = record.other() < 0
         self._doom(record, "duplicate")
         if alone:
-            self._again(cell, Code.DUPLICATE, self._taken(cell, name), "", now)
+            self._outrun(cell, name, now)
 
     def sent(self, call: int, now: int) -> None:
         """A call's bytes leave now, once its admission was durable: limits and times count from here."""
@@ -198,17 +207,20 @@ class Conductor(Tail):
         lane.in_air -= 1
         usage = outcome.usage
         lane.limiter.settle(record.bookings, usage.tokens_in, usage.tokens_out, now)
+        if run.money is not None:
+            run.money.settle(record.cost, lane.price, usage)
         used = usage.tokens_in + usage.tokens_out
         run.served += (used - record.charged) / run.share
         lane.usual += USUAL * (used - lane.usual) if lane.usual else used
-        if len(run.calls) + 1 >= run.cap:  # it was at its own cap
+        if len(run.calls) + 1 >= run.cap or run.money is not None:  # it was at its own cap, or short of money
             for index, queue in run.queues.items():
                 if queue.waiting:
                     self.lanes[index].to_send.add(run)
         word = record.doom or ("ok" if isinstance(outcome, Reply) else str(outcome.code))
         took = (now if record.landed is None else record.landed) - record.started
         self._emit(
-            run, Settled, now, cell.rule.index, cell.at, call, record.phase, word, took, usage.tokens_in, usage.tokens_out, usage.exact
+            run, Settled, now, cell.rule.index, cell.at, call, record.phase, word, took, usage.tokens_in, usage.tokens_out, usage.exact,
+            usage.tokens_cached,
         )  # fmt: skip
         if isinstance(outcome, Fault):
             self._heard_of(record, outcome, now)
@@ -298,7 +310,7 @@ class Conductor(Tail):
                 self._look_at(what, now)
             elif isinstance(what, Lane):
                 what.breaker.wanted = True
-            elif what.closing is None and any(rule.fallback for rule in what.rules):
-                self._close(what, Fault(code=Code.TIMEOUT, message=_PASSED), now)
+            elif what.closing is None:
+                self._end_early(what, Fault(code=Code.TIMEOUT, message=_PASSED), now)
             else:
                 self._stop(what, Stop((State.FAILED, Code.TIMEOUT, _PASSED)), now)

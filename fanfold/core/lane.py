@@ -14,6 +14,7 @@ from fanfold.core.knee import Knee
 from fanfold.core.limiter import Limiter
 from fanfold.core.run import CallRecord, Run
 from fanfold.spec.calls import Fault
+from fanfold.spec.prices import Price
 
 AHEAD = 2  # cells prepared or ready, for each call that may be in the air
 NEVER = 1 << 62  # until something else happens
@@ -75,6 +76,7 @@ class Lane:
     def __init__(self, index: int, name: str, limiter: Limiter, concurrency: Concurrency) -> None:
         self.index, self.name, self.limiter, self.concurrency = index, name, limiter, concurrency
         self.account = ""
+        self.price: Price | None = None  # None: nobody knows what it charges
         self.adapts = not isinstance(concurrency, Fixed)
         self.late = Hedging()
         self.breaker = Breaker()
@@ -96,6 +98,8 @@ class Lane:
             return (queue := run.queues.get(index)) is not None and queue.fresh_mask != 0
 
         def has_ready(run: Run) -> bool:
+            if run.money is not None and run.money.short:
+                return False
             return (queue := run.queues.get(index)) is not None and queue.waiting > 0 and len(run.calls) < run.cap
 
         self.to_prepare = Turns(has_fresh)

@@ -141,8 +141,8 @@ class Past:
         last = sent[-1]
         last.wall = max(last.wall, wall)
         last.calls += 1
-        last.tokens_in += event.tokens - event.tokens_out
-        last.tokens_out += event.tokens_out
+        last.tokens_in += event.tokens_in
+        last.tokens_out += event.tokens - event.tokens_in
 
     def _reopened(self, event: Reopened) -> None:
         step = self.steps[event.step]

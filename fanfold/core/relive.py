@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from fanfold.core.cosine import unpacked
 from fanfold.core.floor import Floor
+from fanfold.core.money import Money
 from fanfold.core.past import Ended, Past, fate
 from fanfold.core.run import Bundle, Cell, Rule, Run
 from fanfold.core.stock import Stock
@@ -20,13 +21,15 @@ from fanfold.spec.events import Coords, Reopened
 class Life:
     """wall: microseconds since the epoch, by the clock on the wall. past: what earlier lives of the run left, None for its first.
 
-    changed: steps of which nothing is kept. refused: cells whose answers were refused are tried again, too.
+    money: what the run may cost, None where it does not matter. changed: steps of which nothing is kept. refused: cells whose answers were refused are tried again, too. shown: the run is only looked at, and stays as it is.
     """
 
     wall: int = 0
     past: Past | None = None
     changed: Collection[int] = ()
     refused: bool = False
+    money: Money | None = None
+    shown: bool = False
 
 
 class Relive(Floor):
@@ -37,7 +40,7 @@ class Relive(Floor):
         past = run.past = life.past
         if past is None:
             return
-        for again in past.reopen(run.grid, life.changed, refused=life.refused):
+        for again in () if life.shown else past.reopen(run.grid, life.changed, refused=life.refused):
             self._emit(run, Reopened, now, again.step, again.state, again.code, again.cells, again.at, again.took)
         for rule, step in zip(run.rules, past.steps, strict=False):
             run.pools.drawn[rule.index], run.pools.refused[rule.index] = step.calls, step.refused

@@ -21,6 +21,10 @@ class AnswerSize:
         self._mean += max(0.05, 1 / self._seen) * (tokens_out - self._mean)
         self._most = max(self._most, tokens_out)
 
+    def most(self, guess: int) -> int:
+        """What one may have at the most; a guess is half of that."""
+        return max(self._most, 0 if self._seen >= FEW else 2 * guess) + 1
+
     def expected(self, guess: int) -> int:
         if not self._seen:
             return guess

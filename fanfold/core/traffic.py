@@ -6,6 +6,7 @@ import msgspec
 
 from fanfold.core.commands import ANSWER, JUDGE, Call
 from fanfold.core.lane import Hold, Lane
+from fanfold.core.money import cost_of
 from fanfold.core.retry import WAIT_MOST_S, asked
 from fanfold.core.run import CallRecord, Cell, Run
 from fanfold.core.spares import Spares
@@ -16,7 +17,9 @@ from fanfold.spec.events import Called, Paced
 
 TRIAL, SPREAD = 3, 4  # purposes of draws
 ILL = frozenset({Code.TRANSIENT, Code.TIMEOUT})
-WRONG_KEY = 401  # HTTP: the key itself; other refusals may be of one model only
+FINAL = (Scope.LANE, Scope.ACCOUNT)  # no other call would fare better there
+VERDICT = 100  # tokens of a judge's answer, before the first
+MORE_MONEY = "give more, and resume the run"
 PATIENCE = 10_000_000  # µs of nothing but 429s, waits to come included, after which what can go elsewhere does
 TOLD_AGAIN, TOLD_ANEW = 5_000_000, 500_000  # µs between two tellings of what holds a run back: the same, and something else
 
@@ -35,6 +38,8 @@ class Traffic(Spares):
                 if now >= lane.looked_at + TOLD_ANEW:
                     self._tell_hold(self._hold(run, lane, now), lane, now)
                 return
+            if run.money is not None and not self._affordable(run, cell, lane, now):
+                continue
             queue.pop()
             lane.ready -= 1
             self._served = run.served
@@ -44,6 +49,33 @@ class Traffic(Spares):
             cell.call = self._send(cell, lane, now).id
         if now >= lane.looked_at + TOLD_ANEW:
             self._tell_hold(self._full(lane), lane, now)
+
+    def _affordable(self, run: Run, cell: Cell, lane: Lane, now: int) -> bool:
+        """Whether the money of its run is enough for the next call. If not, the run waits for what is in the air, and ends with that."""
+        assert run.money is not None
+        if run.money.fits(self._cost(cell, lane)):
+            return True
+        if run.calls:
+            run.money.short = True
+        else:
+            self._end_early(run, Fault(code=Code.BUDGET, message=f"the budget of {run.money}; {MORE_MONEY}"), now)
+        return False
+
+    def _cost(self, cell: Cell, lane: Lane) -> int:
+        """What its next call may cost there, and the verdict that follows an answer, in picodollars."""
+        tokens_in, _ = self._size(cell)
+        most, rule = self._most_out(cell), cell.rule
+        cost = cost_of(lane.price, tokens_in, most)
+        if cell.phase == ANSWER and rule.judge_lane is not None:
+            verdict = cell.run.verdicts[rule.index].most(VERDICT)
+            cost += cost_of(self.lanes[rule.judge_lane].price, tokens_in + most, verdict)
+        return cost
+
+    def _most_out(self, cell: Cell) -> int:
+        """Tokens out of its next call at the most, as far as is known."""
+        if cell.phase == JUDGE:
+            return cell.run.verdicts[cell.rule.index].most(cell.judge_tokens[1])
+        return cell.run.answers[cell.rule.index].most(cell.tokens[1])
 
     def _hold(self, run: Run, lane: Lane, now: int) -> Hold | None:
         """The limit that keeps the next call from starting."""
@@ -85,11 +117,14 @@ class Traffic(Spares):
         self._made += 1
         self._calls[record.id] = run.calls[record.id] = record
         record.charged = lane.usual
+        if run.money is not None:
+            record.cost = self._cost(cell, lane)
+            run.money.book(record.cost)
         run.served += record.charged / run.share
         self._watch(record, lane, now)
         self._emit(
             run, Called, now, cell.rule.index, cell.at, record.id, cell.judged + 1, cell.phase, lane.index, tokens_in + tokens_out,
-            tokens_out,
+            tokens_in, self._most_out(cell),
         )  # fmt: skip
         self._out.append(self._call(cell, record))
         return record
@@ -109,9 +144,11 @@ class Traffic(Spares):
 
     def _call(self, cell: Cell, record: CallRecord) -> Call:
         if cell.phase == JUDGE:
-            return Call(record.id, cell, JUDGE, record.lane)
+            return Call(record.id, cell, JUDGE, record.lane, swapped=cell.opinion is not None)
         avoid: tuple[str, ...] = ()
         crowded: tuple[str, ...] = ()
+        if cell.rule.unique is not None:
+            cell.asked = cell.run.keys.taken(self._scope(cell))
         if cell.rule.unique is not None and (cell.judged or cell.run.keys.hot):
             avoid = cell.run.keys.avoid(self._scope(cell), cell.id, cell.clash)
             crowded = cell.run.keys.crowded(self._scope(cell))
@@ -121,15 +158,15 @@ class Traffic(Spares):
     def _heard_of(self, record: CallRecord, fault: Fault, now: int) -> None:
         """What a fault says beyond its own call. It is acted upon here, whether or not that call still counts."""
         lane, run = self.lanes[record.lane], record.cell.run
-        hopeless = fault.scope is Scope.LANE or (fault.retry_after_s or 0) > WAIT_MOST_S
+        hopeless = fault.scope in FINAL or (fault.retry_after_s or 0) > WAIT_MOST_S
         alien = fault.scope is Scope.ENDPOINT and fault.code == Code.MALFORMED
-        if fault.scope is not Scope.LANE and hopeless:
+        if fault.scope not in FINAL and hopeless:
             fault = msgspec.structs.replace(
                 fault, message=f"{fault.message}; it asks to wait for {_span(fault.retry_after_s or 0)}"
             )
         if hopeless or (fault.scope is Scope.ENDPOINT and not alien and not lane.proven):
-            wrong_key = fault.code == Code.AUTH and fault.status == WRONG_KEY and lane.account
-            for each in [each for each in self.lanes if wrong_key and each.account == lane.account] or [lane]:
+            shared = fault.scope is Scope.ACCOUNT and lane.account
+            for each in [each for each in self.lanes if shared and each.account == lane.account] or [lane]:
                 self._condemn(each, fault, now)
         elif fault.scope is Scope.STEP and run.stop is None:
             self._troubled = True
@@ -201,7 +238,7 @@ class Traffic(Spares):
         if lane.condemned is None:
             lane.condemned = fault
             self._troubled = True
-            if fault.scope is not Scope.LANE and fault.retry_after_s is not None:
+            if fault.scope not in FINAL and fault.retry_after_s is not None:
                 lane.until = now + asked(fault.retry_after_s, 0.0)
             for run in list(self.runs.values()):
                 if run.stop is None:

@@ -57,7 +57,9 @@ def _check_words(part: Mapping[str, Any], where: str) -> None:
         if part.get(word) == []:
             raise PlanError(f"{where}.{word}", "nothing satisfies it: there is no choice", "name one at least")
         if word != "enum" and isinstance(part.get(word), list) and len(part[word]) > MOST_CHOICES:
-            raise PlanError(f"{where}.{word}", f"has {len(part[word]):,} choices, at most {MOST_CHOICES}", "ask for less in one answer")
+            raise PlanError(
+                f"{where}.{word}", f"has {len(part[word]):,} choices, at most {MOST_CHOICES}", "ask for less in one answer"
+            )
     if part.get("not") in ({}, True):
         raise PlanError(f"{where}.not", "nothing satisfies it", "leave it out")
     for least, most in _BOUNDS:

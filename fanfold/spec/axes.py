@@ -12,7 +12,6 @@ from fanfold.spec.errors import PlanError
 from fanfold.spec.names import check_names, field_exists, near
 from fanfold.spec.plan import Axis, Plan, Step
 
-
 MOST_CELLS = 10_000_000  # of one step, as far as it is known beforehand
 
 

@@ -76,8 +76,10 @@ class Called(Event, frozen=True, gc=False, array_like=True, tag=True):
     lane: int
     tokens: int
     """Booked: input and output, estimated."""
-    tokens_out: int = 0
-    """Of them, output."""
+    tokens_in: int = 0
+    """Of them, input."""
+    most_out: int = 0
+    """Output at the most, as far as is known: with the input, what a call that is lost may have cost."""
 
 
 class Settled(Event, frozen=True, gc=False, array_like=True, tag=True):
@@ -92,6 +94,8 @@ class Settled(Event, frozen=True, gc=False, array_like=True, tag=True):
     tokens_in: int
     tokens_out: int
     exact: bool
+    cached: int = 0
+    """Of the tokens in: those that the provider had already, at a lower price."""
 
 
 class Rested(Event, frozen=True, gc=False, array_like=True, tag=True):
@@ -128,6 +132,8 @@ class CellEnded(Event, frozen=True, gc=False, array_like=True, tag=True):
     vector: bytes | None = None
     took: tuple[str, ...] = ()
     """Keys of the candidates that are its own for good, when it was accepted."""
+    check: str = ""
+    """What refused its last answer, where that is why; "judge" beside any other code: that its judge gave no verdict."""
 
 
 class SpareEnded(Event, frozen=True, gc=False, array_like=True, tag=True):

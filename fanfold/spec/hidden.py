@@ -19,7 +19,9 @@ _known: dict[str, tuple[str, ...]] = {}
 _LOOKS = (
     (re.compile(r"(://)[^/@\s'\"]+@"), rf"\1{HIDDEN}@"),
     (
-        re.compile(r"([?&;](?:key|api[-_]?key|(?:access[-_]?|auth[-_]?)?token|sig|signature|secret|passw(?:or)?d)=)[^&\s\"'<>#;]+", re.I),
+        re.compile(
+            r"([?&;](?:key|api[-_]?key|(?:access[-_]?|auth[-_]?)?token|sig|signature|secret|passw(?:or)?d)=)[^&\s\"'<>#;]+", re.I
+        ),
         rf"\1{HIDDEN}",
     ),
     (re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]{8,}"), rf"\1 {HIDDEN}"),

@@ -67,7 +67,12 @@ class Store(Protocol):
     """Journal, values and runs. One writer; any number of readers."""
 
     async def journal(self, record: RunRecord) -> Journal:
-        """Open the journal of a run. A new `run_id` is recorded first; a known one has its record replaced."""
+        """Open the journal of a run to write in. A new `run_id` is recorded first; a known one has its record replaced.
+
+        The run is leased until it ends or the store is closed: nobody else can open or delete it, and what is appended by whoever
+        lost the lease is refused. Raises StoreError where somebody works on the run. A record whose `state` says that the run has
+        ended is only written down; the run is leased then with its first batch.
+        """
         ...
 
     async def runs(self, run_id: str | None = None) -> list[RunRecord]:
@@ -75,6 +80,37 @@ class Store(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+class Archive(Protocol):
+    """What a store can do with runs that nobody works on here. Every store of ours is one."""
+
+    def look(self, run_id: str) -> Journal:
+        """The journal of a run to read in. Nothing is recorded for it, and it may be read while another process writes it."""
+        ...
+
+    async def delete(self, run_id: str) -> None:
+        """Remove a run and all that is kept of it, in one transaction. Raises StoreError where somebody works on it, or it is unknown."""
+        ...
+
+
+class Snapshot(msgspec.Struct, frozen=True, gc=False):
+    """What somebody made of a run's events up to number `seq`, in bytes of their own, so that opening need not read them again."""
+
+    seq: int
+    data: bytes
+
+
+class Snapshots(Protocol):
+    """One snapshot for each run: the last that was kept. Losing one costs time, nothing else. Every store of ours keeps them."""
+
+    async def keep(self, run_id: str, snapshot: Snapshot) -> None:
+        """Raises StoreError where those events are not in the store, or where somebody else works on the run."""
+        ...
+
+    async def latest(self, run_id: str) -> Snapshot | None:
+        """None where there is none, or where it is damaged."""
+        ...
 
 
 class Clock(Protocol):

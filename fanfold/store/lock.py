@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from types import ModuleType, TracebackType
 
 from fanfold.spec.errors import StoreError
@@ -21,6 +22,9 @@ else:
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.0002, 0.005
 """Short, because `flock` is not fair: who writes without a break leaves gaps of some ten microseconds only."""
+
+
+MARK_BYTES = 20
 
 
 class FileLock:
@@ -43,6 +47,23 @@ class FileLock:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if fcntl is not None:
             fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    @property
+    def mark(self) -> int | None:
+        """A number kept in the file of the lock; None when there is none (yet). Read it with or without the lock."""
+        if fcntl is None:
+            return None
+        try:
+            self._open()
+            return int(os.pread(self._file, MARK_BYTES, 0))
+        except (OSError, ValueError):
+            return None
+
+    def set_mark(self, number: int) -> None:
+        """Only under the lock. Never synced: it may be behind what it counts, and nothing depends on it."""
+        if self._file >= 0:
+            with suppress(OSError):
+                os.pwrite(self._file, f"{number:{MARK_BYTES - 1}}\n".encode(), 0)
 
     def _open(self) -> None:
         if self._file < 0:

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from fanfold.spec.errors import StoreError
 from fanfold.spec.events import AnyEvent, Coords, Reopened
-from fanfold.spec.ports import Journal, RunRecord, Stored
-from fanfold.store.tally import Refused, Tally
+from fanfold.spec.ports import Journal, RunRecord, Snapshot, Stored
+from fanfold.store.tally import ENDED, Refused, Tally
 
 
 class Shelf:
@@ -20,6 +20,9 @@ class Shelf:
         self.tally = Tally().recorded(record)
         self.events: list[AnyEvent] = []
         self.values: dict[int, dict[Coords, Stored]] = {}
+        self.snapshot: Snapshot | None = None
+        self.leased = False  # somebody works on it
+        self.gone = False  # deleted
 
 
 class MemoryStore:
@@ -35,6 +38,7 @@ class MemoryStore:
         if shelf is None:
             shelf = self._shelves[record.run_id] = Shelf(record)
         shelf.record, shelf.tally = record, shelf.tally.recorded(record)
+        shelf.leased = record.state not in ENDED
         return MemoryJournal(self, shelf)
 
     async def runs(self, run_id: str | None = None) -> list[RunRecord]:
@@ -46,6 +50,36 @@ class MemoryStore:
             replace(shelf.record, state=shelf.tally.state, cells=shelf.tally.cells, accepted=shelf.tally.accepted)
             for shelf in shelves
         ]  # fmt: skip
+
+    def look(self, run_id: str) -> MemoryJournal:
+        shelf = self._shelves.get(run_id)
+        if shelf is None:
+            shelf = Shelf(RunRecord(run_id=run_id, plan="", started=0.0))
+            shelf.gone = True
+        return MemoryJournal(self, shelf)
+
+    async def delete(self, run_id: str) -> None:
+        if self._shelf(run_id).leased:
+            raise Refused(f"run {run_id} is going on: cancel it first")
+        self._shelves.pop(run_id).gone = True
+
+    async def keep(self, run_id: str, snapshot: Snapshot) -> None:
+        shelf = self._shelf(run_id)
+        if snapshot.seq >= shelf.tally.next:
+            raise Refused(f"run {run_id}: event {snapshot.seq}, up to which a snapshot goes, is not in the store")
+        shelf.snapshot = snapshot
+
+    async def latest(self, run_id: str) -> Snapshot | None:
+        self.usable()
+        shelf = self._shelves.get(run_id)
+        return shelf.snapshot if shelf is not None else None
+
+    def _shelf(self, run_id: str) -> Shelf:
+        self.usable()
+        shelf = self._shelves.get(run_id)
+        if shelf is None:
+            raise Refused(f"run {run_id} is not in the store")
+        return shelf
 
     async def close(self) -> None:
         self._closed = True
@@ -69,12 +103,13 @@ class MemoryJournal:
         try:
             self._write(events, values)
         except Refused as error:
-            self._failed = str(error)
+            self._failed, self._shelf.leased = str(error), False
             raise
 
     def _write(self, events: Sequence[AnyEvent], values: Sequence[Stored]) -> None:
         shelf = self._shelf
         run = shelf.record.run_id
+        self._there()
         tally = shelf.tally.after(run, events, values)
         for event in events:
             if isinstance(event, Reopened) and event.state == "accepted":
@@ -86,17 +121,22 @@ class MemoryJournal:
             if value.at in shelf.values.get(value.step, ()) or (value.step, value.at) in taken:
                 raise Refused(f"run {run}: step {value.step} has a value at {list(value.at)} already")
             taken.add((value.step, value.at))
-        shelf.tally = tally
+        shelf.tally, shelf.leased = tally, tally.state not in ENDED
         shelf.events += events
         for value in values:
             shelf.values.setdefault(value.step, {})[value.at] = value
 
     async def events(self, after: int, limit: int) -> list[AnyEvent]:
-        self._store.usable()
+        self._there()
         start = max(0, after + 1)
         return self._shelf.events[start : start + max(0, limit)]
 
     async def values(self, step: int, cells: Sequence[Coords] | None = None) -> list[Stored]:
-        self._store.usable()
+        self._there()
         kept = self._shelf.values.get(step, {})
         return [kept[at] for at in (sorted(kept) if cells is None else cells) if at in kept]
+
+    def _there(self) -> None:
+        self._store.usable()
+        if self._shelf.gone:
+            raise Refused(f"run {self._shelf.record.run_id} is not in the store any more")

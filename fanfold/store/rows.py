@@ -60,6 +60,28 @@ class Batch:
         return cls(run, events, values, row, rows, len(payload) + sum(len(value.data) for value in values))
 
 
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A snapshot to keep: what somebody made of a run's events up to `seq`."""
+
+    run: str
+    seq: int
+    data: bytes
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A run to delete, with everything that is kept of it."""
+
+    run: str
+    size = 0
+
+
+def picture_row(picture: Picture) -> Row:
+    return (picture.run, picture.seq, picture.data, checksum(picture.data, picture.run, picture.seq, "snapshot"))
+
+
 def value_row(run: str, value: Stored) -> Row:
     at = pack(value.at)
     return (run, value.step, at, value.data, checksum(value.data, run, value.step, at.hex()))

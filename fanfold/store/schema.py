@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 from contextlib import suppress
@@ -10,8 +11,10 @@ from pathlib import Path
 from fanfold.spec.errors import StoreError
 from fanfold.store.lock import FileLock
 
+logger = logging.getLogger("fanfold")
+
 APPLICATION_ID = 0x46414E46  # "FANF"
-VERSION = 1
+VERSION = 2
 BUSY_S = 5.0
 """How long SQLite itself waits for programs that do not know our lock."""
 
@@ -35,6 +38,16 @@ CREATE TABLE stored (
     PRIMARY KEY (run, step, at)
 );
 """
+ADDED = {
+    2: """
+CREATE TABLE leases (
+    fence INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL UNIQUE, owner TEXT NOT NULL, until REAL NOT NULL,
+    crc INTEGER NOT NULL
+);
+CREATE TABLE snapshots (run TEXT NOT NULL PRIMARY KEY, seq INTEGER NOT NULL, data BLOB NOT NULL, crc INTEGER NOT NULL);
+"""
+}
+"""Version -> what it has added to the one before."""
 
 CAUSES = {
     "SQLITE_FULL": "the disk is full",
@@ -92,6 +105,9 @@ def open_writer(path: Path, durability: str, lock: FileLock) -> sqlite3.Connecti
             with lock:
                 if _is_new(path, db):  # still, now that nobody else can be making it
                     _create(db)
+        if _version(db) < VERSION:
+            with lock:
+                _migrate(db)
         db.execute(f"PRAGMA synchronous={durability.upper()}")
         db.execute("PRAGMA wal_autocheckpoint=0")  # checkpoints are ours to time, after acknowledging
     except BaseException:
@@ -115,7 +131,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
 def _is_new(path: Path, db: sqlite3.Connection) -> bool:
     """Whether nothing is in it yet. Raises StoreError for a file that is not ours, or not of our time."""
     (mark,) = db.execute("PRAGMA application_id").fetchone()
-    (version,) = db.execute("PRAGMA user_version").fetchone()
+    version = _version(db)
     if mark == 0 and version == 0 and db.execute("SELECT 1 FROM sqlite_master").fetchone() is None:
         return True
     if mark != APPLICATION_ID:
@@ -130,14 +146,34 @@ def _is_new(path: Path, db: sqlite3.Connection) -> bool:
     return False
 
 
+def _version(db: sqlite3.Connection) -> int:
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
 def _create(db: sqlite3.Connection) -> None:
     (mode,) = db.execute("PRAGMA journal_mode=WAL").fetchone()
     if mode != "wal":
         raise StoreError(f"its file system does not allow write-ahead logging (SQLite stays in {mode} mode): give a local path")
+    _change(db, TABLES + "".join(ADDED.values()), f"PRAGMA application_id={APPLICATION_ID}")
+
+
+def _migrate(db: sqlite3.Connection) -> None:
+    """From any older version to this one, in one transaction: whoever is interrupted leaves the older file."""
+    version = _version(db)
+    if version < VERSION:  # still: another process may have done it
+        _change(db, "".join(ADDED[later] for later in range(version + 1, VERSION + 1)))
+        logger.info("the store was brought from format %d to %d", version, VERSION)
+
+
+def _change(db: sqlite3.Connection, statements: str, *more: str) -> None:
     db.execute("BEGIN IMMEDIATE")
-    for statement in TABLES.split(";"):
-        if statement.strip():
-            db.execute(statement)
-    db.execute(f"PRAGMA application_id={APPLICATION_ID}")
-    db.execute(f"PRAGMA user_version={VERSION}")
-    db.execute("COMMIT")
+    try:
+        for statement in (*statements.split(";"), *more, f"PRAGMA user_version={VERSION}"):
+            if statement.strip():
+                db.execute(statement)
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise

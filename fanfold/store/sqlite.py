@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,9 +14,11 @@ from typing import Concatenate, Literal, ParamSpec, TypeVar
 
 from fanfold.spec.errors import StoreError
 from fanfold.spec.events import AnyEvent, Coords
-from fanfold.spec.ports import Journal, RunRecord, Stored
+from fanfold.spec.ports import Journal, RunRecord, Snapshot, Stored
+from fanfold.store.database import Database
+from fanfold.store.leases import TERM_S
 from fanfold.store.reader import Reader
-from fanfold.store.rows import Batch
+from fanfold.store.rows import Batch, Picture, Removal
 from fanfold.store.writer import Writer
 
 P = ParamSpec("P")
@@ -26,17 +29,23 @@ class SqliteStore:
     """Opened when it is first used, so errors are raised there, as StoreError.
 
     durability: "full" survives a power cut; "normal" survives the death of the process, and a power cut may take the last
-    moments. wait_s: how long a write waits for another process that writes.
+    moments. wait_s: how long a write waits for another process that writes. term_s, clock: of the leases on runs, see `leases`.
     After a failed write it takes nothing more until it is opened anew; reading goes on.
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], *, durability: Literal["full", "normal"] = "full", wait_s: float = 30.0
+        self,
+        path: str | os.PathLike[str],
+        *,
+        durability: Literal["full", "normal"] = "full",
+        wait_s: float = 30.0,
+        term_s: float = TERM_S,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         if durability not in ("full", "normal"):
             raise StoreError(f"durability is full or normal, not {durability!r}")
         self.path = Path(path).expanduser()
-        self._how = (durability, wait_s)
+        self._how = (durability, wait_s, term_s, clock)
         self._closed = False
         self._begin()
 
@@ -45,7 +54,8 @@ class SqliteStore:
         self._process = os.getpid()
         self._reader = Reader(self.path)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="fanfold-read")
-        self._writer = Writer(self.path, *self._how, partial(_leave, self._pool, self._reader))
+        make = partial(Database, self.path, *self._how)
+        self._writer = Writer(self.path, make, partial(_leave, self._pool, self._reader))
         self._forgotten = weakref.finalize(self, self._writer.stop)  # forgotten, or the interpreter ends
 
     def _after_fork(self) -> None:
@@ -71,6 +81,17 @@ class SqliteStore:
 
     async def runs(self, run_id: str | None = None) -> list[RunRecord]:
         return await self.read(Reader.runs, run_id)
+
+    async def delete(self, run_id: str) -> None:
+        self._after_fork()
+        await self._writer.write(Removal(run_id))
+
+    async def keep(self, run_id: str, snapshot: Snapshot) -> None:
+        self._after_fork()
+        await self._writer.write(Picture(run_id, snapshot.seq, snapshot.data, len(snapshot.data)))
+
+    async def latest(self, run_id: str) -> Snapshot | None:
+        return await self.read(Reader.snapshot, run_id)
 
     async def write(self, batch: Batch) -> None:
         self._after_fork()

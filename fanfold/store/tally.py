@@ -11,6 +11,9 @@ from fanfold.spec.errors import StoreError
 from fanfold.spec.events import AnyEvent, BundleEnded, CellEnded, Grew, Reopened, RunEnded, RunStarted
 from fanfold.spec.ports import RunRecord, Stored
 
+ENDED = frozenset({"complete", "partial", "failed", "cancelled"})
+"""States of a run that nobody works on any more."""
+
 
 class Refused(StoreError):
     """This batch cannot be written; the store itself is well."""

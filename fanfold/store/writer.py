@@ -19,6 +19,7 @@ from queue import Empty, SimpleQueue
 
 from fanfold.spec.errors import StoreError
 from fanfold.store.database import Database
+from fanfold.store.rows import Removal
 from fanfold.store.tally import Refused
 from fanfold.store.transaction import Item
 
@@ -35,8 +36,9 @@ class Waiting:
 class Writer:
     """commits: transactions so far. failed: why nothing more is taken, or "". before_end: called before the file is let go."""
 
-    def __init__(self, path: Path, durability: str, wait_s: float, before_end: Callable[[], None]) -> None:
-        self._place = (path, durability, wait_s)
+    def __init__(self, path: Path, make: Callable[[], Database], before_end: Callable[[], None]) -> None:
+        """make: opens the file; blocks, and raises StoreError."""
+        self.path, self._make = path, make
         self._before_end = before_end
         self._queue: SimpleQueue[Waiting | None] = SimpleQueue()  # None: stop
         self._lock = threading.Lock()
@@ -92,7 +94,7 @@ class Writer:
             self._thread.start()
 
     def _shut(self) -> StoreError:
-        return StoreError(f"{self._place[0]}: the store is closed")
+        return StoreError(f"{self.path}: the store is closed")
 
     # ---------------------------------------------------------------- the thread
 
@@ -101,9 +103,10 @@ class Writer:
             database = self._open()
             stopping = False
             while not stopping:
-                group, stopping = self._take()
+                group, stopping = self._take(None if database is None or self.failed else database.renewal_s)
+                self._renew(database)
                 self._settle(database, group)
-                self._tidy(database)
+                self._tend(database, Database.tidy)
             self._before_end()
             if database is not None:
                 database.close()
@@ -113,19 +116,22 @@ class Writer:
     def _open(self) -> Database | None:
         database = None
         try:
-            database = Database(*self._place)
+            database = self._make()
         except StoreError as error:
             self.failed = str(error)
         except Exception as error:
             logger.exception("the store could not be opened")
-            self.failed = f"{self._place[0]}: it cannot be opened: {error!r}"
+            self.failed = f"{self.path}: it cannot be opened: {error!r}"
         self._opened.set_result(self.failed)
         return database
 
-    def _take(self) -> tuple[list[Waiting], bool]:
-        """Everything that waits, at least one; and whether that was the end."""
+    def _take(self, longest_s: float | None) -> tuple[list[Waiting], bool]:
+        """Everything that waits, or nothing after `longest_s`; and whether that was the end."""
         group: list[Waiting] = []
-        waiting = self._queue.get()
+        try:
+            waiting = self._queue.get(timeout=longest_s)
+        except Empty:
+            return group, False
         while waiting is not None:
             group.append(waiting)
             try:
@@ -141,6 +147,10 @@ class Writer:
         if database is None or self.failed:
             tell(group, self.failed)
             return
+        if len(group) > 1 and any(isinstance(waiting.item, Removal) for waiting in group):
+            for waiting in group:
+                self._settle(database, [waiting])
+            return
         try:
             database.write([waiting.item for waiting in group])
         except Refused as error:
@@ -150,25 +160,31 @@ class Writer:
                 for waiting in group:
                     self._settle(database, [waiting])
         except StoreError as error:
-            self._fail(str(error), group)
+            self._fail(database, str(error), group)
         except Exception as error:
             logger.exception("the store's writer failed")
-            self._fail(f"{database.path}: it failed: {error!r}", group)
+            self._fail(database, f"{database.path}: it failed: {error!r}", group)
         else:
             self.commits += 1
             tell(group)
 
-    def _fail(self, why: str, group: Sequence[Waiting]) -> None:
+    def _fail(self, database: Database, why: str, group: Sequence[Waiting]) -> None:
+        database.give_up()
         self.failed = f"the store takes nothing more until it is opened anew: {why}"
         tell(group, why)
 
-    def _tidy(self, database: Database | None) -> None:
+    def _renew(self, database: Database | None) -> None:
+        """While the runs of this store go on, nobody else may."""
+        if database is not None and database.renewal_s == 0:
+            self._tend(database, Database.renew)
+
+    def _tend(self, database: Database | None, deed: Callable[[Database], None]) -> None:
         if database is None or self.failed:
             return
         try:
-            database.tidy()
+            deed(database)
         except StoreError as error:
-            self._fail(str(error), ())
+            self._fail(database, str(error), ())
 
 
 def tell(group: Sequence[Waiting], error: str = "", kind: type[StoreError] = StoreError) -> None:

@@ -93,9 +93,9 @@ def engine_of(store, provider, **options):
     return Engine("sim/x", provider=provider, store=store, clock=VirtualClock(), **options)
 
 
-async def killed(store, provider, plan, appends, **options):
+async def killed(store, provider, plan, appends, model="sim/x", **options):
     """Run it until its store is gone. Returns the run's id."""
-    async with engine_of(Dying(store, appends), provider, **options) as engine:
+    async with Engine(model, provider=provider, store=Dying(store, appends), clock=VirtualClock(), **options) as engine:
         begun = engine.start(plan)
         with contextlib.suppress(StoreError):
             await begun.result()

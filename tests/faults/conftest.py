@@ -50,9 +50,7 @@ def faults() -> Iterator[Serve]:
 def program(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run the program, or a script: program("run", "plan.yaml"), program(script="…"). Nothing is asserted of how it ends."""
 
-    def call(
-        *args: str, script: str | None = None, environ: Mapping[str, str] | None = None
-    ) -> subprocess.CompletedProcess[str]:
+    def call(*args: str, script: str | None = None, environ: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         what = ["-m", "fanfold"] if script is None else ["-c", script]
         place = {**clean_environment(tmp_path / "home"), "PYTHONPATH": os.pathsep.join(sys.path), **(environ or {})}
         return subprocess.run(

@@ -17,7 +17,7 @@ from fanfold.config import options
 from fanfold.files import Rows, parse_yaml, read_text
 from fanfold.planfile import load_plan, plan_from
 from fanfold.spec.compile import compile_plan
-from fanfold.testing.scripted import ScriptedProvider, Says
+from fanfold.testing.scripted import Says, ScriptedProvider
 
 NAN = float("nan")
 
@@ -72,7 +72,10 @@ def test_f1_what_needs_what(plan, path, words, refused):
 
 
 def test_f1_ten_thousand_deep():
-    chain = [Step("s0", function=lambda cell: 0), *(Step(f"s{i}", function=lambda cell: 1, needs=[f"s{i - 1}"]) for i in range(1, 10_000))]
+    chain = [
+        Step("s0", function=lambda cell: 0),
+        *(Step(f"s{i}", function=lambda cell: 1, needs=[f"s{i - 1}"]) for i in range(1, 10_000)),
+    ]
     began = time.perf_counter()
     assert compile_plan(Plan("deep", chain)).order == tuple(range(10_000))
     assert len(compile_plan(Plan("deep", chain[::-1])).order) == 10_000, "in whatever order they are written"
@@ -87,7 +90,10 @@ def test_f1_a_deep_chain_runs():
     def add(cell):
         return 1 + sum(cell.needs.values())
 
-    chain = [Step("s0", function=add, output=int), *(Step(f"s{i}", function=add, output=int, needs=[f"s{i - 1}"]) for i in range(1, 1_500))]
+    chain = [
+        Step("s0", function=add, output=int),
+        *(Step(f"s{i}", function=add, output=int, needs=[f"s{i - 1}"]) for i in range(1, 1_500)),
+    ]
 
     async def main():
         async with Engine(provider=ScriptedProvider([]), store=":memory:") as engine:
@@ -246,7 +252,10 @@ def test_f5_a_contradiction_that_nobody_sees_beforehand_is_bounded():
 
 # ---------------------------------------------------------------- F6: schemas
 
-NODE = {"$defs": {"N": {"type": "object", "properties": {"next": {"$ref": "#/$defs/N"}}, "required": ["next"]}}, "$ref": "#/$defs/N"}
+NODE = {
+    "$defs": {"N": {"type": "object", "properties": {"next": {"$ref": "#/$defs/N"}}, "required": ["next"]}},
+    "$ref": "#/$defs/N",
+}
 SCHEMAS = {
     "remote": {"$ref": "http://{host}/schema.json"},
     "remote inside": {"type": "object", "properties": {"a": {"items": {"$ref": "http://{host}/schema.json"}}}},
@@ -374,7 +383,9 @@ def test_f8_yaml(name, tmp_path, refused):
 
 def test_f8_words_stay_words():
     """YAML 1.1 reads `no` as False, `1e3` as a text, 010 as 8 and 12:30 as 750: people mean what they write."""
-    data = parse_yaml("countries: [no, nl, on, off, yes, y]\nflag: true\nnumber: 1e3\ntime: 12:30\nday: 2024-01-02\nzip: 010", "x")
+    data = parse_yaml(
+        "countries: [no, nl, on, off, yes, y]\nflag: true\nnumber: 1e3\ntime: 12:30\nday: 2024-01-02\nzip: 010", "x"
+    )
     assert data["countries"] == ["no", "nl", "on", "off", "yes", "y"] and data["flag"] is True
     assert data["number"] == 1000.0 and data["time"] == "12:30" and data["day"] == "2024-01-02" and data["zip"] == "010"
 
@@ -387,7 +398,11 @@ def test_f8_not_text(tmp_path):
 
 # ---------------------------------------------------------------- F10: limits
 
-LIMITS = [(name, value) for name in ("rpm", "tpm", "input_tpm", "output_tpm", "rpd", "concurrent") for value in (0, -1, 1.5, True, "9", NAN)]
+LIMITS = [
+    (name, value)
+    for name in ("rpm", "tpm", "input_tpm", "output_tpm", "rpd", "concurrent")
+    for value in (0, -1, 1.5, True, "9", NAN)
+]
 
 
 @pytest.mark.parametrize(("name", "value"), LIMITS)

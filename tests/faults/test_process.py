@@ -71,9 +71,14 @@ def program(tmp_path):
         place = {**clean_environment(tmp_path / "home"), "PYTHONPATH": os.pathsep.join(sys.path), **environ}
         started.append(
             subprocess.Popen(
-                [sys.executable, *what, *args], cwd=tmp_path, env=place, text=True, stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            )  # fmt: skip
+                [sys.executable, *what, *args],
+                cwd=tmp_path,
+                env=place,
+                text=True,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
         )
         return started[-1]
 
@@ -233,7 +238,11 @@ def test_p8_inside_a_running_loop_and_in_threads(faults, tmp_path):
     server = faults()
 
     def sync() -> int:
-        return len(generate("Say {n}", over={"n": range(10)}, model="openai/m", base_url=server.url("good"), store=tmp_path / "runs.db").values)
+        return len(
+            generate(
+                "Say {n}", over={"n": range(10)}, model="openai/m", base_url=server.url("good"), store=tmp_path / "runs.db"
+            ).values
+        )
 
     async def inside() -> list[int]:
         return [sync(), *await asyncio.gather(*(asyncio.to_thread(sync) for _ in range(3)))]
@@ -319,7 +328,11 @@ def test_p15_streams_that_fail_do_not_end_a_run(name, tmp_path):
         assert json.loads((tmp_path / "out.txt").read_text())["state"] == "accepted"
 
 
-@pytest.mark.parametrize("encoding", [{"LC_ALL": "C"}, {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}, {"PYTHONIOENCODING": "ascii"}], ids=str)
+@pytest.mark.parametrize(
+    "encoding",
+    [{"LC_ALL": "C"}, {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}, {"PYTHONIOENCODING": "ascii"}],
+    ids=str,
+)
 def test_p15_a_poor_locale_changes_no_result(encoding, faults, program, tmp_path):
     text = "été 🌱 日本"
     server = faults({"odd": reply(200, completion(text)), "bad": reply(400, error(text))})

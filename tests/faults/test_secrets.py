@@ -28,7 +28,11 @@ from fanfold.wiring import Settings
 
 CANARY = "sk-canaryZq7Wn0123456789/+<=tail"
 SIMPLE = "canaryPw0123456789"
-OTHERS = {"ANTHROPIC_API_KEY": "canaryAnthropic0123", "GEMINI_API_KEY": "canaryGemini4567", "DEPLOY_TOKEN": "canaryDeploy0123456789"}
+OTHERS = {
+    "ANTHROPIC_API_KEY": "canaryAnthropic0123",
+    "GEMINI_API_KEY": "canaryGemini4567",
+    "DEPLOY_TOKEN": "canaryDeploy0123456789",
+}
 CANARIES = [CANARY, SIMPLE, *OTHERS.values()]
 PLAN = "steps: {a: {prompt: 'Say hello', output: str, attempts: 2}}"
 
@@ -203,7 +207,8 @@ def test_i19_a_secret_shows_itself_to_nobody():
     secret = Secret(CANARY)
     settings = Settings(api_key=secret)
     shown = [
-        repr(secret), str(secret), f"{secret}", f"{secret!r:>40}", "%s %r" % (secret, secret), repr([secret]), repr({"k": secret}),
+        repr(secret), str(secret), f"{secret}", f"{secret!r:>40}", "{} {!r}".format(secret, secret),  # noqa: UP032
+        repr([secret]), repr({"k": secret}),
         repr(settings), repr(copy.deepcopy(secret)), repr(Engine("sim/default", api_key=CANARY)), str(dir(secret)),
     ]  # fmt: skip
     assert_unsaid(" ".join(shown), "a secret")
@@ -238,7 +243,10 @@ def test_h15_addresses_and_headers_in_messages(text, shown):
     assert str(PlanError("x", text)) == f"x: {shown}" and str(StoreError(text)) == shown
 
 
-@pytest.mark.parametrize("key", [CANARY + "\n", " " + CANARY, f'"{CANARY}"', f"'{CANARY}'", CANARY + "\r\n", CANARY + "\t", CANARY + "é", "\x00" + CANARY])
+@pytest.mark.parametrize(
+    "key",
+    [CANARY + "\n", " " + CANARY, f'"{CANARY}"', f"'{CANARY}'", CANARY + "\r\n", CANARY + "\t", CANARY + "é", "\x00" + CANARY],
+)
 def test_f9_a_key_that_can_be_none_is_refused_without_repeating_it(key):
     with pytest.raises(PlanError, match="white space, quotes, control or non-ASCII") as raised:
         Engine("openai/m", base_url="http://127.0.0.1:9/v1", api_key=key)
@@ -303,7 +311,7 @@ SPOOF = "first\nERROR fanfold: second\r\x1b[2J\x1b]0;title\x07\u202e end"
 
 
 def test_h14_one_record_is_one_line(caplog, tmp_path):
-    from fanfold.testing.scripted import ScriptedProvider, Says
+    from fanfold.testing.scripted import Says, ScriptedProvider
 
     def check(value):
         raise ValueError(SPOOF + "x" * 10_000_000)
@@ -326,6 +334,8 @@ def test_h14_a_traceback_cannot_pass_for_a_record():
     try:
         raise ValueError("one\nERROR fanfold: two\x1b[0m")
     except ValueError as raised:
-        record = logging.makeLogRecord({"msg": "it failed", "levelname": "ERROR", "exc_info": (type(raised), raised, raised.__traceback__)})
+        record = logging.makeLogRecord(
+            {"msg": "it failed", "levelname": "ERROR", "exc_info": (type(raised), raised, raised.__traceback__)}
+        )
     first, *others = CleanFormat("%(levelname)s %(message)s").format(record).splitlines()
     assert first == "ERROR it failed" and others and all(line.startswith("  | ") and line.isprintable() for line in others)

@@ -20,16 +20,18 @@ import pytest
 from fanfold.spec.errors import StoreError
 from fanfold.store.database import Database
 from fanfold.store.sqlite import SqliteStore
+from fanfold.testing.archives import ArchiveConformance, LeaseConformance, Time
 from fanfold.testing.stores import DurableConformance, StoreConformance, called, calls, ended, numbers, record, refused, value
 
 
-class TestSqliteStore(StoreConformance, DurableConformance):
+class TestSqliteStore(StoreConformance, ArchiveConformance, DurableConformance, LeaseConformance):
     @pytest.fixture(autouse=True)
     def place(self, tmp_path: Path) -> None:
+        self.clock = Time()
         self.path = tmp_path / "a # b" / "100% ünï?" / "runs.db"  # also a path that is no plain URI
 
     def make(self) -> SqliteStore:
-        return SqliteStore(self.path)
+        return SqliteStore(self.path, clock=self.clock)
 
 
 class TestNormalDurability(DurableConformance):
@@ -109,7 +111,7 @@ async def test_every_write_is_an_immediate_transaction(path: Path, monkeypatch: 
             assert open_transaction
         elif word in ("COMMIT", "ROLLBACK"):
             open_transaction = False
-    assert [s.split()[0] for s in seen].count("INSERT") == 4
+    assert [s.split()[0] for s in seen].count("INSERT") == 5
 
 
 @pytest.mark.parametrize("content", [b"not a database at all, but long enough to look like one" * 20, b"\0" * 5000])
@@ -137,7 +139,7 @@ async def test_another_programs_database_is_left_alone(path: Path) -> None:
 async def test_a_newer_format_is_refused(path: Path) -> None:
     await _filled(path)
     db = sqlite3.connect(path)
-    db.execute("PRAGMA user_version=2")
+    db.execute("PRAGMA user_version=3")
     db.close()
     before = path.read_bytes()
     store = SqliteStore(path)
