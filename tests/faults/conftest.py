@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from fanfold.testing.faultserver import MODES, FaultServer, Mode
+from fanfold.testing.faults.exchange import Mode
+from fanfold.testing.faultserver import MODES, FaultServer
 from tests.door.conftest import clean_environment
 
 Serve = Callable[..., FaultServer]

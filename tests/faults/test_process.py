@@ -19,7 +19,8 @@ import pytest
 from fanfold import Axis, Engine, Plan, Step, generate
 from fanfold.core.fold import RunState
 from fanfold.store.sqlite import SqliteStore
-from fanfold.testing.faultserver import Exchange, completion, error, reply
+from fanfold.testing.faults.chat import completion, error
+from fanfold.testing.faults.exchange import Exchange, reply
 from tests.door.conftest import clean_environment
 
 PLAN = "axes: {n: 1..%d}\nsteps: {a: {over: n, prompt: 'Say hello to {n}', attempts: 1}}"

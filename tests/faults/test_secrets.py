@@ -23,7 +23,8 @@ from fanfold import Engine, Plan, PlanError, Step, StoreError
 from fanfold.engine.logs import CleanFormat
 from fanfold.spec.hidden import hide, redact
 from fanfold.spec.secret import Secret
-from fanfold.testing.faultserver import Exchange, completion, error, event, reply, stream
+from fanfold.testing.faults.chat import completion, error, event
+from fanfold.testing.faults.exchange import Exchange, reply, stream
 from fanfold.wiring import Settings
 
 CANARY = "sk-canaryZq7Wn0123456789/+<=tail"
