@@ -183,7 +183,10 @@ class Run:
         await self._bill.load()
         if isinstance(self._job.journal, LateJournal):
             notes = {} if self._job.foreseen is None else {"foreseen": self._job.foreseen}
-            await self._job.journal.close(self._bill.cost().usd, notes)
+            try:
+                await self._job.journal.close(self._bill.cost().usd, notes)
+            except StoreError as error:  # the run is there all the same
+                logger.warning("run %s: what it has cost could not be kept: %s", self.id, error)
         return await gather_result(self._job, self.report())
 
     async def ended(self) -> None:

@@ -45,7 +45,7 @@ JUDGES = "judge"
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """Why one cell has no value of its own; or `cells` of them that never began, then `at` is only what they share."""
+    """Why one cell has no value of its own (filled: it has its fallback's); or `cells` of them that never began, then `at` is only what they share."""
 
     step: int
     at: Coords
@@ -54,6 +54,7 @@ class Failure(msgspec.Struct, frozen=True):
     hint: str = ""
     attempts: int = 0
     cells: int = 1
+    filled: bool = False
 
 
 class Shortfall(msgspec.Struct, frozen=True):
@@ -201,16 +202,13 @@ class RunState:
 
     def _forget(self, event: Reopened, *, filled: bool) -> None:
         at = None if event.at is None else set(event.at)
-        was = {id(failure) for failure in self.fallbacks}
-        gone = {
-            id(failure)
-            for failure in self.errors
-            if (failure.step, failure.code) == (event.step, event.code)
-            and (id(failure) in was) == filled
-            and (at is None or failure.at in at)
-        }
-        self.errors = [failure for failure in self.errors if id(failure) not in gone]
-        self.fallbacks = [failure for failure in self.fallbacks if id(failure) not in gone]
+
+        def gone(failure: Failure) -> bool:
+            alike = (failure.step, failure.code, failure.filled) == (event.step, event.code, filled)
+            return alike and (at is None or failure.at in at)
+
+        self.errors = [failure for failure in self.errors if not gone(failure)]
+        self.fallbacks = [failure for failure in self.fallbacks if not gone(failure)]
 
     def _called(self, event: Called, now: int) -> None:
         step = self.steps[event.step]
@@ -299,8 +297,8 @@ class RunState:
         if event.state == "accepted":
             step.fallback += 1
         if event.state in ("accepted", "failed"):
-            failure = Failure(event.step, event.at, event.code, event.message, event.hint, event.attempts)
-            self._keep(failure, filled=event.state == "accepted")
+            filled = event.state == "accepted"
+            self._keep(Failure(event.step, event.at, event.code, event.message, event.hint, event.attempts, filled=filled))
 
     def _spare_ended(self, event: SpareEnded) -> None:
         """What stood behind a cell that it fills was for nothing; the spare is that cell now."""
@@ -315,10 +313,10 @@ class RunState:
             step.rejected_last += 1
             step.reject(event.code, event.check, "")
 
-    def _keep(self, failure: Failure, *, filled: bool) -> None:
+    def _keep(self, failure: Failure) -> None:
         if len(self.errors) < ERRORS_KEPT:
             self.errors.append(failure)
-            if filled:
+            if failure.filled:
                 self.fallbacks.append(failure)
 
     def _bundle_ended(self, event: BundleEnded) -> None:
@@ -326,7 +324,7 @@ class RunState:
         step.end(event.state, cells)
         add(step.codes, event.code, cells)
         if event.state == "failed":
-            self._keep(Failure(event.step, event.at, event.code, event.message, event.hint, 0, cells), filled=False)
+            self._keep(Failure(event.step, event.at, event.code, event.message, event.hint, 0, cells))
 
     def _swept(self, event: StepSwept) -> None:
         step = self.steps[event.step]

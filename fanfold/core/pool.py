@@ -124,6 +124,11 @@ class Pool:
             self.kept += accepted
             self.evidence.saw(accepted, not accepted)
 
+    def lost(self) -> None:
+        """A name was somebody else's already when it streamed: no answer was judged, but a call was for nothing."""
+        self.judged += 1
+        self.odds.saw(False)
+
     def draw(self) -> bool:
         """Begin another draw, if it is within the bound."""
         if self.begun >= self.most:

@@ -69,6 +69,8 @@ class Spares(Fates):
 
     def _outrun(self, cell: Cell, name: str, now: int) -> None:
         if cell.pool is not None:
+            if self._raced(cell):
+                cell.pool.lost()
             cell.pool.last = (Code.DUPLICATE, self._taken(cell, name), HINTS[Code.DUPLICATE])
             self._stir(cell)
         super()._outrun(cell, name, now)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fanfold.store.writer import Writer
 from tests.faults import test_storage as faults
 from tests.histories.planted import Fault, planted
 from tests.store import test_leases, test_migration
@@ -98,3 +101,14 @@ def test_a_planted_fault_is_noticed(fault: Fault) -> None:
     fault.noticed_by()  # without it, all is well
     with planted(fault), pytest.raises((Exception, pytest.fail.Exception)):
         fault.noticed_by()
+    _end_writers()
+
+
+def _end_writers() -> None:
+    """Those of stores that a failure left open."""
+    for each in gc.get_objects():
+        if type(each) is Writer:
+            each.stop()
+    for thread in threading.enumerate():
+        if thread.name == "fanfold-store":
+            thread.join(10)
