@@ -24,6 +24,7 @@ from fanfold.core.run import Rule
 from fanfold.engine.clock import LoopClock
 from fanfold.engine.fingerprint import changes
 from fanfold.engine.job import Job, StepWork
+from fanfold.engine.logs import CleanRecords
 from fanfold.engine.shell import Shell
 from fanfold.providers.prices import Tariff, has_list, own_prices
 from fanfold.result import Ending, Result, cell_error, drop_void, gather_result
@@ -34,6 +35,7 @@ from fanfold.spec.errors import CellError, FanfoldError, PlanError, StoreError
 from fanfold.spec.events import AnyEvent, BundleEnded, CellEnded, Coords, Reopened, RunEnded, StepSwept
 from fanfold.spec.plan import UNSET, Facets, Judge, Limits, Plan, Step, Unique
 from fanfold.spec.ports import Clock, Provider, RunRecord, Sink, Store
+from fanfold.spec.secret import Secret
 from fanfold.spec.words import PRIORITIES
 from fanfold.views.progress import Progress, in_notebook
 from fanfold.views.report import report
@@ -47,6 +49,7 @@ FORESEEABLE = 1_500  # cells of a run that is foreseen while it goes on; of more
 FORESEE_AFTER_S = 0.3  # when its first calls are in the air
 logger = logging.getLogger("fanfold")
 logger.addHandler(logging.NullHandler())
+logger.addFilter(CleanRecords())
 
 T = TypeVar("T")
 PAGE = 500
@@ -268,7 +271,7 @@ class Engine:
         limits: Limits | None = None,
         store: str | Path | Store | None = None,
         base_url: str | None = None,
-        api_key: str | None = None,
+        api_key: Secret | str | None = None,
         seed: int | None = None,
         timeout_s: float = 120.0,
         idle_s: float = 60.0,
@@ -287,7 +290,7 @@ class Engine:
             raise PlanError("limits", f"limits are a Limits, not {type(limits).__name__}", "write Limits(rpm=500)")
         self._seed = secrets.randbits(31) if seed is None else seed
         settings = Settings(
-            base_url=base_url, api_key=api_key, limits=limits or Limits(), timeout_s=timeout_s, idle_s=idle_s, retries=retries,
+            base_url=base_url, api_key=_secret(api_key), limits=limits or Limits(), timeout_s=timeout_s, idle_s=idle_s, retries=retries,
             attempts=attempts, seed=self._seed, provider=provider, prices=own_prices(prices or {}),
         )  # fmt: skip
         self._model = model
@@ -305,15 +308,20 @@ class Engine:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await self.close()
+        await self._end(expected=kind is not None)
 
     async def close(self) -> None:
-        """End every run that still goes on, and let go of connections and the store."""
-        await self._shell.close()
-        await self._wiring.close()
-        if self._store is not None and self._owns_store:
-            await self._store.close()
-            self._store = None
+        """End every run that still goes on, and let go of connections and the store. Warns of runs that nobody waited for."""
+        await self._end()
+
+    async def _end(self, *, expected: bool = False) -> None:
+        try:
+            await self._shell.close(expected=expected)
+        finally:
+            await self._wiring.close()
+            if self._store is not None and self._owns_store:
+                await self._store.close()
+                self._store = None
 
     def start(
         self,
@@ -547,6 +555,10 @@ class LateJournal:
 
     async def values(self, step: int, cells: Any = None) -> Any:
         return await (await self._open()).values(step, cells)
+
+
+def _secret(api_key: Secret | str | None) -> Secret | None:
+    return Secret(api_key) if isinstance(api_key, str) and api_key else api_key or None
 
 
 def _positive(name: str, seconds: Any) -> None:

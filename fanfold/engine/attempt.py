@@ -28,10 +28,11 @@ from fanfold.engine.prompts import PromptSource, as_messages, fill, tail, with_t
 from fanfold.engine.shapes import Unfit, length_of
 from fanfold.engine.spread import proposal
 from fanfold.engine.tokens import estimate, estimate_messages
-from fanfold.engine.usercode import UserCode, described, printable
+from fanfold.engine.usercode import UserCode, described, sayable
 from fanfold.spec.calls import Answer, Broken, Chunk, Fault, Hit, Message, Reply, Request, Usage, Work
 from fanfold.spec.compiled import CompiledStep
 from fanfold.spec.errors import Code, StoreError
+from fanfold.spec.hidden import hide, redact
 from fanfold.spec.plan import UNSET, Cell
 from fanfold.spec.template import NoSuchField, Template
 
@@ -213,7 +214,7 @@ class Attempts:
         request = self._request(step, route, command)
         listener = heard
         if request.stream:
-            listener = IdentityListener(step.streamed_field, lambda name: put(Identified(command.call, name)), heard)
+            listener = IdentityListener(step.streamed_field, lambda name: put(Identified(command.call, hide(name))), heard)
         answer = await route.provider.call(request, listener)
         if isinstance(answer, Fault):
             return answer
@@ -265,11 +266,11 @@ class Attempts:
             return Reply(usage=usage, check="schema", finding=described(error))
         check, finding = await self._findings(step, value)
         if finding is not None:
-            return Reply(usage=usage, key=name.key, exact=name.exact, check=check, finding=printable(finding))
+            return Reply(usage=usage, key=name.key, exact=name.exact, check=check, finding=sayable(finding))
         try:
             identity = await keyed(step.compiled.unique, value, name, self._user, step.timeout_s)
         except Unkeyed as error:
-            return Reply(usage=usage, check="key", finding=printable(str(error)))
+            return Reply(usage=usage, check="key", finding=sayable(str(error)))
         landing.draft = Draft(value, data)
         judge = None
         if step.step.judge is not None:
@@ -336,19 +337,20 @@ def spent(heard_characters: int, cell: CoreCell, phase: int) -> Usage:
 
 
 def sound(outcome: Reply | Fault) -> Reply | Fault:
-    """A fault with a code that there is, in words that can be written down: providers are other people's code."""
-    if isinstance(outcome, Fault):
-        if outcome.code not in CODES:
-            return replace(outcome, code=Code.INTERNAL, message=printable(f"{outcome.code}: {outcome.message}"))
-        if not outcome.message.isascii():
-            return replace(outcome, message=printable(outcome.message))
-    return outcome
+    """A fault with a code that there is, and words that can be written down: providers and checks are other people's code."""
+    if isinstance(outcome, Reply):
+        return outcome if outcome.finding is None else replace(outcome, finding=sayable(outcome.finding))
+    message, code = outcome.message, outcome.code
+    if code not in CODES:
+        message, code = f"{code}: {message}", Code.INTERNAL
+    headers = {name: redact(value) for name, value in outcome.headers.items()}
+    return replace(outcome, code=code, message=sayable(message), hint=sayable(outcome.hint), headers=headers)
 
 
 def _broken(step: StepWork, error: Exception) -> Broken:
-    said = printable(str(error)) if isinstance(error, Unoffered) else described(error)
+    said = sayable(str(error)) if isinstance(error, Unoffered) else described(error)
     return Broken(fault=Fault(code=Code.INTERNAL, message=f"step {step.name!r}: {said}"))
 
 
 def _unusable(step: StepWork, error: Exception) -> Broken:
-    return Broken(fault=Fault(code=Code.UPSTREAM, message=printable(f"step {step.name!r} cannot use what it needs: {error}")))
+    return Broken(fault=Fault(code=Code.UPSTREAM, message=sayable(f"step {step.name!r} cannot use what it needs: {error}")))

@@ -123,6 +123,7 @@ class Job:
         self.store: Store | None = None  # where earlier runs are looked up, and snapshots kept
         self.freezer = Freezer()
         self.error: StoreError | None = None
+        self.followed = False  # whether anybody waits for it, or has cancelled it
         self.cost_usd: float | None = None
         self.cost_is = "unknown"
         self.foreseen: dict[str, Any] | None = None  # what a forecast said
@@ -191,6 +192,7 @@ class Job:
 
     async def more(self, after: int) -> None:
         """Wait until there are events beyond `after`, or the run is over."""
+        self.followed = True
         watcher = (asyncio.get_running_loop(), asyncio.Event())
         with self._lock:
             self._watchers.add(watcher)

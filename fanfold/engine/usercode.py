@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterable
 from time import perf_counter
 from typing import Any
 
+from fanfold.spec.hidden import redact
 from fanfold.spec.ports import Clock
 
 SLOW_S = 0.005
 OFTEN = 2  # times of being slow that are no accident
+LONGEST = 8_000  # characters of a message
 
 
 class UserCode:
@@ -92,12 +94,19 @@ async def _awaited(outcome: Outcome) -> Any:
 
 
 def described(error: BaseException) -> str:
-    """An error in one line that can be written anywhere."""
+    """An error in words that can be written anywhere, without keys."""
     try:
         text = str(error)
     except Exception:  # noqa: BLE001 - even __str__ is users' code
         text = ""
-    return printable(f"{type(error).__name__}: {text}" if text else type(error).__name__)
+    return sayable(f"{type(error).__name__}: {text}" if text else type(error).__name__)
+
+
+def sayable(text: str) -> str:
+    """Somebody else's words, as they can be written anywhere: without keys, half characters or more than is read."""
+    if len(text) > LONGEST:
+        text = redact(text[: 2 * LONGEST])[:LONGEST] + "…"
+    return printable(redact(text))
 
 
 def printable(text: str) -> str:

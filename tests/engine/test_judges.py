@@ -247,7 +247,9 @@ def test_a_worse_answer_is_refused_with_the_reason():
     result, provider = one(step, ["bad", "new"], prefers("new", "gold"), given={"old": "gold"})
     assert result.values == ["new"]
     assert shown(provider) == ["1: bad 2: gold", "1: gold 2: bad", "1: new 2: gold", "1: gold 2: new"]
-    assert "a judge, who was shown it second, says: first is richer" in last(provider.calls[3]) and TIE not in last(provider.calls[3])
+    assert "a judge, who was shown it second, says: first is richer" in last(provider.calls[3]) and TIE not in last(
+        provider.calls[3]
+    )
 
 
 @pytest.mark.parametrize("place", ["first", "second"])
