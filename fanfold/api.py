@@ -21,6 +21,7 @@ from fanfold.core.money import Money
 from fanfold.core.past import Past
 from fanfold.core.relive import Life
 from fanfold.core.run import Rule
+from fanfold.engine.answers import Answers
 from fanfold.engine.clock import LoopClock
 from fanfold.engine.fingerprint import changes
 from fanfold.engine.job import Job, StepWork
@@ -33,7 +34,7 @@ from fanfold.spec.compiled import CompiledPlan
 from fanfold.spec.errors import CellError, FanfoldError, PlanError, StoreError
 from fanfold.spec.events import AnyEvent, BundleEnded, CellEnded, Coords, Reopened, RunEnded, StepSwept
 from fanfold.spec.plan import UNSET, Facets, Judge, Limits, Plan, Step, Unique
-from fanfold.spec.ports import Clock, Provider, RunRecord, Sink, Store
+from fanfold.spec.ports import Cache, Clock, Provider, RunRecord, Sink, Store
 from fanfold.spec.words import PRIORITIES
 from fanfold.views.progress import Progress, in_notebook
 from fanfold.views.report import report
@@ -191,11 +192,8 @@ class Run:
 
     def report(self) -> dict[str, Any]:
         """The report as it stands now; final once the run has ended."""
-        functions = [work.name for work in self._job.steps if work.step.function is not None]
         cost = self._bill.cost()
-        told = report(
-            self._job.state, run_id=self.id, cost_usd=cost.usd, cost_is=cost.is_, limits=self._limits, functions=functions
-        )
+        told = report(self._job.state, run_id=self.id, cost_usd=cost.usd, cost_is=cost.is_, limits=self._limits)
         if cost.uncertain:
             told["cost_uncertain_usd"] = cost.uncertain
         if self._job.foreseen is not None:
@@ -269,10 +267,16 @@ class Engine:
         retries: int = 4,
         attempts: int | None = None,
         prices: Mapping[str, Any] | None = None,
+        cache: bool | None = None,
+        cache_ttl: float | None = None,
         provider: Provider | None = None,
         clock: Clock | None = None,
     ) -> None:
         _positive("timeout_s", timeout_s)
+        if cache_ttl is not None:
+            _positive("cache_ttl", cache_ttl)
+        if cache is not None and not isinstance(cache, bool):
+            raise PlanError("cache", f"True, False or None is needed, not {cache!r}")
         for name, number, least in (("retries", retries, 0), ("attempts", attempts, 1), ("seed", seed, -(1 << 63))):
             if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < least):
                 raise PlanError(name, f"a whole number is needed, not {number!r}")
@@ -293,6 +297,8 @@ class Engine:
         self._store_name = store
         self._store: Store | None = None
         self._owns_store = False
+        self._cache, self._cache_ttl = cache, cache_ttl
+        self._answers: Answers | None = None
 
     async def __aenter__(self) -> Engine:
         return self
@@ -304,6 +310,8 @@ class Engine:
         """End every run that still goes on, and let go of connections and the store."""
         await self._shell.close()
         await self._wiring.close()
+        if self._answers is not None:
+            await self._answers.flush()
         if self._store is not None and self._owns_store:
             await self._store.close()
             self._store = None
@@ -344,6 +352,7 @@ class Engine:
             about=describe_run(compiled, works, self._wiring.settings, model, about or {}),
         )
         job = Job(record.run_id, compiled, works, LateJournal(self._opened(), record))
+        job.answers = self._kept_answers(default=False)
         views = Views(job, sinks, progress)
         self._shell.start(
             job, rules, seed=self._seed if seed is None else seed, cap=plan.concurrent,
@@ -388,6 +397,7 @@ class Engine:
         told["seed"] = before.get("seed", told["seed"])
         record = msgspec.structs.replace(record, state="running", about=msgspec.json.encode(told))
         job = Job(run_id, compiled, works, LateJournal(self._opened(), record))
+        job.answers = self._kept_answers(default=True)
         views, past = Views(job, sinks, progress), Past()
 
         async def take_in(events: Sequence[AnyEvent]) -> None:
@@ -447,6 +457,15 @@ class Engine:
         if self._store is None:
             self._store, self._owns_store = open_store(self._store_name)
         return self._store
+
+    def _kept_answers(self, default: bool) -> Answers | None:
+        """The cache of the store, one for all runs of the engine; None where it is not used, or the store has none."""
+        cache: Cache | None = getattr(self._opened(), "cache", None)
+        if cache is None or not (default if self._cache is None else self._cache):
+            return None
+        if self._answers is None:
+            self._answers = Answers(cache, self._cache_ttl, time.time)
+        return self._answers
 
     def _run(self, job: Job, views: Views) -> Run:
         job.store = self._store

@@ -31,7 +31,10 @@ GC_THRESHOLD = (20_000, 20, 50)  # calls make many objects that end by counting:
 
 @dataclass(frozen=True)
 class Job:
-    """What a command wants done. content, rows, markdown: how its result is shown; documents: its further formats, by name."""
+    """What a command wants done. content, rows, markdown: how its result is shown; documents: its further formats, by name.
+
+    cached: whether earlier answers are taken unless something else is said.
+    """
 
     name: str
     plan: Plan
@@ -40,6 +43,7 @@ class Job:
     rows: Callable[[Result, dict[str, Any]], Iterable[dict[str, Any]]]
     markdown: Callable[[Result, dict[str, Any]], str]
     documents: Mapping[str, Callable[[dict[str, Any]], str]] = field(default_factory=dict)
+    cached: bool = False
 
 
 def execute(job: Job, options: Options) -> int:
@@ -85,14 +89,14 @@ def refuse_later(options: Options) -> None:
         raise PlanError(
             "--budget-usd", "needs prices, which are not available in this version", "leave it out, or limit --attempts"
         )
-    if options.cache or options.cache_ttl is not None:
-        raise PlanError("--cache", "the cache is not available in this version", "leave it out")
+    if options.cache is False and options.cache_ttl is not None:
+        raise PlanError("--cache-ttl", "means nothing without the cache", "leave out --no-cache, or this")
 
 
 async def _run(job: Job, options: Options, model: str | None) -> Result:
     engine = Engine(
         model, limits=options.limits, store=options.store, base_url=options.base_url, seed=options.seed, timeout_s=options.timeout,
-        retries=options.retries, attempts=options.attempts, prices=options.prices,
+        retries=options.retries, attempts=options.attempts, prices=options.prices, cache=_cached(job, options), cache_ttl=options.cache_ttl,
     )  # fmt: skip
     holder: list[Run] = []
     progress = Progress.for_stream(sys.stderr, quiet=options.quiet, labels=lambda step, at: holder[0].labels(step, at))
@@ -104,6 +108,12 @@ async def _run(job: Job, options: Options, model: str | None) -> Result:
             if options.stream:
                 await _stream(run)
             return await run.result()
+
+
+def _cached(job: Job, options: Options) -> bool:
+    """Whether earlier answers are taken. An application is asked for something new, unless a seed says that the same is wanted."""
+    asked = options.cache is None and (job.cached or options.seed is not None or options.cache_ttl is not None)
+    return asked or options.cache is True
 
 
 async def _stream(run: Run) -> None:

@@ -166,6 +166,7 @@ def _run_plan(given: dict[str, Any]) -> None:
         content=lambda result: {"values": result.to_json()["values"]},
         rows=lambda result, data: result.rows(),
         markdown=lambda result, data: "".join(to_markdown(_readable(data))),
+        cached=True,
     )
     _leave(execute(job, options))
 

@@ -23,6 +23,7 @@ from fanfold.spec.events import (
     CellEnded,
     Coords,
     Grew,
+    Hit,
     Paced,
     Reopened,
     Rested,
@@ -117,6 +118,8 @@ class RunState:
                 self._called(event, now)
             case Settled():
                 self._settled(event, now)
+            case Hit():
+                add(self.steps[event.step].hits, event.outcome, 1)
             case CellEnded():
                 self._cell_ended(event)
             case Rested():

@@ -22,6 +22,7 @@ from fanfold.core.run import Cell as CoreCell
 from fanfold.engine.facts import Fact, Identified, Landed
 from fanfold.engine.identity import Unkeyed, keyed, named
 from fanfold.engine.job import PASSES, Draft, Job, Landing, Route, StepWork
+from fanfold.engine.known import known, verdict_worth_keeping, worth_keeping
 from fanfold.engine.offers import Offer, handed_out
 from fanfold.engine.prompts import PromptSource, as_messages, fill, tail, with_tail
 from fanfold.engine.shapes import Unfit, length_of, text_of
@@ -69,6 +70,7 @@ class Attempts:
             step.step.function
             or cell.rule.take
             or cell.phase == FALLBACK
+            or job.answers is not None
             or callable(step.step.prompt)
             or callable(step.step.system)
         ):
@@ -100,7 +102,8 @@ class Attempts:
                 received = with_(received, candidates=own)
             if step.step.function is not None:
                 return await self._from_function(job, step, cell, received)
-            return self._work(step, cell, received, await self._messages(step, received))
+            work = self._work(step, cell, received, await self._messages(step, received))
+            return work if job.answers is None else await known(self, job, step, cell, work)
         except (NoSuchField, Unfit) as error:
             return _unusable(step, error)
         except StoreError:
@@ -184,7 +187,7 @@ class Attempts:
         assert step.step.function is not None
         given = await self._user.beside(step.step.function, received)
         landing = Landing("")
-        reply = await self._reply(job, step, cell, step.shape.conform(given), _NO_ANSWER, landing)
+        reply = await self.judged(job, step, cell, step.shape.conform(given), _NO_ANSWER, landing)
         if landing.draft is not None:
             job.drafts[cell.rule.index, cell.at] = landing.draft
         return Hit(reply=reply) if isinstance(reply, Reply) else Broken(fault=reply)
@@ -226,27 +229,34 @@ class Attempts:
             value = step.shape.parse(answer.text)
         except Unfit as error:
             return Reply(usage=answer.usage, told=answer.told, check="schema", finding=str(error))
-        outcome = await self._reply(job, step, command.cell, value, answer, landing)
+        outcome = await self.judged(job, step, command.cell, value, answer, landing)
+        worth_keeping(self, job, step, command, route, answer)
         return replace(outcome, told=answer.told) if answer.told else outcome
 
     def _request(self, step: StepWork, route: Route, command: Call) -> Request:
+        """What a call asks: the bare request, and at its end what the engine has to add."""
         work: Prompted = command.cell.work
         previous = work.previous[:_LONGEST_PREVIOUS] if command.repair and work.previous else None
         work.sent = with_tail(work.messages, tail(command.avoid, command.reason, previous, command.crowded))
-        sampling = {**route.sampling, **step.sampling}
+        request = self.request(step, route, command.cell)
+        sampling = request.sampling
         if command.longer and sampling.get("max_tokens"):
-            sampling["max_tokens"] = int(sampling["max_tokens"] * LONGER)
+            sampling = {**sampling, "max_tokens": int(sampling["max_tokens"] * LONGER)}
+        return replace(request, messages=work.sent, sampling=sampling)
+
+    def request(self, step: StepWork, route: Route, cell: CoreCell) -> Request:
+        """What a cell asks, with nothing appended."""
         return Request(
             model=route.model,
-            messages=work.sent,
+            messages=cell.work.messages,
             schema=step.schema,
             schema_name=step.shape.name,
-            sampling=sampling,
+            sampling={**route.sampling, **step.sampling},
             stream=route.streams and step.streamed_field is not None,
             timeout_s=step.timeout_s,
         )
 
-    async def _reply(
+    async def judged(
         self, job: Job, step: StepWork, cell: CoreCell, parsed: tuple[Any, bytes], answer: Answer, landing: Landing
     ) -> Reply | Fault:
         """Check a value, name its key, measure its lists, and size the judge's prompt."""
@@ -306,29 +316,38 @@ class Attempts:
     async def _judge_messages(self, step: StepWork, cell: CoreCell, value: Any) -> tuple[Message, ...]:
         return await self._render(step.judge_prompt(), cell.work.cell, {"value": value})
 
-    async def _judge(self, job: Job, step: StepWork, command: Call) -> Reply | Fault:
-        judge, shape, route, cell = step.step.judge, step.judge_shape, step.judge_routes[command.lane], command.cell
-        assert judge is not None and shape is not None
-        value = job.drafts[cell.rule.index, cell.at].value
+    async def judge_request(self, step: StepWork, route: Route, cell: CoreCell, value: Any) -> Request:
+        """What a judge is asked about a value. Raises what the judge's prompt raises."""
+        assert step.judge_shape is not None
         messages = await self._judge_messages(step, cell, value)
-        answer = await route.provider.call(
-            Request(
-                model=route.model, messages=messages, schema=shape.schema, schema_name=shape.name, sampling=route.sampling,
-                timeout_s=step.timeout_s,
-            ),
-            _unheard,
+        return Request(
+            model=route.model, messages=messages, schema=step.judge_shape.schema, schema_name=step.judge_shape.name,
+            sampling=route.sampling, timeout_s=step.timeout_s,
         )  # fmt: skip
+
+    async def _judge(self, job: Job, step: StepWork, command: Call) -> Reply | Fault:
+        route, cell = step.judge_routes[command.lane], command.cell
+        request = await self.judge_request(step, route, cell, job.drafts[cell.rule.index, cell.at].value)
+        answer = await route.provider.call(request, _unheard)
         if isinstance(answer, Fault):
             return answer
         step.judge_size.saw(answer.usage.tokens_out)
         if answer.usage.exact:
-            step.judge_prompts.saw(estimate_messages(messages), answer.usage.tokens_in)
+            step.judge_prompts.saw(estimate_messages(request.messages), answer.usage.tokens_in)
+        outcome = await self.verdict(step, answer)
+        if isinstance(outcome, Reply) and outcome.verdict:
+            verdict_worth_keeping(job, cell, route, request, answer)
+        return replace(outcome, told=answer.told) if answer.told else outcome
+
+    async def verdict(self, step: StepWork, answer: Answer) -> Reply | Fault:
+        """What a judge's answer says."""
+        judge, shape = step.step.judge, step.judge_shape
+        assert judge is not None and shape is not None
         try:
             verdict, _ = shape.parse(answer.text)
         except Unfit as error:
             return Fault(code=Code.MALFORMED, message=f"the judge's answer: {error}", usage=answer.usage)
-        outcome = await self._verdict(judge.accept, verdict, answer)
-        return replace(outcome, told=answer.told) if answer.told else outcome
+        return await self._verdict(judge.accept, verdict, answer)
 
     async def _verdict(self, accept: Callable[[Any], bool] | None, verdict: Any, answer: Answer) -> Reply | Fault:
         try:

@@ -10,6 +10,8 @@ from typing import Any
 
 from fanfold.core.fold import RunState
 from fanfold.core.run import Cell, Run
+from fanfold.engine.answers import Answered, Answers, Entry
+from fanfold.engine.asked import Samples
 from fanfold.engine.freezer import Freezer
 from fanfold.engine.shapes import Shape, Verdict, identity_first, list_in, shape_of, text_of
 from fanfold.engine.spread import Spread
@@ -26,13 +28,17 @@ PAGE = 2_000  # events of a journal that are read at once
 
 @dataclass(frozen=True)
 class Route:
-    """Where the calls of a step go: a lane of the conductor, the provider behind it, the model's name there. free: it charges nothing."""
+    """Where the calls of a step go: a lane of the conductor, the provider behind it, the model's name there. free: it charges nothing.
+
+    origin: what else answers depend on: which provider, in which version of our adapter, at which address.
+    """
 
     lane: int
     provider: Provider
     model: str
     streams: bool = True
     free: bool = False
+    origin: str = ""
     sampling: dict[str, Any] = field(default_factory=dict)
 
 
@@ -62,7 +68,13 @@ class StepWork:
                 )
         self.streamed_field = self._streamed_field()
         self.spread: Spread | None = None
+        self._samples: Samples | None = None
         self.proposes = False  # the facets of other steps
+
+    def samples(self, plan: CompiledPlan) -> Samples:
+        if self._samples is None:
+            self._samples = Samples(plan, self.compiled)
+        return self._samples
 
     def check_givens(self, given: Mapping[str, Any]) -> None:
         """Raises PlanError for a given that a prompt names and that cannot be written into it."""
@@ -101,10 +113,15 @@ def _tells(shape: Shape, output: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """The latest answer of a cell, until it is accepted or replaced."""
+    """The latest answer of a cell, until it is accepted or replaced. answers, verdicts: what the cache is to keep of it then."""
 
     value: Any
     data: bytes
+    answers: list[Answered] = field(default_factory=list)
+    verdicts: list[Entry] = field(default_factory=list)
+
+    def entries(self) -> list[Entry]:
+        return [*(answered.entry() for answered in self.answers), *self.verdicts]
 
 
 @dataclass(slots=True)
@@ -128,6 +145,7 @@ class Job:
         self.first = 0  # number of the first event of its present life
         self.store: Store | None = None  # where earlier runs are looked up, and snapshots kept
         self.freezer = Freezer()
+        self.answers: Answers | None = None  # the cache, where it is used
         self.error: StoreError | None = None
         self.cost_usd: float | None = None
         self.cost_is = "unknown"
@@ -153,6 +171,9 @@ class Job:
         """A spare's answer is that of the cell it fills, or nobody's."""
         draft = self.drafts.pop((event.step, event.at), None)
         if draft is not None and event.fills is not None:
+            assert self.run is not None
+            for answered in draft.answers:
+                answered.asked = answered.asked.of(event.fills, self.run.rules[event.step].counted)
             self.drafts[event.step, event.fills] = draft
 
     def wrote(self, events: Sequence[AnyEvent]) -> None:

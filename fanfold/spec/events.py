@@ -96,6 +96,16 @@ class Settled(Event, frozen=True, gc=False, array_like=True, tag=True):
     exact: bool
 
 
+class Hit(Event, frozen=True, gc=False, array_like=True, tag=True):
+    """The cache had an answer for a cell. outcome: "ok", and no call was made for it; or why it was of no use, and one is made: the code
+    of the gate that refused it, "damaged" or "expired".
+    """
+
+    step: int
+    at: Coords
+    outcome: str
+
+
 class Rested(Event, frozen=True, gc=False, array_like=True, tag=True):
     """The cell will be tried again. kind: "retry" (transport), "wait" (rate limit) or "regenerate" (the answer was not good)."""
 
@@ -194,7 +204,19 @@ class RunEnded(Event, frozen=True, gc=False, array_like=True, tag=True):
 
 
 AnyEvent: TypeAlias = (
-    RunStarted | Reopened | Grew | Called | Settled | Rested | CellEnded | SpareEnded | BundleEnded | StepSwept | Paced | RunEnded
+    RunStarted
+    | Reopened
+    | Grew
+    | Called
+    | Settled
+    | Hit
+    | Rested
+    | CellEnded
+    | SpareEnded
+    | BundleEnded
+    | StepSwept
+    | Paced
+    | RunEnded
 )
 
 encode = msgspec.json.Encoder().encode
