@@ -8,13 +8,15 @@ names to avoid, is another question, and its own.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fanfold.core.commands import FALLBACK, Prepare
 from fanfold.core.run import Cell, Run, Stop
 from fanfold.core.spares import Spares
 from fanfold.core.states import State
-from fanfold.spec.calls import Broken, Fault, Reply, Work
+from fanfold.spec import events
+from fanfold.spec.calls import Broken, Fault, Hit, Reply, Work
 from fanfold.spec.errors import Code
-from fanfold.spec.events import Hit
 
 
 class Flight:
@@ -42,10 +44,11 @@ class Joint(Spares):
     def _found(self, cell: Cell, reply: Reply, work: Work, now: int) -> None:
         """The cache has an answer. It passes the same gates as any other; refused there it has cost nothing, and a call is made."""
         outcome = self._gate(cell, reply)
-        self._emit(cell.run, Hit, now, cell.rule.index, cell.at, outcome or "ok")
+        self._emit(cell.run, events.Hit, now, cell.rule.index, cell.at, outcome or "ok")
         if outcome:
             self._to_call(cell, work, now)
         else:
+            cell.tokens = (work.tokens_in, work.tokens_out)  # its judge may refuse it still
             cell.move(State.GATED)
             cell.service = now - cell.since
             self._answered(cell, reply, now)
@@ -74,9 +77,9 @@ class Joint(Spares):
         if cell.run.stop is not None:
             return False
         if work.spoilt:
-            self._emit(cell.run, Hit, now, cell.rule.index, cell.at, work.spoilt)
-        if not work.same or cell.judged or self._blocked(cell) is not None:
-            return False
+            self._emit(cell.run, events.Hit, now, cell.rule.index, cell.at, work.spoilt)
+        if not work.same or cell.judged or cell.rule.take or self._blocked(cell) is not None:
+            return False  # refused before, it asks something else; and what has candidates of its own is not prepared twice
         cell.same = work.same
         flight = self._joint.get(work.same)
         if flight is None:
@@ -107,8 +110,9 @@ class Joint(Spares):
             self._timers.set(cell.wake, cell)
             self._out.append(Prepare(cell, cell.phase))
 
-    def prepared(self, cell: Cell, result: Work | Broken, now: int) -> None:
-        raise NotImplementedError  # the conductor's own
+    if TYPE_CHECKING:
+
+        def prepared(self, cell: Cell, result: Work | Hit | Broken, now: int) -> None: ...
 
     def _give_up(self, cell: Cell, code: str, message: str, hint: str = "") -> None:
         """Nobody prepares a cell that waits for another: it ends by itself; or, when it has waited too long, calls for itself."""

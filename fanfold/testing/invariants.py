@@ -14,10 +14,11 @@ from fanfold.core.limiter import MINUTE, SECOND
 from fanfold.core.retry import WAITS
 from fanfold.core.run import CLOSING, Run
 from fanfold.core.uniqueness import normalise
-from fanfold.spec.calls import Fault, Reply, Scope
+from fanfold.spec.calls import Fault, Reply, Scope, Usage
 from fanfold.spec.events import AnyEvent, BundleEnded, Called, CellEnded, Coords, Rested, RunEnded, Settled, SpareEnded, StepSwept
 from fanfold.testing.counted import Counted
 from fanfold.testing.handed import Handed
+from fanfold.testing.joined import Joined
 
 Place = tuple[int, Coords]
 
@@ -42,6 +43,7 @@ class Invariants:
         self.over = False
         self.counted = Counted(run)
         self.handed = Handed(run)
+        self.joined = Joined(conductor)
 
     # ---------------------------------------------------------------- after every step
 
@@ -56,6 +58,7 @@ class Invariants:
         self._bounds()
 
     def _look(self, event: AnyEvent) -> None:
+        self.joined.saw(event)
         if isinstance(event, Called):
             self._called(event)
         elif isinstance(event, Settled):
@@ -150,9 +153,14 @@ class Invariants:
         if event.code:
             assert rule.fallback, "filled by a fallback that was not declared"
             return
-        reply = self.world.outcome(self.good[place, ANSWER])
+        found = self.joined.found.get(place)
+        if found is None:
+            reply = self.world.outcome(self.good[place, ANSWER])
+        else:
+            reply = Reply(usage=Usage(), key=event.key)
+            assert self.world.knew(event), "C8: what the cache had was accepted nowhere"
         assert isinstance(reply, Reply) and reply.finding is None, "I9: accepted an answer that was not good"
-        if rule.judge_lane is not None:
+        if rule.judge_lane is not None and (found is None or place in self.joined.judged):
             verdict = self.world.outcome(self.good[place, JUDGE])
             assert isinstance(verdict, Reply) and verdict.verdict, "I9: accepted what the judge refused"
         if rule.unique is not None:
@@ -175,6 +183,7 @@ class Invariants:
         assert len(self.run.cells) - waiting <= (AHEAD + 2) * caps + 1, "I20: more cells alive than the window holds"
         self.counted.look()
         self.handed.look()
+        self.joined.look()
         assert len(self.air) == len(self.run.calls), "I7: the log knows other calls than the conductor"
 
     # ---------------------------------------------------------------- at the end
@@ -189,6 +198,7 @@ class Invariants:
         assert self.ended.keys() <= known, "I1: cells that nobody declared"
         for lane in self.conductor.lanes:
             assert lane.in_air == lane.preparing == lane.ready == 0, f"left behind: {lane!r}"
+        self.joined.end()
         if run.stop is None:
             self.counted.end()
             self.handed.end()
