@@ -251,7 +251,9 @@ class Engine:
     base_url: of an OpenAI-compatible server. limits: declared, hold exactly. store: a path, ":memory:", a Store, or None for
     `runs.db` in the user's data folder. seed: of jitter and of the simulated provider. timeout_s: for one call.
     retries: transport faults per attempt. attempts: overrides every step's. prices: model -> US dollars for a million tokens in, and
-    out; before those of the public list (the extra `prices`). Raises PlanError and StoreError.
+    out; before those of the public list (the extra `prices`). cache: whether what was asked before is answered from the store, and what is
+    answered is kept there; None: only in runs that are gone on with. cache_ttl: seconds for which an answer is good; None: a month, for
+    ever at temperature 0. With the cache the seed is 0 unless it is given. Raises PlanError and StoreError.
     """
 
     def __init__(
@@ -282,7 +284,8 @@ class Engine:
                 raise PlanError(name, f"a whole number is needed, not {number!r}")
         if limits is not None and not isinstance(limits, Limits):
             raise PlanError("limits", f"limits are a Limits, not {type(limits).__name__}", "write Limits(rpm=500)")
-        self._seed = secrets.randbits(31) if seed is None else seed
+        # who wants the same answers again wants the same questions: facets are placed, and the simulated model answers, by the seed
+        self._seed = seed if seed is not None else 0 if cache else secrets.randbits(31)
         settings = Settings(
             base_url=base_url, api_key=api_key, limits=limits or Limits(), timeout_s=timeout_s, retries=retries, attempts=attempts,
             seed=self._seed, provider=provider, prices=own_prices(prices or {}),

@@ -180,7 +180,9 @@ class World:
             return Work(work.tokens_in, work.tokens_out, same, spoilt="damaged")
         finding = "bad" if self._draw(cell.id, 61) < self.climate.findings else None
         judge = (20, 10) if cell.rule.judge_lane is not None and self._draw(cell.id, 62) < 0.3 else None
-        reply = Reply(usage=Usage(), key=found.key, check="rule" if finding else "", finding=finding, lengths=found.lengths, judge=judge)
+        reply = Reply(
+            usage=Usage(), key=found.key, check="rule" if finding else "", finding=finding, lengths=found.lengths, judge=judge
+        )
         return Hit(reply=reply, work=work)
 
     def knew(self, event: CellEnded) -> bool:
@@ -312,7 +314,9 @@ class WorldAttempts:
         if cell.rule.take and cell.phase != FALLBACK:
             return None
         delay, result = self._world.prepare(cell, cell.phase)
-        return result if delay == 0 and not isinstance(result, Hit) else None  # what waits is asked once more: nothing has changed by then
+        return (
+            result if delay == 0 and not isinstance(result, Hit) else None
+        )  # what waits is asked once more: nothing has changed by then
 
     async def prepare(self, job: Any, cell: Cell, offer: Offer) -> Work | Hit | Broken:
         given = cell.phase == FALLBACK or not cell.rule.take

@@ -174,6 +174,7 @@ def last_line(state: RunState) -> str:
     """`mealplan: partial (budget), 21 of 22 cells accepted, 1 failed, 2.9 s`."""
     total = state.total
     others = [
+        ("from the cache", sum(step.hits.get("ok", 0) for step in state.steps)),
         ("by a fallback", total.fallback),
         ("failed", total.failed),
         ("skipped", total.skipped),

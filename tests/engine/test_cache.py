@@ -62,7 +62,9 @@ def test_the_same_again_calls_nobody_and_costs_nothing():
 
 async def test_the_same_again_over_http(tmp_path):
     server = await start(World.parse(latency="0", seed=3))
-    plan = Plan("dinners", [Step("dish", "A dish.", output=Dish, over="n", unique=Unique("name", near=0.9))], [Axis("n", count=12)])
+    plan = Plan(
+        "dinners", [Step("dish", "A dish.", output=Dish, over="n", unique=Unique("name", near=0.9))], [Axis("n", count=12)]
+    )
     try:
         results = []
         for _ in range(2):
@@ -230,7 +232,9 @@ def judged(accept=None, prompt="Is this good? {value}"):
 
 def critic():
     return ScriptedProvider(
-        lambda request, n: Says({"passed": True, "reason": f"fine {n}"} if request.schema else f"{n}: {request.messages[-1].content}")
+        lambda request, n: Says(
+            {"passed": True, "reason": f"fine {n}"} if request.schema else f"{n}: {request.messages[-1].content}"
+        )
     )
 
 
@@ -261,7 +265,9 @@ def test_dependent_steps_are_known_as_far_as_what_they_need_is_the_same():
 
 
 def test_a_function_is_no_hit():
-    plan = Plan("sum", [Step("one", "Do {x}.", over="x"), Step("sum", function=lambda cell: len(cell["one"]), needs=["one"])], PAIR)
+    plan = Plan(
+        "sum", [Step("one", "Do {x}.", over="x"), Step("sum", function=lambda cell: len(cell["one"]), needs=["one"])], PAIR
+    )
     _, other, _, _ = twice(plan)
     assert other.report["cached"] == 2 and other["sum"].values == [2]
 
@@ -299,6 +305,22 @@ def test_an_answer_is_good_for_its_time_and_no_longer(monkeypatch):
         return calls
 
     assert run(main()) == [(2, 0), (0, 0), (2, 2), (0, 0), (2, 2), (0, 0)]
+
+
+def check_that_answers_expire():
+    class One:
+        async def get(self, keys):
+            return [Kept(b"k", "r", 0.0, entry())]
+
+    async def main():
+        return [await Answers(One(), ttl, lambda: 11.0).get(b"k") for ttl in (12.0, 10.0)]
+
+    fresh, old = run(main())
+    assert isinstance(fresh, Entry) and old == "expired"
+
+
+def test_an_answer_expires():
+    check_that_answers_expire()
 
 
 @pytest.mark.parametrize(("temperature", "calls"), [(0, 0), (1, 2)])

@@ -141,9 +141,9 @@ def test_a_deadline_of_the_leaders_run_promotes_a_waiter():
 def test_nobody_waits_longer_than_a_preparation_may_take():
     """The leader rests while its server asks for a long wait; the other then calls for itself."""
     provider = ScriptedProvider(
-        lambda request, number: Fails(Fault(code="transient", message="busy", retry_after_s=100.0))
-        if number == 0
-        else Says("good")
+        lambda request, number: (
+            Fails(Fault(code="transient", message="busy", retry_after_s=100.0)) if number == 0 else Says("good")
+        )
     )
     one, other = side_by_side(provider, plan(1), plan(1), timeout_s=20.0)
     assert one.ok and other.ok
@@ -152,7 +152,9 @@ def test_nobody_waits_longer_than_a_preparation_may_take():
 
 def test_what_one_run_may_not_repeat_is_drawn_anew():
     provider = ScriptedProvider(lambda request, number: Says({"name": f"dish {number}"}, latency_s=1.0))
-    dishes = Plan("menu", [Step("dish", "A dish.", output=Dish, over="n", unique=Unique("name", within="store"))], {"n": range(4)})
+    dishes = Plan(
+        "menu", [Step("dish", "A dish.", output=Dish, over="n", unique=Unique("name", within="store"))], {"n": range(4)}
+    )
     one, other = side_by_side(provider, dishes, dishes)
     names = [dish.name for result in (one, other) for dish in result.values]
     assert len(names) == len(set(names)) == 8 and len(provider.calls) == 8
@@ -163,3 +165,19 @@ def test_without_a_cache_everybody_asks_for_himself():
     provider = numbered()
     side_by_side(provider, plan(), plan(), cache=None)
     assert len(provider.calls) == 10
+
+
+def test_who_leaves_for_another_model_leads_no_longer():
+    """The first model answers the leader with nothing but refusals for want of money; its second answers slowly."""
+    quota = Fault(code="filtered", message="not by this one", scope=1, status=400)
+
+    def script(request, number):
+        if request.model == "a" and number == 0:
+            return Fails(quota, 1.0)
+        return Says(f"{request.model} {number}", latency_s=50.0 if request.model == "b" else 1.0)
+
+    provider = ScriptedProvider(script)
+    chained = Plan("reviews", [Step("review", "Review it.", model="sim/a | sim/b")])
+    one, other = side_by_side(provider, chained, Plan("reviews", [Step("review", "Review it.", model="sim/a")]))
+    assert one.ok and other.ok
+    assert other.report["wall_s"] < 5, "it did not wait for what the leader asks of another model"

@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from fanfold.testing.scripted import Says
 from fanfold.testing.weather import Climate, same_log
 from tests.core import test_conductor as conductor_tests
 from tests.core import test_schedules as schedule_tests
+from tests.engine import test_cache as cache_tests
 from tests.engine import test_candidates as candidate_tests
 from tests.engine import test_chain as chain_tests
 from tests.engine import test_counted as counted_tests
@@ -20,11 +22,13 @@ from tests.engine import test_facets as facet_tests
 from tests.engine import test_faults as fault_tests
 from tests.engine import test_found as found_tests
 from tests.engine import test_hedging as hedge_tests
+from tests.engine import test_joint as joint_tests
 from tests.engine import test_shares as share_tests
 from tests.engine import test_unique_store as store_tests
 from tests.engine import test_unique_vectors as vector_tests
 
 MOST_HISTORIES = 600
+J = "core.joint:Joint."
 HOMES = (
     "engine.shell",
     "core.conductor",
@@ -32,6 +36,8 @@ HOMES = (
     "core.fates",
     "core.handout",
     "core.spares",
+    "core.joint",
+    "engine.known",
     "core.rows",
     "core.floor",
     "engine.spread",
@@ -249,6 +255,24 @@ FAULTS = (
     Fault("a cell keeps a combination that fails", "engine.attempt:Attempts._moved_on", "facet != work.cell.facet", "False", facet_tests.test_a_combination_that_failed_twice_is_dropped_for_one_that_is_free),
     Fault("the report forgets that a cell moved on", "result:Endings.apply", "event.code == Code.DUPLICATE", "False", facet_tests.test_a_combination_that_failed_twice_is_dropped_for_one_that_is_free),
     Fault("what was taken is forgotten by the next life", "core.counts:StepState.reopen", "self.drop_all()", "self.drop_all(); self.taken.clear()", facet_tests.test_what_was_taken_outlives_a_run_that_was_cut_off),
+    Fault("who waits for a leader that failed is forgotten", J + "_lands", "self._freed[waiter.id] = (waiter, None if accepted else work)", "pass"),
+    Fault("who asks the same does not wait", J + "_joins", "if flight is None:", "if True:", lambda: joint_tests.test_two_runs_that_ask_the_same_make_one_call_for_each(0.0)),
+    Fault("it leads with its answer refused", J + "_again", "self._lands(cell)", "pass"),
+    Fault("it leads although its run was stopped", J + "_stop", "self._lands(cell)", "pass"),
+    Fault("it leads for a model that it has left", J + "_hop", "self._lands(cell)", "pass", joint_tests.test_who_leaves_for_another_model_leads_no_longer),
+    Fault("who waits and is given up is waited for", J + "_give_up", "flight.waiting.pop(cell.id, None) if flight is not None else None", "None"),
+    Fault("who waits for too long fails", J + "_give_up", "late = code == Code.TIMEOUT and cell.run.stop is None and cell.run.closing is None", "late = False", joint_tests.test_nobody_waits_longer_than_a_preparation_may_take),
+    Fault("a hit passes no gate", J + "_gate", "if reply.finding is not None:", "if False:", cache_tests.test_an_answer_that_a_new_check_refuses_costs_a_call_and_no_attempt),
+    Fault("a hit takes no key", J + "_gate", "if cell.rule.unique is not None and not self._claim(cell, reply):", "if False:", cache_tests.test_within_the_store_no_answer_is_repeated_whatever_the_cache_has),
+    Fault("a hit that its judge refuses has no size", J + "_found", "cell.tokens = (work.tokens_in, work.tokens_out)", "pass"),
+    Fault("samples share an answer", "engine.asked:Samples._place", "return \"\", index", "return \"\", 0", cache_tests.test_the_same_again_calls_nobody_and_costs_nothing),
+    Fault("rows that show the same share an answer", "engine.asked:Samples._place", "0 if before is None or index >= len(before) else before[index]", "0", lambda: cache_tests.test_rows_that_show_the_same_never_share_an_answer("Explain {row.term}.")),
+    Fault("the key forgets the sampling", "engine.asked:digest", "sorted(request.sampling.items())", "0", lambda: cache_tests.test_whatever_makes_a_difference_is_asked_anew(cache_tests.asking(), cache_tests.asking(sampling={"seed": 4}), {}, cache_tests.echo)),
+    Fault("the key forgets the provider", "engine.asked:digest", "route.origin, ", "", cache_tests.test_another_provider_or_another_address_is_asked_anew),
+    Fault("an entry for something else is served", "engine.answers:Answers._judged", "entry.key != kept.key", "False", lambda: cache_tests.test_an_entry_must_be_what_was_asked_for(cache_tests.entry(key=b"other"), "damaged")),
+    Fault("an answer is good for ever", "engine.answers:Answers._judged", "longest is not None and self._wall() - kept.made > longest", "False", cache_tests.check_that_answers_expire),
+    Fault("what was refused is kept", "engine.bus:Bus._write", "draft is not None and event.state == \"accepted\"", "draft is not None", lambda: cache_tests.test_what_was_not_accepted_is_never_kept(lambda request, number: Says("bad"))),
+    Fault("a spare's answer is kept under its own number", "engine.job:Job.hand_over", "answered.asked.of(event.fills, self.run.rules[event.step].counted)", "answered.asked", cache_tests.test_what_spares_filled_is_known_the_next_time),
     Fault("fallbacks count for their facets", "result:gather_result", "if at not in endings.of[index]", "", facet_tests.test_the_report_says_how_evenly_facets_were_used_and_how_different_answers_are),
 )  # fmt: skip
 
