@@ -14,6 +14,7 @@ from fanfold.sim.server import start
 from fanfold.sim.world import World
 from fanfold.spec.calls import Fault, Usage
 from fanfold.spec.errors import StoreError
+from fanfold.spec.events import ANSWER, Called
 from fanfold.spec.ports import Kept
 from fanfold.store.memory import MemoryStore
 from fanfold.store.sqlite import SqliteStore
@@ -154,7 +155,7 @@ def test_rows_that_show_the_same_never_share_an_answer(prompt):
 
 def test_two_parts_that_run_together_into_one_prompt_never_share_an_answer():
     plan = Plan("join", [Step("one", "{a}{b}", over=("a", "b"))], {"a": ["x", "xy"], "b": ["yz", "z"]})
-    one, other, calls, store = twice(plan)
+    _, other, calls, store = twice(plan)
     assert calls == 0 and len(set(other.values)) == 4 and len(store.cache._entries) == 4
 
 
@@ -246,6 +247,30 @@ def test_a_judge_is_not_asked_the_same_again():
 def test_another_judge_is_asked_about_the_known_answer():
     one, other, calls, _ = twice(judged(), judged(prompt="Is it short? {value}"), script=critic)
     assert calls == 2 and other.values == one.values and other.report["cached"] == 2
+
+
+def test_what_a_judge_refused_is_never_kept():
+    never = lambda: ScriptedProvider(lambda r, n: Says({"passed": False, "reason": "dull"} if r.schema else f"{n} draft"))  # noqa: E731
+    one, _, _, store = twice(judged(), script=never)
+    assert len(one.errors) == 2 and store.cache._entries == {}
+
+
+def test_a_known_answer_that_a_judge_refuses_is_drawn_again_at_its_full_size():
+    verdicts = iter([False, False, True, True])
+
+    def second(request, number):
+        return Says({"passed": next(verdicts), "reason": "so so"} if request.schema else f"{number} better")
+
+    async def main():
+        store = MemoryStore()
+        await told(store, critic(), judged())
+        result = await told(store, ScriptedProvider(second), judged(prompt="Is it short? {value}"))
+        return result, await store.look(result.run_id).events(-1, 1000)
+
+    result, events = run(main())
+    assert result.ok and all("better" in value for value in result.values)
+    sizes = [event.tokens_in for event in events if isinstance(event, Called) and event.phase == ANSWER]
+    assert len(sizes) == 2 and min(sizes) > 0
 
 
 def test_what_a_judge_said_is_judged_anew():

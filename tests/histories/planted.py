@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from fanfold.testing.scripted import Says
 from fanfold.testing.weather import Climate, same_log
 from tests.core import test_conductor as conductor_tests
 from tests.core import test_schedules as schedule_tests
@@ -115,7 +114,7 @@ FAULTS = (
     Fault("a wrong key is tried again", C + "_heard_of", "fault.scope is Scope.LANE or", "False or"),
     Fault("what rests for a condemned lane goes on", "core.fates:Fates._rest", "self._blocked(cell)", "None"),
     Fault("answers are bought for a judge that is dead", C + "_refusal", "(rule.chain, rule.judge_chain)", "(rule.chain,)", chain_tests.test_no_answers_are_bought_for_a_judge_that_is_dead),
-    Fault("what is prepared for a run that is over is waited for", C + "_stop", "self._give_up(cell, stop[1], stop[2])", "pass"),
+    Fault("what is prepared for a run that is over is waited for", "core.floor:Floor._stop", "self._give_up(cell, stop[1], stop[2])", "pass"),
     Fault("a late duplicate is accepted", C + "_answered", "not self._claim(cell, reply)", "False"),
     Fault(
         "read, then add: only accepted keys are looked at", U + "take", "if taken is not None:",
@@ -133,9 +132,9 @@ FAULTS = (
     Fault("a hanging call is never cut off", C + "_watch", "self._timers.set(record.check, record)", "pass"),
     Fault("a rest that never ends", "core.fates:Fates._rest", "self._timers.set(until, cell)", "pass"),
     Fault("no wake-up for the limiter", C + "wake_at", "not lane.to_send.runs or", "True or"),
-    Fault("cancel lets what waits go on", C + "_stop", "cells, _ = queue.take()", "cells = []"),
-    Fault("cancel forgets what is in the air", C + "_stop", "if not record.doom:", "if False:"),
-    Fault("cancel forgets to count what waited", C + "_stop", "self.lanes[index].ready -= len(cells)", "pass"),
+    Fault("cancel lets what waits go on", "core.floor:Floor._stop", "cells, _ = queue.take()", "cells = []"),
+    Fault("cancel forgets what is in the air", "core.floor:Floor._stop", "if not record.doom:", "if False:"),
+    Fault("cancel forgets to count what waited", "core.floor:Floor._stop", "self.lanes[index].ready -= len(cells)", "pass"),
     Fault("a run that has ended is not seen to have", C + "settled", "self._close_if_done(run, now)  # it was", "pass  # it was"),
     Fault("events numbered twice", C + "_emit", "run.seq += 1", "run.seq += run.seq % 5 != 3"),
     Fault("what hangs on a skipped cell is forgotten", C + "_wake", "todo.extend(self._end_bundle(run, bundle, now))", "self._end_bundle(run, bundle, now)"),
@@ -195,7 +194,7 @@ FAULTS = (
         hedge_tests.test_hedges_keep_to_their_budget,
     ),
     Fault(
-        "a chain that is never followed", C + "_hop", "return True", "return False",
+        "a chain that is never followed", "core.fates:Fates._hop", "return True", "return False",
         chain_tests.test_a_model_that_only_fails_is_left_after_the_retries_which_are_not_made_again,
     ),
     Fault("a refused step is refused by all lanes", C + "_usable", "(rule.index, index) not in run.refused", "not any(step == rule.index for step, _ in run.refused)", lambda: chain_tests.test_a_refused_schema_is_refused_by_one_model_only()),
@@ -264,14 +263,14 @@ FAULTS = (
     Fault("who waits for too long fails", J + "_give_up", "late = code == Code.TIMEOUT and cell.run.stop is None and cell.run.closing is None", "late = False", joint_tests.test_nobody_waits_longer_than_a_preparation_may_take),
     Fault("a hit passes no gate", J + "_gate", "if reply.finding is not None:", "if False:", cache_tests.test_an_answer_that_a_new_check_refuses_costs_a_call_and_no_attempt),
     Fault("a hit takes no key", J + "_gate", "if cell.rule.unique is not None and not self._claim(cell, reply):", "if False:", cache_tests.test_within_the_store_no_answer_is_repeated_whatever_the_cache_has),
-    Fault("a hit that its judge refuses has no size", J + "_found", "cell.tokens = (work.tokens_in, work.tokens_out)", "pass"),
+    Fault("a hit that its judge refuses has no size", J + "_found", "cell.tokens = (work.tokens_in, work.tokens_out)", "pass", cache_tests.test_a_known_answer_that_a_judge_refuses_is_drawn_again_at_its_full_size),
     Fault("samples share an answer", "engine.asked:Samples._place", "return \"\", index", "return \"\", 0", cache_tests.test_the_same_again_calls_nobody_and_costs_nothing),
     Fault("rows that show the same share an answer", "engine.asked:Samples._place", "0 if before is None or index >= len(before) else before[index]", "0", lambda: cache_tests.test_rows_that_show_the_same_never_share_an_answer("Explain {row.term}.")),
     Fault("the key forgets the sampling", "engine.asked:digest", "sorted(request.sampling.items())", "0", lambda: cache_tests.test_whatever_makes_a_difference_is_asked_anew(cache_tests.asking(), cache_tests.asking(sampling={"seed": 4}), {}, cache_tests.echo)),
     Fault("the key forgets the provider", "engine.asked:digest", "route.origin, ", "", cache_tests.test_another_provider_or_another_address_is_asked_anew),
     Fault("an entry for something else is served", "engine.answers:Answers._judged", "entry.key != kept.key", "False", lambda: cache_tests.test_an_entry_must_be_what_was_asked_for(cache_tests.entry(key=b"other"), "damaged")),
     Fault("an answer is good for ever", "engine.answers:Answers._judged", "longest is not None and self._wall() - kept.made > longest", "False", cache_tests.check_that_answers_expire),
-    Fault("what was refused is kept", "engine.bus:Bus._write", "draft is not None and event.state == \"accepted\"", "draft is not None", lambda: cache_tests.test_what_was_not_accepted_is_never_kept(lambda request, number: Says("bad"))),
+    Fault("what was refused is kept", "engine.bus:Bus._write", "draft is not None and event.state == \"accepted\"", "draft is not None", cache_tests.test_what_a_judge_refused_is_never_kept),
     Fault("a spare's answer is kept under its own number", "engine.job:Job.hand_over", "answered.asked.of(event.fills, self.run.rules[event.step].counted)", "answered.asked", cache_tests.test_what_spares_filled_is_known_the_next_time),
     Fault("fallbacks count for their facets", "result:gather_result", "if at not in endings.of[index]", "", facet_tests.test_the_report_says_how_evenly_facets_were_used_and_how_different_answers_are),
 )  # fmt: skip
