@@ -15,6 +15,8 @@ from pathlib import Path
 
 from fanfold.core.fold import RunState
 from fanfold.core.freeze import freeze
+from fanfold.core.past import Past
+from fanfold.engine.freezer import pack
 from fanfold.spec.events import AnyEvent, Called, CellEnded, RunStarted, Settled, StepFacts
 from fanfold.spec.ports import RunRecord, Snapshot, Stored
 from fanfold.store.sqlite import SqliteStore
@@ -23,13 +25,17 @@ BATCH = 100  # cells written together, three events each
 SHAPE = ("recipe", ("day", "meal"))
 OPEN = """
 import asyncio, resource, sys, time
-from fanfold.engine.opening import state
+from fanfold.engine.opening import state, whole
 from fanfold.store.sqlite import SqliteStore
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 async def main():
     began = time.perf_counter()
     store = SqliteStore(sys.argv[1])
-    found = await state(store, "big")
+    if sys.argv[3] == "status":
+        found = await state(store, "big")
+    else:
+        found, past = await whole(store, store.look("big"), "big")
+        assert len(past.steps[0].ended) == int(sys.argv[2])
     seconds = time.perf_counter() - began
     assert found.total.accepted == int(sys.argv[2]), found
     await store.close()
@@ -44,17 +50,20 @@ def measure() -> Iterator[tuple[str, float, float | None]]:
         for cells, most_s in ((100_000, 1.0), (1_000_000, 3.0)):
             path = Path(folder) / f"{cells}.db"
             asyncio.run(_fill(path, cells))
-            seconds, megabytes = _open(path, cells)
-            yield f"opening {cells:,} cells, snapshot 20,000 events old: seconds", seconds, most_s
-            yield f"opening {cells:,} cells: MB", megabytes, 300.0
+            for what in ("status", "resume"):
+                seconds, megabytes = _open(path, cells, what)
+                yield f"opening {cells:,} cells, {what}, snapshot 20,000 events old: seconds", seconds, most_s
+                yield f"opening {cells:,} cells, {what}: MB", megabytes, 300.0
             asyncio.run(_spoil(path))
-            seconds, megabytes = _open(path, cells)
+            seconds, megabytes = _open(path, cells, "status")
             yield f"opening {cells:,} cells, snapshot damaged: seconds", seconds, None
             yield f"opening {cells:,} cells, snapshot damaged: MB", megabytes, 300.0
 
 
-def _open(path: Path, cells: int) -> tuple[float, float]:
-    runs = [subprocess.run([sys.executable, "-c", OPEN, path, str(cells)], capture_output=True, text=True) for _ in range(3)]
+def _open(path: Path, cells: int, what: str) -> tuple[float, float]:
+    runs = [
+        subprocess.run([sys.executable, "-c", OPEN, path, str(cells), what], capture_output=True, text=True) for _ in range(3)
+    ]
     told = [tuple(map(float, done.stdout.split())) for done in runs]
     assert all(len(each) == 2 for each in told), runs[0].stderr
     return min(each[0] for each in told), max(each[1] for each in told)
@@ -62,13 +71,15 @@ def _open(path: Path, cells: int) -> tuple[float, float]:
 
 async def _fill(path: Path, cells: int) -> None:
     store = SqliteStore(path, durability="normal")
-    journal, state, last = await store.journal(RunRecord(run_id="big", plan="menu", started=1.0)), RunState(), 0
+    journal = await store.journal(RunRecord(run_id="big", plan="menu", started=1.0))
+    state, past, last = RunState(), Past(), 0
     for events, values in _batches(cells):
         await journal.append(events, values)
         state.apply_all(events)
-        if state.seq - last >= 20_000 and 3 * cells - state.seq >= 20_000:
+        past.apply_all(events)
+        if not last and 3 * cells - state.seq <= 20_000:
             last = state.seq
-            await store.keep("big", Snapshot(last, freeze(state)))
+            await store.keep("big", Snapshot(last, pack(freeze(state), past)))
     await store.close()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 import secrets
 import sys
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from fanfold.core.conductor import Conductor
+from fanfold.core.fold import RunState
 from fanfold.core.money import Money
 from fanfold.core.past import Past
 from fanfold.core.relive import Life
@@ -38,7 +38,7 @@ from fanfold.spec.ports import Cache, Clock, Provider, RunRecord, Sink, Store
 from fanfold.spec.words import PRIORITIES
 from fanfold.views.progress import Progress, in_notebook
 from fanfold.views.report import report
-from fanfold.views.spend import Cost, Spend
+from fanfold.views.spend import Cost, cost_of
 from fanfold.wiring import Settings, Wiring, default_model, describe_run, open_store, wire_steps
 
 if TYPE_CHECKING:
@@ -177,10 +177,14 @@ class Run:
         await self.ended()
         if self._foreseeing is not None:
             self._job.foreseen = await self._foreseeing
-            if self._job.foreseen is not None:
-                await self._job.journal.note("foreseen", self._job.foreseen)  # type: ignore[attr-defined]
             self._foreseeing = None
         await self._bill.load()
+        if isinstance(self._job.journal, LateJournal):
+            notes = {} if self._job.foreseen is None else {"foreseen": self._job.foreseen}
+            try:
+                await self._job.journal.close(self._bill.cost().usd, notes)
+            except StoreError as error:  # the run is there all the same
+                logger.warning("run %s: what it has cost could not be kept: %s", self.id, error)
         return await gather_result(self._job, self.report())
 
     async def ended(self) -> None:
@@ -207,8 +211,8 @@ class Run:
 class Bill:
     """What a run costs. models: those that it may call."""
 
-    def __init__(self, spend: Spend, tariff: Tariff, models: Iterable[str]) -> None:
-        self._spend, self._tariff, self._models = spend, tariff, set(models)
+    def __init__(self, job: Job, tariff: Tariff, models: Iterable[str]) -> None:
+        self._job, self._tariff, self._models = job, tariff, set(models)
 
     async def load(self) -> None:
         """Look the prices up beside the loop: it takes a moment, once."""
@@ -217,11 +221,11 @@ class Bill:
             await asyncio.to_thread(self._tariff.all, models)
 
     def cost(self) -> Cost:
-        return self._spend.cost(self._tariff.all(self._all()), len(self._models))
+        return cost_of(self._job.state, self._tariff.all(self._all()), len(self._models))
 
     def _all(self) -> set[str]:
         """Earlier lives of the run may have called others."""
-        return {*self._models, *(model for model in self._spend.models if isinstance(model, str))}
+        return {*self._models, *self._job.state.used}
 
 
 class RunLog:
@@ -249,7 +253,8 @@ class Engine:
 
     model: `provider/name`, for plans and steps that name none; None: the simulated provider, unless a key is set.
     base_url: of an OpenAI-compatible server. limits: declared, hold exactly. store: a path, ":memory:", a Store, or None for
-    `runs.db` in the user's data folder. seed: of jitter and of the simulated provider. timeout_s: for one call.
+    `runs.db` in the user's data folder. seed: of jitter and of the simulated provider. timeout_s: for one call. idle_s: the
+    longest silence without content in a streamed answer, pings not counted.
     retries: transport faults per attempt. attempts: overrides every step's. prices: model -> US dollars for a million tokens in, and
     out; before those of the public list (the extra `prices`). cache: whether what was asked before is answered from the store, and what is
     answered is kept there; None: only in runs that are gone on with. cache_ttl: seconds for which an answer is good; None: a month, for
@@ -266,6 +271,7 @@ class Engine:
         api_key: str | None = None,
         seed: int | None = None,
         timeout_s: float = 120.0,
+        idle_s: float = 60.0,
         retries: int = 4,
         attempts: int | None = None,
         prices: Mapping[str, Any] | None = None,
@@ -275,6 +281,7 @@ class Engine:
         clock: Clock | None = None,
     ) -> None:
         _positive("timeout_s", timeout_s)
+        _positive("idle_s", idle_s)
         if cache_ttl is not None:
             _positive("cache_ttl", cache_ttl)
         if cache is not None and not isinstance(cache, bool):
@@ -287,8 +294,8 @@ class Engine:
         # who wants the same answers again wants the same questions: facets are placed, and the simulated model answers, by the seed
         self._seed = seed if seed is not None else 0 if cache else secrets.randbits(31)
         settings = Settings(
-            base_url=base_url, api_key=api_key, limits=limits or Limits(), timeout_s=timeout_s, retries=retries, attempts=attempts,
-            seed=self._seed, provider=provider, prices=own_prices(prices or {}),
+            base_url=base_url, api_key=api_key, limits=limits or Limits(), timeout_s=timeout_s, idle_s=idle_s, retries=retries,
+            attempts=attempts, seed=self._seed, provider=provider, prices=own_prices(prices or {}),
         )  # fmt: skip
         self._model = model
         self._tariff = Tariff(settings.prices, listed=provider is None)
@@ -337,7 +344,7 @@ class Engine:
         deadline_s: seconds from now; what has not ended by then fails with `timeout`. budget_usd: what it may cost, what is in the air
         apart; what has not ended when it is used up fails with `budget`. Every model of the plan needs a price. priority: "critical", "normal" or "optional":
         among runs that have calls to make, they get them as 16 to 4 to 1. progress: show it on stderr, or in the
-        notebook. foresee: say beside the run what it should take, and keep that with it: `report["foreseen"]`. sinks: views, told every batch of events. about: what the run's record keeps beside the plan's name.
+        notebook. foresee: say beside the run what it should take, and keep that with it: `report["foreseen"]`. sinks: views, told every batch of events of this life. about: what the run's record keeps beside the plan's name.
         """
         try:
             asyncio.get_running_loop()
@@ -352,18 +359,18 @@ class Engine:
             run_id=_new_run_id(),
             plan=plan.name,
             started=time.time(),
-            about=describe_run(compiled, works, self._wiring.settings, model, about or {}),
+            about=describe_run(compiled, works, self._wiring.settings, model, _with_budget(about, budget_usd)),
         )
         job = Job(record.run_id, compiled, works, LateJournal(self._opened(), record))
         job.answers = self._kept_answers(default=False)
-        views = Views(job, sinks, progress)
+        views = self._views(job, sinks, progress)
         self._shell.start(
             job, rules, seed=self._seed if seed is None else seed, cap=plan.concurrent,
             deadline=None if deadline_s is None else round(deadline_s * 1e6), priority=PRIORITIES.index(priority),
-            life=Life(_wall(), money=self._money(works, budget_usd, views.spend)), sinks=views.all,
+            life=Life(_wall(), money=self._money(works, budget_usd, job.state)), sinks=views,
         )  # fmt: skip
         logger.info("run %s of %s began: %s with %s", record.run_id, plan.name, ", ".join(w.name for w in works), model)
-        run = self._run(job, views)
+        run = self._run(job)
         if foresee and job.run is not None and sum(job.run.grid.totals) <= FORESEEABLE:
             run._foreseeing = asyncio.get_running_loop().create_task(self._foresee_beside(job, plan, deadline_s))
         return run
@@ -396,27 +403,26 @@ class Engine:
         before = msgspec.json.decode(record.about)
         compiled, works, rules, model = self._wired(plan, self._model or before.get("model"))
         changed = changes(before.get("words", {}), compiled, works)
-        told = {**before, **msgspec.json.decode(describe_run(compiled, works, self._wiring.settings, model, about or {}))}
+        told = {
+            **before,
+            **msgspec.json.decode(describe_run(compiled, works, self._wiring.settings, model, _with_budget(about, budget_usd))),
+        }
         told["seed"] = before.get("seed", told["seed"])
         record = msgspec.structs.replace(record, state="running", about=msgspec.json.encode(told))
         job = Job(run_id, compiled, works, LateJournal(self._opened(), record))
+        job.store = self._store
         job.answers = self._kept_answers(default=True)
-        views, past = Views(job, sinks, progress), Past()
-
-        async def take_in(events: Sequence[AnyEvent]) -> None:
-            past.apply_all(events)
-            await views.earlier(events)
-
-        await job.read_on(take_in)
+        past = await job.read_on()
+        views = self._views(job, sinks, progress)
         _check_steps(run_id, past, works)
-        views.spend.cut_off()
+        job.state.cut_off()
         self._shell.start(
             job, rules, seed=past.seed, cap=plan.concurrent, deadline=None if deadline_s is None else round(deadline_s * 1e6),
-            priority=PRIORITIES.index(priority), sinks=views.all,
-            life=Life(_wall(), past, changed, retry_refused, self._money(works, budget_usd, views.spend)),
+            priority=PRIORITIES.index(priority), sinks=views,
+            life=Life(_wall(), past, changed, retry_refused, self._money(works, budget_usd, job.state)),
         )  # fmt: skip
         logger.info("run %s of %s goes on: %s with %s", run_id, plan.name, ", ".join(w.name for w in works), model)
-        return self._run(job, views)
+        return self._run(job)
 
     async def _recorded(self, run_id: str, plan: Plan) -> RunRecord:
         """What the store knows of a run. Raises PlanError when there is no such run, or it is of another plan."""
@@ -438,7 +444,7 @@ class Engine:
         model = named or (default_model() if needs_model and self._wiring.settings.provider is None else "sim/default")
         return compiled, *wire_steps(compiled, self._wiring, model), model
 
-    def _money(self, works: Sequence[StepWork], budget_usd: float | None, spend: Spend) -> Money | None:
+    def _money(self, works: Sequence[StepWork], budget_usd: float | None, before: RunState) -> Money | None:
         """What the run may cost. Raises PlanError where a model has no price."""
         lanes = [self._shell.conductor.lanes[lane] for lane in sorted(_lanes(works))]
         if budget_usd is None:
@@ -453,7 +459,7 @@ class Engine:
                     "budget_usd", f"nobody has told what {lane.name} costs",
                     f'say it in the config: prices = {{"{lane.name}" = [0.15, 0.60]}} (dollars for a million tokens in, and out){hint}',
                 )  # fmt: skip
-        spent = spend.cost(self._tariff.all(map(str, spend.models)), 0)
+        spent = cost_of(before, self._tariff.all(before.used), 0)
         return Money(budget_usd, spent.usd or 0.0)
 
     def _opened(self) -> Store:
@@ -470,10 +476,17 @@ class Engine:
             self._answers = Answers(cache, self._cache_ttl, time.time)
         return self._answers
 
-    def _run(self, job: Job, views: Views) -> Run:
+    def _views(self, job: Job, sinks: Sequence[Sink], progress: bool) -> list[Sink]:
+        shown = [Progress.for_stream(sys.stderr, labels=job.labels)] if progress else []
+        for sink in [*sinks, *shown]:
+            if job.first and isinstance(sink, Progress):
+                sink.state = job.state  # it goes on from there
+        return [*sinks, *shown, RunLog(job)]
+
+    def _run(self, job: Job) -> Run:
         job.store = self._store
         models = [self._shell.conductor.lanes[lane].name for lane in _lanes(job.steps)]
-        return Run(job, self._shell, self._wiring.settings.limits, Bill(views.spend, self._tariff, models))
+        return Run(job, self._shell, self._wiring.settings.limits, Bill(job, self._tariff, models))
 
     async def _foresee_beside(self, job: Job, plan: Plan, deadline_s: float | None) -> dict[str, Any] | None:
         """A small forecast while the first calls are in the air, kept with the run: how good forecasts are is known afterwards."""
@@ -526,41 +539,26 @@ class Engine:
         return f"<Engine {self._model or 'no default model'} {self._shell.conductor!r}>"
 
 
-class Views:
-    """Who is told of a run's events: first what is spent, so that it is known before anybody is told of it."""
-
-    def __init__(self, job: Job, sinks: Sequence[Sink], progress: bool) -> None:
-        shown = [Progress.for_stream(sys.stderr, labels=job.labels)] if progress else []
-        self.spend = Spend()
-        self._folds: list[Sink] = [self.spend, *sinks, *shown]
-        self.all: list[Sink] = [*self._folds, RunLog(job)]
-
-    async def earlier(self, events: Sequence[AnyEvent]) -> None:
-        """What earlier lives of the run have written."""
-        for sink in self._folds:
-            result = sink(events)
-            if inspect.isawaitable(result):
-                await result
-
-
 class LateJournal:
     """A run's journal, opened at its first use: `Engine.start` is not a coroutine."""
 
     def __init__(self, store: Store, record: RunRecord) -> None:
         self._store, self._record = store, record
         self._opening: asyncio.Task[Any] | None = None
+        self._closed = False
 
     async def _open(self) -> Any:
         if self._opening is None:
             self._opening = asyncio.ensure_future(self._store.journal(self._record))
         return await asyncio.shield(self._opening)  # whoever gives up waiting does not end it for the others
 
-    async def note(self, name: str, what: Any) -> None:
-        """Keep something more in the record of a run that has ended."""
+    async def close(self, cost_usd: float | None, notes: Mapping[str, Any]) -> None:
+        """Keep what a run has cost, and something more, in the record of a run that has ended. Once."""
         await self._open()
-        for record in await self._store.runs(self._record.run_id):
-            about = msgspec.json.encode({**msgspec.json.decode(record.about), name: what})
-            await self._store.journal(msgspec.structs.replace(record, about=about))
+        for record in [] if self._closed else await self._store.runs(self._record.run_id):
+            self._closed = True
+            about = msgspec.json.encode({**msgspec.json.decode(record.about), **notes})
+            await self._store.journal(msgspec.structs.replace(record, cost_usd=cost_usd, about=about))
 
     async def append(self, events: Any, values: Any) -> None:
         await (await self._open()).append(events, values)
@@ -575,6 +573,10 @@ class LateJournal:
 def _positive(name: str, seconds: Any) -> None:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < float("inf"):
         raise PlanError(name, f"a number of seconds above 0 is needed, not {seconds!r}")
+
+
+def _with_budget(about: Mapping[str, Any] | None, budget_usd: float | None) -> dict[str, Any]:
+    return {**(about or {}), **({} if budget_usd is None else {"budget_usd": budget_usd})}
 
 
 def _wall() -> int:

@@ -27,7 +27,9 @@ class Rows(Sequence[dict[str, Any]]):
         kind = self.path.suffix.lower()
         if kind not in (".csv", ".tsv", ".jsonl", ".ndjson"):
             raise PlanError(
-                str(path), f"rows are read from .csv, .tsv and .jsonl files, not {kind or 'a file without an ending'}"
+                str(path),
+                f"rows are read from .csv, .tsv and .jsonl files, not {kind or 'a file without an ending'}",
+                "save it as CSV with a header, or as JSONL: one object a line",
             )
         self._delimiter = "\t" if kind == ".tsv" else ","
         self._csv = kind in (".csv", ".tsv")

@@ -58,7 +58,7 @@ def ask(
         AskedStep(
             work.compiled, replace(rule, take=0), "" if rule.lane == LOCAL else names[rule.lane],
             "" if rule.judge_lane is None else names[rule.judge_lane], work.schema,
-            None if work.judge_shape is None else work.judge_shape.schema, work.streamed_field is not None,
+            work.judge_schema, work.streamed_field is not None,
         )
         for work, rule in zip(works, rules, strict=True)
     ]  # fmt: skip

@@ -11,11 +11,11 @@ from fanfold.core.checks import NAMED
 from fanfold.files import Rows, parse_yaml, read_text
 from fanfold.spec.errors import PlanError
 from fanfold.spec.names import field_exists
-from fanfold.spec.plan import UNSET, Axis, Facets, Judge, Markdown, Plan, Step, Unique
+from fanfold.spec.plan import UNSET, Axis, Candidates, Facets, Judge, Markdown, Plan, Step, Unique
 
 PLAN_KEYS = ("name", "axes", "given", "steps", "model", "concurrent")
 STEP_KEYS = (
-    "prompt", "system", "output", "over", "needs", "model", "unique", "facets", "checks", "judge", "attempts", "at_least", "fallback",
+    "prompt", "system", "output", "over", "needs", "model", "unique", "facets", "candidates", "checks", "judge", "attempts", "at_least", "fallback",
     "required", "weight", "priority", "timeout_s", "sampling", "items_per_call",
 )  # fmt: skip
 JSON_TYPES = ("object", "array", "string", "number", "integer", "boolean", "null")
@@ -47,7 +47,7 @@ def plan_from(data: Any, given: Mapping[str, Any] | None = None, folder: Path | 
         raise PlanError("concurrent", f"a whole number from 1 is needed, not {concurrent!r}")
     return Plan(
         name=str(data.get("name") or "plan"),
-        steps=[_step(str(name), words) for name, words in steps.items()],
+        steps=[_step(str(name), words, givens, folder) for name, words in steps.items()],
         axes=[_axis(str(name), value, givens, folder) for name, value in axes.items()],
         given=givens,
         model=data.get("model"),
@@ -99,9 +99,7 @@ def _axis(name: str, value: Any, given: Mapping[str, Any], folder: Path | None) 
         if set(value) == {"each"}:
             return Axis(name, each=str(value["each"]))
         if set(value) == {"file"}:
-            if folder is None:
-                raise PlanError(f"{path}.file", "a plan from elsewhere names no files", "write the values into the plan")
-            return Axis(name, Rows(folder / str(value["file"])))
+            return Axis(name, _rows(str(value["file"]), f"{path}.file", folder))
         if len(value) == 1 and next(iter(value.values())) is None:  # YAML reads {days} as {days: null}
             return _axis(name, _given(str(next(iter(value))), given, path), {}, folder)
         raise PlanError(path, "an axis is a list, 1..5, {count: 20}, {each: step.field} or {file: rows.csv}")
@@ -149,7 +147,7 @@ def _range(text: str, given: Mapping[str, Any], path: str) -> range:
 # ---------------------------------------------------------------- steps
 
 
-def _step(name: str, words: Any) -> Step:
+def _step(name: str, words: Any, given: Mapping[str, Any], folder: Path | None) -> Step:
     path = f"steps.{name}"
     _keys(words, STEP_KEYS, path)
     if not isinstance(words.get("prompt"), str):
@@ -157,7 +155,7 @@ def _step(name: str, words: Any) -> Step:
     plain = {
         key: words[key]
         for key in words
-        if key not in ("output", "unique", "checks", "judge", "over", "needs", "fallback", "facets")
+        if key not in ("output", "unique", "checks", "judge", "over", "needs", "fallback", "facets", "candidates")
     }
     output = type_from(words.get("output", "str"), f"{path}.output", name)
     return Step(
@@ -167,6 +165,7 @@ def _step(name: str, words: Any) -> Step:
         needs=_names(words.get("needs"), f"{path}.needs"),
         unique=_unique(words.get("unique"), f"{path}.unique"),
         facets=_facets(words.get("facets"), f"{path}.facets"),
+        candidates=_candidates(words.get("candidates"), f"{path}.candidates", given, folder),
         checks=[
             _check(check, f"{path}.checks[{i}]", output) for i, check in enumerate(_list(words.get("checks"), f"{path}.checks"))
         ],
@@ -193,6 +192,8 @@ def _unique(value: Any, path: str) -> Unique | str | None:
         return value
     if value is True:
         return Unique()
+    if isinstance(value, Mapping) and "key" in value:
+        raise PlanError(f"{path}.key", "a key is a function, and a plan file holds no code", "write by: the name of a field")
     _keys(value, ("by", "near", "within"), path)
     near = value.get("near", 1.0)
     if isinstance(near, bool) or not isinstance(near, int | float):
@@ -208,18 +209,38 @@ def _facets(value: Any, path: str) -> Facets | Mapping[str, Any] | str | None:
     return Facets(value.get("values", {}), value["infeasible"] or ())
 
 
+def _candidates(value: Any, path: str, given: Mapping[str, Any], folder: Path | None) -> Candidates | None:
+    """`[a, b]`, `{file: seeds.csv}`, `{values: …}` or `{given}`, each one a cell; with `take: 3`, up to three."""
+    if value is None:
+        return None
+    if isinstance(value, str) or (isinstance(value, Mapping) and list(value.values()) == [None]):
+        return Candidates(_resolved(value, given, path), take=1)
+    if not isinstance(value, Mapping):
+        return Candidates(value, take=1)
+    _keys(value, ("values", "file", "take"), path)
+    if ("file" in value) == ("values" in value):
+        raise PlanError(path, "candidates are values or a file", "write [a, b], {file: seeds.csv} or {values: [a, b], take: 2}")
+    source = _resolved(value["values"], given, path) if "values" in value else _rows(str(value["file"]), f"{path}.file", folder)
+    return Candidates(source, take=value.get("take", 1))
+
+
+def _rows(name: str, path: str, folder: Path | None) -> Rows:
+    if folder is None:
+        raise PlanError(path, "a plan from elsewhere names no files", "write the values into the plan")
+    return Rows(folder / name)
+
+
 def _judge(value: Any, path: str, step: str) -> Judge | None:
     if value is None:
         return None
     if isinstance(value, str):
         value = {"prompt": value}
-    _keys(value, ("prompt", "model", "output"), path)
+    _keys(value, ("prompt", "model", "output", "versus"), path)
     if not isinstance(value.get("prompt"), str):
         raise PlanError(f"{path}.prompt", "a judge has a prompt: a text")
     output = value.get("output")
-    return Judge(
-        value["prompt"], value.get("model"), None if output is None else type_from(output, f"{path}.output", f"{step}_judge")
-    )
+    shape = None if output is None else type_from(output, f"{path}.output", f"{step}_judge")
+    return Judge(value["prompt"], value.get("model"), shape, versus=value.get("versus"))
 
 
 def _check(value: Any, path: str, output: Any) -> Callable[[Any], Any]:

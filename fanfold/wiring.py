@@ -60,6 +60,7 @@ class Settings:
     api_key: str | None = None
     limits: Limits = field(default_factory=Limits)
     timeout_s: float = 120.0
+    idle_s: float = 60.0
     retries: int = 4
     attempts: int | None = None
     seed: int = 0
@@ -277,6 +278,7 @@ def wire_steps(plan: CompiledPlan, wiring: Wiring, model: str) -> tuple[list[Ste
                 judges = _at(f"steps.{step.name}.judge.model", wiring.chain, judge_model) if judge_model else routes
         timeout_s = step.step.timeout_s or wiring.settings.timeout_s
         work = StepWork(step, routes, judges, timeout_s)
+        work.idle_s = min(wiring.settings.idle_s, timeout_s)
         work.check_givens(plan.plan.given)
         work.spread = spread_of(plan, step)
         work.proposes = any(other.facets is not None and other.facets.values == step.name for other in plan.steps)
@@ -309,6 +311,7 @@ def _rule(step: CompiledStep, routes: Sequence[Route], judges: Sequence[Route], 
         then=tuple(route.lane for route in routes[1:]),
         judge_lane=judges[0].lane if judges else None,
         judge_then=tuple(judge.lane for judge in judges[1:]),
+        both_orders=words.judge is not None and words.judge.versus is not None,
         function=words.function is not None,
         unique=None if unique is None else tuple(step.over.index(axis) for axis in within),
         near=1.0 if unique is None else float(unique.near),

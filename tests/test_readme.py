@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 from pathlib import Path
 
 from pydantic import BaseModel
 
-from fanfold import Limits, Markdown
+from fanfold import Engine, Limits, Markdown
 from fanfold.planfile import load_plan
 from fanfold.spec.compile import compile_plan
 from fanfold.testing.scripted import Says, ScriptedProvider
+from fanfold.testing.virtual import VirtualClock, run
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -47,6 +49,32 @@ async def test_several_steps():
     exec(compile(body, "README", "exec"), names)
     result = await names["main"]()  # type: ignore[operator]
     assert result.ok and len(result["section"].values) == 4 and len(result["edit"].values) == 2
+
+
+def test_a_hundred_that_differ(tmp_path, monkeypatch):
+    class Review(BaseModel):
+        title: str
+        text: str
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "people.csv").write_text("name\n" + "".join(f"P{n}\n" for n in range(200)))
+    names: dict[str, object] = {"Review": Review}
+    exec(compile(blocks("python")[2], "README", "exec"), names)
+
+    async def main():
+        def script(request, number):  # every fourth answer is somebody's already
+            return Says(
+                {"title": sha256(b"%d" % (number * 3 // 4)).hexdigest()[:12], "text": request.messages[-1].content * 2},
+                latency_s=1,
+            )
+
+        async with Engine(provider=ScriptedProvider(script), store=":memory:", clock=VirtualClock()) as engine:
+            return await engine.start(names["plan"]).result()
+
+    result = run(main())
+    assert result.shortfall is None and len({review.title for review in result.values}) == 100
+    people = [cell.candidates for cell in result["review"]]
+    assert all(len(found) == 1 for found in people) and len(set(people)) == 100
 
 
 def test_the_example_is_a_plan():

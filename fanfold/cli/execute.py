@@ -8,17 +8,16 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 from fanfold.api import Engine, Run
+from fanfold.cli.jobs import Job
 from fanfold.cli.output import Target, line, write_out
 from fanfold.config import Options
 from fanfold.engine.shapes import plain
 from fanfold.result import Result, error_json
 from fanfold.spec.errors import PlanError
-from fanfold.spec.plan import Plan
 from fanfold.views.progress import Progress
 from fanfold.views.report import describe
 from fanfold.wiring import SIMULATED, default_model
@@ -29,43 +28,23 @@ ERRORS_SHOWN = 5
 GC_THRESHOLD = (20_000, 20, 50)  # calls make many objects that end by counting: looking for cycles less often saves 8 % of a call
 
 
-@dataclass(frozen=True)
-class Job:
-    """What a command wants done. content, rows, markdown: how its result is shown; documents: its further formats, by name.
-
-    cached: whether earlier answers are taken unless something else is said.
-    """
-
-    name: str
-    plan: Plan
-    about: dict[str, Any]
-    content: Callable[[Result], dict[str, Any]]
-    rows: Callable[[Result, dict[str, Any]], Iterable[dict[str, Any]]]
-    markdown: Callable[[Result, dict[str, Any]], str]
-    documents: Mapping[str, Callable[[dict[str, Any]], str]] = field(default_factory=dict)
-    cached: bool = False
-
-
-def execute(job: Job, options: Options) -> int:
-    """Run it, write what came of it, and say how it went. Raises PlanError before anything is called, StoreError."""
+def execute(job: Job, options: Options, *, resume: str | None = None, retry_refused: bool = False) -> int:
+    """Run it, write what came of it, and say how it went. resume: the run to go on with. Raises PlanError before anything is called, StoreError."""
     refuse_later(options)
     target = Target(options, job.name, tuple(job.documents))
     logging.basicConfig(level=logging.INFO if options.verbose else logging.CRITICAL, format="%(levelname)s %(name)s: %(message)s")
     model = options.model
-    if model is None and not all(step.model or job.plan.model or step.function for step in job.plan.steps):
+    if model is None and resume is None and not all(step.model or job.plan.model or step.function for step in job.plan.steps):
         model = default_model()
         if not options.quiet:
             say(f"No model is named and no provider's key is set: answers are simulated ({SIMULATED}).")
     collect_less()
-    result = asyncio.run(_run(job, options, model))
+    result = asyncio.run(_run(job, options, model, resume, retry_refused))
     data = {**job.content(result), **result.trailer()}
     written = True
     if not options.stream or target.path is not None:
         try:
-            if target.format in job.documents:
-                target.write_text(job.documents[target.format](data))
-            else:
-                target.write(data, job.rows(result, data), job.markdown(result, data))
+            write_result(target, job, result, data)
         except OSError as error:
             written = False
             say(
@@ -77,6 +56,13 @@ def execute(job: Job, options: Options) -> int:
     return result.exit_code if written else UNWRITTEN
 
 
+def write_result(target: Target, job: Job, result: Result, data: dict[str, Any]) -> None:
+    if target.format in job.documents:
+        target.write_text(job.documents[target.format](data))
+    else:
+        target.write(data, job.rows(result, data), job.markdown(result, data))
+
+
 def collect_less() -> None:
     """What is loaded by now stays: the collector need not look at it again, nor often at what comes."""
     gc.freeze()
@@ -85,24 +71,24 @@ def collect_less() -> None:
 
 def refuse_later(options: Options) -> None:
     """Options whose machinery is not there yet are refused, not ignored."""
-    if options.budget_usd is not None:
-        raise PlanError(
-            "--budget-usd", "needs prices, which are not available in this version", "leave it out, or limit --attempts"
-        )
     if options.cache is False and options.cache_ttl is not None:
         raise PlanError("--cache-ttl", "means nothing without the cache", "leave out --no-cache, or this")
 
 
-async def _run(job: Job, options: Options, model: str | None) -> Result:
+async def _run(job: Job, options: Options, model: str | None, resume: str | None, retry_refused: bool) -> Result:
     engine = Engine(
         model, limits=options.limits, store=options.store, base_url=options.base_url, seed=options.seed, timeout_s=options.timeout,
-        retries=options.retries, attempts=options.attempts, prices=options.prices, cache=_cached(job, options), cache_ttl=options.cache_ttl,
+        retries=options.retries, attempts=options.attempts, prices=options.prices, cache=_cached(job, options, resume), cache_ttl=options.cache_ttl,
     )  # fmt: skip
     holder: list[Run] = []
     progress = Progress.for_stream(sys.stderr, quiet=options.quiet, labels=lambda step, at: holder[0].labels(step, at))
     async with engine:
         with progress:
-            run = engine.start(job.plan, deadline_s=options.deadline, foresee=True, sinks=[progress], about=job.about)
+            words: dict[str, Any] = {"deadline_s": options.deadline, "budget_usd": options.budget_usd, "about": job.about}
+            if resume is None:
+                run = engine.start(job.plan, foresee=True, sinks=[progress], **words)
+            else:
+                run = await engine.resume(resume, job.plan, retry_refused=retry_refused, sinks=[progress], **words)
             holder.append(run)
             listen_for_signals(run.cancel)
             if options.stream:
@@ -110,10 +96,11 @@ async def _run(job: Job, options: Options, model: str | None) -> Result:
             return await run.result()
 
 
-def _cached(job: Job, options: Options) -> bool:
+def _cached(job: Job, options: Options, resume: str | None) -> bool:
     """Whether earlier answers are taken. An application is asked for something new, unless a seed says that the same is wanted."""
-    asked = options.cache is None and (job.cached or options.seed is not None or options.cache_ttl is not None)
-    return asked or options.cache is True
+    if options.cache is not None:
+        return options.cache
+    return job.cached or resume is not None or options.seed is not None or options.cache_ttl is not None
 
 
 async def _stream(run: Run) -> None:
@@ -146,6 +133,8 @@ def listen_for_signals(cancel: Callable[[], None]) -> None:
 def _tell(result: Result, options: Options, target: Target) -> None:
     if not options.quiet:
         say("\n" + describe(result.report))
+    for name, short in (result.shortfall or {}).items():
+        say(f"{name}: {short['message']}")
     errors = result.errors
     for error in errors[:ERRORS_SHOWN] if not options.quiet or result.exit_code else []:
         where = ", ".join(f"{k} {v}" for k, v in error.cell.items())

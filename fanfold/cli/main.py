@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fanfold import __version__
-from fanfold.cli import bench, foresee
+from fanfold.cli import bench, foresee, runs
 from fanfold.cli.options import RUN_OPTIONS, Option, command, options_of, run_options
 
 if TYPE_CHECKING:
@@ -96,24 +96,11 @@ def _asked(application: App, given: dict[str, Any], size: Mapping[str, Any] = Ma
 
 
 def _run_app(application: App, given: dict[str, Any]) -> None:
-    from fanfold.cli.execute import Job, execute
+    from fanfold.cli.execute import execute
+    from fanfold.cli.jobs import app_job
 
     params, plan, options = _asked(application, given)
-    about = {"app": application.name, "params": params.model_dump(mode="json")}
-    _leave(
-        execute(
-            Job(
-                application.name,
-                plan,
-                about,
-                content=lambda result: application.content(params, result),
-                rows=lambda result, data: application.rows(data),
-                markdown=lambda result, data: application.markdown(data),
-                documents=application.documents,
-            ),
-            options,
-        )
-    )
+    _leave(execute(app_job(application, params, plan), options))
 
 
 def _params(application: App, given: dict[str, Any]) -> Any:
@@ -147,57 +134,19 @@ def _plan_of(application: App, params: Any) -> Any:
 
 def _plan_file(given: dict[str, Any]) -> tuple[Plan, Options]:
     from fanfold import config
+    from fanfold.cli.jobs import pairs
     from fanfold.planfile import load_plan
 
     options, _ = config.options(given, given.get("config"))
-    return load_plan(given["plan"], _settings(given.get("set") or [])), options
+    return load_plan(given["plan"], pairs(given.get("set") or [])), options
 
 
 def _run_plan(given: dict[str, Any]) -> None:
-    from fanfold.cli.execute import Job, execute
-    from fanfold.views.exports import to_markdown
+    from fanfold.cli.execute import execute
+    from fanfold.cli.jobs import file_job
 
     plan, options = _plan_file(given)
-    name = plan.name or Path(given["plan"]).stem
-    job = Job(
-        name,
-        plan,
-        {"file": str(Path(given["plan"]).resolve()), "set": given.get("set") or []},
-        content=lambda result: {"values": result.to_json()["values"]},
-        rows=lambda result, data: result.rows(),
-        markdown=lambda result, data: "".join(to_markdown(_readable(data))),
-        cached=True,
-    )
-    _leave(execute(job, options))
-
-
-def _readable(data: dict[str, Any]) -> dict[str, Any]:
-    """Any plan's result for people: each step's values with their coordinates."""
-    shown: dict[str, Any] = {}
-    for step, cells in data["values"].items():
-        if len(cells) == 1 and not cells[0]["at"]:
-            shown[step] = cells[0]["value"]
-        else:
-            shown[step] = [{**cell["at"], **_fields(cell["value"])} for cell in cells]
-    return shown
-
-
-def _fields(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {"value": value}
-
-
-def _settings(pairs: list[str]) -> dict[str, str]:
-    from fanfold.spec.errors import PlanError
-
-    settings = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not name:
-            raise PlanError("--set", f"{pair!r} is not name=value")
-        if name.strip() in settings:
-            raise PlanError("--set", f"{name.strip()!r} is given twice", "give it once")
-        settings[name.strip()] = value
-    return settings
+    _leave(execute(file_job(plan, given["plan"], given.get("set") or []), options))
 
 
 def _add_run() -> None:
@@ -213,6 +162,7 @@ def _add_run() -> None:
     foresee.add_file(_plan_file, settings)
     app.add_typer(foresee.app, name="plan")
     app.add_typer(bench.app, name="bench")
+    runs.add(app)
 
 
 # -------------------------------------------------------------------- the simulated provider
@@ -240,6 +190,9 @@ def sim(
     collapse: Annotated[
         float, typer.Option(help="How much it repeats its favourites: 0 not at all, 2 all the time.", min=0)
     ] = 1.0,
+    repeat: Annotated[
+        float, typer.Option(help="How often it gives one of three favourites, whatever it is told, 0 to 1.", min=0, max=1)
+    ] = 0.0,
     slips: Annotated[float, typer.Option(help="How often it breaks a rule, 0 to 1.", min=0, max=1)] = 0.05,
     seed: Annotated[int, typer.Option(help="The same seed gives the same answers.")] = 0,
     api_key: Annotated[str | None, typer.Option(help="The only key it takes; any if not given.")] = None,
@@ -255,7 +208,7 @@ def sim(
     try:
         world = World.parse(
             rpm=rpm, tpm=tpm, bucket_s=bucket, headers=headers, hint=hint, charge=charge, capacity=capacity, latency=latency,
-            faults=faults, seed=seed, collapse=collapse, slips=slips,
+            faults=faults, seed=seed, collapse=collapse, repeat=repeat, slips=slips,
         )  # fmt: skip
     except ValueError as error:
         raise PlanError("fanfold sim", str(error)) from error

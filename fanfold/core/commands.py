@@ -47,7 +47,8 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     """Send it through a lane. Ends in one `settled`; `identified` may come before.
 
     avoid: names to end the prompt with. reason: why the last answer was refused; repair: show that answer as well.
-    longer: give it more room than the last time. crowded: words that too many names have already.
+    longer: give it more room than the last time. crowded: words that too many names have already. swapped: a judge is shown the other
+    answer first.
     """
 
     call: int
@@ -59,6 +60,7 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     repair: bool = False
     longer: bool = False
     crowded: tuple[str, ...] = ()
+    swapped: bool = False
 
 
 class Recall(msgspec.Struct, frozen=True, gc=False):

@@ -47,6 +47,7 @@ class Membership:
     def __init__(self, commons: Commons, number: int, run_id: str) -> None:
         self.commons, self.number, self.run_id = commons, number, run_id
         self.against = self.clash = ""
+        self.born = 0
         self._held: dict[str, Hashable] = {}  # reserved, and by which cell
 
     @property
@@ -63,7 +64,7 @@ class Membership:
         with self.commons.guard:
             keys, owner = self.commons.keys, (self.number, cell)
             if not keys.take((ALL, key), name, owner, None if held is None else (ALL, held), near, vector, cosine):
-                self.against, self.clash = keys.against, keys.clash
+                self.against, self.clash, self.born = keys.against, keys.clash, keys.born
                 return False
         if held is not None:
             self._held.pop(held, None)
@@ -87,6 +88,10 @@ class Membership:
     def avoid(self, cell: int, clash: str) -> tuple[str, ...]:
         with self.commons.guard:
             return self.commons.keys.avoid(ALL, (self.number, cell), clash)
+
+    def taken(self) -> int:
+        with self.commons.guard:
+            return self.commons.keys.count
 
     def crowded(self) -> tuple[str, ...]:
         with self.commons.guard:
@@ -135,7 +140,7 @@ class Keyring(Reservations):
         taken = member.take(key[1], name, cell, None if held is None else held[1], near, vector, cosine)
         self.reserved += member.reserved - before
         if not taken:
-            self.hot, self.against, self.clash = True, member.against, member.clash
+            self.hot, self.against, self.clash, self.born = True, member.against, member.clash, member.born
         return taken
 
     def commit(self, key: Key, cell: Hashable) -> None:
@@ -166,6 +171,10 @@ class Keyring(Reservations):
             return super().avoid(scope, cell, clash)
         assert isinstance(cell, int)
         return member.avoid(cell, clash)
+
+    def taken(self, scope: Hashable) -> int:
+        member = self.shared.get(scope)
+        return super().taken(scope) if member is None else member.taken()
 
     def crowded(self, scope: Hashable) -> tuple[str, ...]:
         member = self.shared.get(scope)

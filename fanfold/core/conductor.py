@@ -177,12 +177,21 @@ class Conductor(Tail):
         """The identity field of a streamed answer is complete: its key is taken at once, or the call is cancelled."""
         record = self._calls[call]
         cell = record.cell
-        if record.doom or self._take(cell, name, exact=False):
+        if record.doom:
+            return
+        record.named = True
+        rival = self._rival(record, name)
+        if rival is not None and not self._overtakes(record, rival):
+            self._doom(record, Code.CANCELLED)
+            return
+        if self._take(cell, name, exact=False):
+            if rival is not None:
+                self._doom(rival, Code.CANCELLED)
             return
         alone = record.other() < 0
         self._doom(record, "duplicate")
         if alone:
-            self._again(cell, Code.DUPLICATE, self._taken(cell, name), "", now)
+            self._outrun(cell, name, now)
 
     def sent(self, call: int, now: int) -> None:
         """A call's bytes leave now, once its admission was durable: limits and times count from here."""
@@ -215,7 +224,8 @@ class Conductor(Tail):
         word = record.doom or ("ok" if isinstance(outcome, Reply) else str(outcome.code))
         took = (now if record.landed is None else record.landed) - record.started
         self._emit(
-            run, Settled, now, cell.rule.index, cell.at, call, record.phase, word, took, usage.tokens_in, usage.tokens_out, usage.exact
+            run, Settled, now, cell.rule.index, cell.at, call, record.phase, word, took, usage.tokens_in, usage.tokens_out, usage.exact,
+            usage.tokens_cached,
         )  # fmt: skip
         if isinstance(outcome, Fault):
             self._heard_of(record, outcome, now)

@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from heapq import nsmallest
 from math import dist, hypot, inf, sqrt
-from sys import byteorder
+from struct import pack, unpack
 from typing import TypeAlias
 
 HEAD = 64
@@ -35,16 +35,11 @@ def unit(vector: Sequence[float]) -> Unit:
 def packed(vector: Sequence[float]) -> bytes:
     """A vector as it is written down and handed on: its direction, four bytes a number, low byte first. Raises ValueError."""
     one = unit(vector)
-    if byteorder == "big":
-        one.byteswap()
-    return one.tobytes()
+    return pack(f"<{len(one)}f", *one)
 
 
 def unpacked(data: bytes) -> Unit:
-    one = array("f", data)
-    if byteorder == "big":
-        one.byteswap()
-    return one
+    return array("f", unpack(f"<{len(data) // 4}f", data))
 
 
 class NearVectors:

@@ -6,6 +6,7 @@ from array import array
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
+from fanfold.spec.errors import Code
 from fanfold.spec.events import Coords, StepFacts, StepSwept
 
 Key = TypeVar("Key")
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 else:
     Times = array  # before Python 3.12, array[int] is for type checkers only, and snapshots are made by these types
 SAMPLES_KEPT = 10_000
+EXAMPLE = 200  # characters of a reason that are kept
 
 
 @dataclass(slots=True)
@@ -121,8 +123,16 @@ class LiveCell:
 
 
 @dataclass(slots=True)
+class Rejected:
+    """Answers that were refused for one reason. example: what was said of the first of them, "" when nothing was."""
+
+    count: int = 0
+    example: str = ""
+
+
+@dataclass(slots=True)
 class StepState(Counts):
-    """One step. checks: rejections by name of the check; codes: why cells have no value of their own; outcomes: of calls.
+    """One step. checks: rejections by name of the check; rejected: by everything that refuses an answer; codes: why cells have no value of their own; outcomes: of calls.
     candidates: keys of those that accepted cells have. hits: what became of answers that the cache had: "ok", or why it was of no use.
 
     taken: of cells that have not ended, how many of their answers were somebody else's already.
@@ -137,6 +147,7 @@ class StepState(Counts):
     last_settled: int | None = None
     latencies: Latencies = field(default_factory=Latencies)
     checks: dict[str, int] = field(default_factory=dict)
+    rejected: dict[str, Rejected] = field(default_factory=dict)
     codes: dict[str, int] = field(default_factory=dict)
     outcomes: dict[str, int] = field(default_factory=dict)
     hits: dict[str, int] = field(default_factory=dict)
@@ -151,10 +162,22 @@ class StepState(Counts):
             facts.cells, name=facts.name, over=facts.over, weight=facts.weight, required=facts.required, counted=facts.counted
         )  # fmt: skip
 
+    def reject(self, code: str, check: str, reason: str) -> None:
+        """An answer was refused: by a check or the judge, which are named, or for what its code says."""
+        self.duplicates += code == Code.DUPLICATE
+        why = code
+        if code == Code.CHECK_FAILED:
+            why = check or "unnamed"
+            add(self.checks, why, 1)
+        seen = self.rejected.setdefault(why, Rejected())
+        seen.count += 1
+        seen.example = seen.example or reason[:EXAMPLE]
+
     @property
     def fraction(self) -> float:
-        """How much of it is done, 0 … 1: a running cell counts a half; of unknown size, nothing."""
-        return (self.ended - self.swept + (self.running + self.checking) / 2) / self.cells if self.cells else 0.0
+        """How much of it is done, 0 … 1: a running cell counts a half, a spare beyond the cells nothing; of unknown size, nothing."""
+        running = min(self.running + self.checking, self.cells - self.ended)
+        return (self.ended - self.swept + running / 2) / self.cells if self.cells else 0.0
 
     def move(self, cell: LiveCell, state: str) -> None:
         self.running += (state == "running") - (cell.state == "running")
@@ -186,6 +209,33 @@ class LaneState:
 
     calls: int = 0
     tokens: int = 0
+
+
+@dataclass(slots=True)
+class Used:
+    """What went to one model, as the provider told it. cached: of the tokens in.
+
+    untold: calls that were sent and whose tokens nobody has told; guessed_in, guessed_out: what they were booked or estimated at.
+    """
+
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cached: int = 0
+    told: int = 0
+    untold: int = 0
+    guessed_in: int = 0
+    guessed_out: int = 0
+
+    def guess(self, tokens_in: int, tokens_out: int) -> None:
+        self.untold += 1
+        self.guessed_in += tokens_in
+        self.guessed_out += tokens_out
+
+    def tell(self, tokens_in: int, tokens_out: int, cached: int) -> None:
+        self.told += 1
+        self.tokens_in += tokens_in
+        self.tokens_out += tokens_out
+        self.cached += min(cached, tokens_in)
 
 
 def add(counter: dict[Key, int], name: Key, count: int) -> None:

@@ -38,7 +38,7 @@ class Facets:
         infeasible: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         if empty := [name for name, listed in values.items() if not listed]:
-            raise ValueError(f"no values: {', '.join(empty)}")
+            raise ValueError(f"no value is left of {', '.join(empty)}")
         self.cells = cells
         self.names = tuple(values)
         self._values = [_shuffled(listed, seed, n) for n, listed in enumerate(values.values())]

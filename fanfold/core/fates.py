@@ -12,15 +12,18 @@ from fanfold.core.retry import WAITS, Remedy, asked, backoff, remedy
 from fanfold.core.run import CLOSING, Bundle, Cell, Rule, Run, Stop
 from fanfold.core.states import State
 from fanfold.core.uniqueness import Key, normalise
+from fanfold.core.verdicts import HINT, NO_VERDICT, objection, opinion
 from fanfold.spec.calls import Fault, Reply, Scope
 from fanfold.spec.errors import Code
 from fanfold.spec.events import CellEnded, Rested
 
 PACE, WAIT = 1, 2  # purposes of draws
+RACES = 20  # names that a cell may lose to others while they stream, before each costs it an attempt
 ALONE = 1  # doublings of the wait, while nearly all others are answered: then it is no server that needs time to recover
 UNPAID = 4  # doublings more that a retry waits when the lane's budget of retries is spent: nobody is lost for it
 ELSEWHERE = frozenset({Code.TRANSIENT, Code.TIMEOUT, Code.RATE_LIMITED, Code.QUOTA, Code.AUTH})
 """Faults of a provider, which another one may not have."""
+KEY_HINT = "correct the key function: it takes the value and returns a text, or a vector of numbers that is as long as the others"
 HINTS = {
     Code.CHECK_FAILED: "loosen the check, give more attempts, or use a stronger model",
     Code.DUPLICATE: "ask for fewer, vary the prompt, or give more attempts",
@@ -45,6 +48,7 @@ class Fates(Handout):
         unit = None if vector is None else unpacked(vector)
         if not keys.take(key, name if said is None else said, cell.id, cell.key, near, unit, rule.near):
             cell.clash = keys.clash
+            cell.told = cell.told and not self._raced(cell)
             return False
         cell.key, cell.vector = key, vector
         return True
@@ -83,27 +87,35 @@ class Fates(Handout):
         cell.lengths = reply.lengths
         if reply.finding is not None:
             code = Code.MALFORMED if reply.check == "schema" else Code.CHECK_FAILED
-            self._again(cell, code, reply.finding, reply.check, now)
+            self._again(cell, code, reply.finding, reply.check, now, KEY_HINT if reply.check == "key" else "")
         elif (misfit := self._misfit(cell, reply)) is not None:
-            self._again(cell, Code.CHECK_FAILED, misfit, "key", now)
+            self._again(cell, Code.CHECK_FAILED, misfit, "key", now, KEY_HINT)
         elif cell.rule.unique is not None and not self._claim(cell, reply):
             self._again(cell, Code.DUPLICATE, self._taken(cell, name_of(reply)), "", now)
         elif reply.judge is not None and cell.rule.judge_lane is not None:
             cell.judge_tokens = reply.judge
-            cell.phase, cell.hops = JUDGE, 0
-            if (fault := self._blocked(cell)) is not None:
-                self._fail(cell, fault.code, fault.message, fault.hint, now)
-            else:
-                self._ready(cell, urgent=True)
+            cell.phase, cell.hops, cell.retries = JUDGE, 0, 0
+            self._ask_judge(cell, now)
         else:
             self._accept(cell, now)
 
+    def _ask_judge(self, cell: Cell, now: int) -> None:
+        if (fault := self._blocked(cell)) is not None:
+            self._fail(cell, fault.code, fault.message, fault.hint, now)
+        else:
+            self._ready(cell, urgent=True)
+
     def _judged(self, cell: Cell, reply: Reply, now: int) -> None:
-        if reply.verdict:
+        if cell.rule.both_orders and cell.opinion is None:
+            cell.opinion = opinion(reply)
+            self._ask_judge(cell, now)
+            return
+        against, cell.opinion = objection(cell.opinion, opinion(reply)), None
+        if against is None:
             self._accept(cell, now)
         else:
             cell.phase, cell.hops = ANSWER, 0
-            self._again(cell, Code.CHECK_FAILED, reply.finding or "the judge refused it", reply.check or "judge", now)
+            self._again(cell, Code.CHECK_FAILED, against, "judge", now)
 
     def _again(self, cell: Cell, code: Code, reason: str, check: str, now: int, hint: str = "") -> None:
         """An answer was judged and is not good: correct it, draw another, or give up."""
@@ -111,6 +123,7 @@ class Fates(Handout):
         cell.rejections += code is Code.CHECK_FAILED
         step = again(code, judged=cell.judged, attempts=self._attempts(cell), rejections=cell.rejections, longer=cell.longer)
         if step is Again.NEVER:
+            cell.check = check
             self._fail(cell, code, reason, hint or HINTS.get(code, ""), now)
             return
         cell.retries = 0
@@ -122,6 +135,20 @@ class Fates(Handout):
         if not cell.repair:
             self._release(cell)
         self._rest(cell, "regenerate", code, reason, check, now, now)
+
+    def _outrun(self, cell: Cell, name: str, now: int) -> None:
+        """The name that streamed ahead is taken. Of an answer nothing was judged: it is none of the cell's attempts to have lost a race."""
+        if self._raced(cell) and cell.races < RACES:
+            cell.races += 1
+            cell.reason, cell.repair, cell.retries, cell.rejections = "", False, 0, 0
+            self._release(cell)
+            self._rest(cell, "regenerate", Code.DUPLICATE, self._taken(cell, name), "", now, now)
+        else:
+            self._again(cell, Code.DUPLICATE, self._taken(cell, name), "", now)
+
+    def _raced(self, cell: Cell) -> bool:
+        """Whether what stood against it just now was taken after its call was sent, so that nobody could have told it."""
+        return cell.run.keys.born >= cell.asked
 
     def _attempts(self, cell: Cell) -> int:
         """Answers of a cell that may be judged."""
@@ -195,6 +222,10 @@ class Fates(Handout):
     def _fail(self, cell: Cell, code: str, message: str, hint: str, now: int) -> None:
         self._release(cell)
         self._hand_back(cell)
+        if cell.phase == JUDGE:  # its answer is lost for want of a verdict, and not for what it says
+            message, hint, cell.check = f"{NO_VERDICT}: {message}", hint or HINT, "judge"
+        elif cell.phase == ANSWER and code not in (Code.CHECK_FAILED, Code.MALFORMED):
+            cell.check = ""
         if cell.rule.fallback and cell.phase != FALLBACK:
             cell.move(State.FAILED)
             cell.failure = (str(code), message, hint)
@@ -214,6 +245,7 @@ class Fates(Handout):
         self._emit(
             run, CellEnded, now, rule.index, cell.at, str(state), *why, cell.judged + (cell.failure is None and accepted), name,
             cell.lengths if accepted else None, path or 0, cell.vector if accepted else None, cell.took,
+            "" if accepted and cell.failure is None else cell.check,
         )  # fmt: skip
         run.tally.ended[rule.index] += 1
         self._wake(run, self._grid_ended(run, rule, cell.at, path, cell.lengths, now), now)

@@ -12,7 +12,7 @@ from typing import assert_never
 
 import msgspec
 
-from fanfold.core.counts import COUNTED, Counts, LaneState, LiveCell, StepState, add
+from fanfold.core.counts import COUNTED, Counts, LaneState, LiveCell, StepState, Used, add
 from fanfold.spec.errors import Code
 from fanfold.spec.events import (
     ANSWER,
@@ -41,9 +41,12 @@ race), cut off with the run, or sent into a limit."""
 JUDGED = frozenset({Code.CHECK_FAILED, Code.DUPLICATE, Code.MALFORMED, Code.TRUNCATED})
 """Why a cell ends for good when it is its last answer, not its last call, that was no good."""
 
+JUDGES = "judge"
+"""The check that refused an answer, when it was the judge. Beside any other code: no answer was refused, its judge gave no verdict."""
+
 
 class Failure(msgspec.Struct, frozen=True):
-    """Why one cell has no value of its own; or `cells` of them that never began, then `at` is only what they share."""
+    """Why one cell has no value of its own (filled: it has its fallback's); or `cells` of them that never began, then `at` is only what they share."""
 
     step: int
     at: Coords
@@ -52,6 +55,7 @@ class Failure(msgspec.Struct, frozen=True):
     hint: str = ""
     attempts: int = 0
     cells: int = 1
+    filled: bool = False
 
 
 class Shortfall(msgspec.Struct, frozen=True):
@@ -70,7 +74,7 @@ class RunState:
     state: queued, running, complete, partial, failed or cancelled; why: the code that stopped it early. lives: 1, and 1 more
     for each resume. wall_us: time of the last event, without the time between two lives. path_us: the longest chain of answers.
     exact: whether all tokens were told by the providers. paced: what last held the run back, at paced_at; held_us: how long each
-    (kind, source) did. errors: the first `ERRORS_KEPT` cells without a value of their own (cells filled by their fallback too); fallbacks: those of them that were filled.
+    (kind, source) did. used: tokens by model, for what it costs. errors: the first `ERRORS_KEPT` cells without a value of their own (cells filled by their fallback too); fallbacks: those of them that were filled.
     """
 
     plan: str = ""
@@ -91,7 +95,8 @@ class RunState:
     paced: Paced | None = None
     paced_at: int = 0
     held_us: dict[tuple[str, str], int] = field(default_factory=dict)
-    _air: dict[int, tuple[int, int]] = field(default_factory=dict)  # call -> (step, lane)
+    used: dict[str, Used] = field(default_factory=dict)
+    _air: dict[int, tuple[int, int, int, int]] = field(default_factory=dict)  # call -> (step, lane, tokens in, most out)
     _shift: int = 0  # from the time of this life to the time of the run
     _names: dict[int, str] = field(default_factory=dict)  # of the lanes of this life
 
@@ -159,14 +164,28 @@ class RunState:
             self._names = dict(event.lanes)
             return
         self._shift = max(0, self.wall_us - event.t)
-        for lost, _ in self._air.values():
+        for lost, _, _, _ in self._air.values():
             self.steps[lost].lost += 1
-        self._air.clear()
+        self.cut_off()
         self._rename_lanes(dict(event.lanes))
         for step, facts in zip(self.steps, event.steps, strict=False):
             step.reopen()
             step.cells = facts.cells
         self.steps += [StepState.of(facts) for facts in event.steps[len(self.steps) :]]
+
+    def cut_off(self) -> None:
+        """A life of the run is over: what is in the air will never be told, and may have been charged."""
+        for _, lane, tokens_in, most_out in self._air.values():
+            self.used[self._model(lane)].guess(tokens_in, most_out)
+        self._air.clear()
+
+    def _model(self, lane: int) -> str:
+        """The name of the model behind a lane; its number where nobody said it."""
+        return self._names.get(lane, str(lane))
+
+    @property
+    def models_in_the_air(self) -> set[str]:
+        return {self._model(lane) for _, lane, _, _ in self._air.values()}
 
     def _rename_lanes(self, names: dict[int, str]) -> None:
         """Lanes have other numbers in another process; those of models that are not called any more count below 0."""
@@ -186,16 +205,13 @@ class RunState:
 
     def _forget(self, event: Reopened, *, filled: bool) -> None:
         at = None if event.at is None else set(event.at)
-        was = {id(failure) for failure in self.fallbacks}
-        gone = {
-            id(failure)
-            for failure in self.errors
-            if (failure.step, failure.code) == (event.step, event.code)
-            and (id(failure) in was) == filled
-            and (at is None or failure.at in at)
-        }
-        self.errors = [failure for failure in self.errors if id(failure) not in gone]
-        self.fallbacks = [failure for failure in self.fallbacks if id(failure) not in gone]
+
+        def gone(failure: Failure) -> bool:
+            alike = (failure.step, failure.code, failure.filled) == (event.step, event.code, filled)
+            return alike and (at is None or failure.at in at)
+
+        self.errors = [failure for failure in self.errors if not gone(failure)]
+        self.fallbacks = [failure for failure in self.fallbacks if not gone(failure)]
 
     def _called(self, event: Called, now: int) -> None:
         step = self.steps[event.step]
@@ -207,7 +223,8 @@ class RunState:
         step.hedges += bool(cell.calls)  # the first one still counts
         cell.calls.add(event.call)
         step.move(cell, "checking" if event.phase == JUDGE else "running")
-        self._air[event.call] = (event.step, event.lane)
+        self._air[event.call] = (event.step, event.lane, event.tokens_in, event.most_out)
+        self.used.setdefault(self._model(event.lane), Used())
         self.max_in_flight = max(self.max_in_flight, len(self._air))
         self.lanes.setdefault(event.lane, LaneState()).calls += 1
 
@@ -217,7 +234,12 @@ class RunState:
         step.tokens_in += event.tokens_in
         step.tokens_out += event.tokens_out
         self.exact = self.exact and event.exact
-        _, lane = self._air.pop(event.call)
+        _, lane, _, _ = self._air.pop(event.call)
+        used = self.used[self._model(lane)]
+        if event.exact:
+            used.tell(event.tokens_in, event.tokens_out, event.cached)
+        else:
+            used.guess(event.tokens_in, event.tokens_out)
         self.lanes[lane].tokens += tokens
         add(step.outcomes, event.outcome, 1)
         step.rate_limited += event.outcome == Code.RATE_LIMITED
@@ -254,12 +276,7 @@ class RunState:
             step.regenerations += 1
             if event.code == Code.DUPLICATE:
                 add(step.taken, event.at, 1)
-            self._rejected(step, event.code, event.check)
-
-    def _rejected(self, step: StepState, code: str, check: str) -> None:
-        step.duplicates += code == Code.DUPLICATE
-        if code == Code.CHECK_FAILED:
-            add(step.checks, check or "unnamed", 1)
+            step.reject(event.code, event.check, event.reason)
 
     def _cell_ended(self, event: CellEnded) -> None:
         step = self.steps[event.step]
@@ -267,6 +284,7 @@ class RunState:
         step.taken.pop(event.at, None)
         step.candidates.update(event.took)
         own = event.state == "accepted" and not event.code
+        taken_along = step.counted and _refused_before(cell, event.code)
         if cell is not None:
             cell.tokens = 0 if own else cell.tokens
             step.drop(cell)
@@ -276,14 +294,14 @@ class RunState:
         if own:
             return
         add(step.codes, event.code, 1)
-        if event.code in JUDGED:
+        if event.code in JUDGED and not taken_along and (event.check != JUDGES or event.code == Code.CHECK_FAILED):
             step.rejected_last += 1
-            self._rejected(step, event.code, "")
+            step.reject(event.code, event.check, event.message)
         if event.state == "accepted":
             step.fallback += 1
         if event.state in ("accepted", "failed"):
-            failure = Failure(event.step, event.at, event.code, event.message, event.hint, event.attempts)
-            self._keep(failure, filled=event.state == "accepted")
+            filled = event.state == "accepted"
+            self._keep(Failure(event.step, event.at, event.code, event.message, event.hint, event.attempts, filled=filled))
 
     def _spare_ended(self, event: SpareEnded) -> None:
         """What stood behind a cell that it fills was for nothing; the spare is that cell now."""
@@ -296,12 +314,12 @@ class RunState:
             step.drop(spare)
         if event.code in JUDGED:
             step.rejected_last += 1
-            self._rejected(step, event.code, event.check)
+            step.reject(event.code, event.check, "")
 
-    def _keep(self, failure: Failure, *, filled: bool) -> None:
+    def _keep(self, failure: Failure) -> None:
         if len(self.errors) < ERRORS_KEPT:
             self.errors.append(failure)
-            if filled:
+            if failure.filled:
                 self.fallbacks.append(failure)
 
     def _bundle_ended(self, event: BundleEnded) -> None:
@@ -309,7 +327,7 @@ class RunState:
         step.end(event.state, cells)
         add(step.codes, event.code, cells)
         if event.state == "failed":
-            self._keep(Failure(event.step, event.at, event.code, event.message, event.hint, 0, cells), filled=False)
+            self._keep(Failure(event.step, event.at, event.code, event.message, event.hint, 0, cells))
 
     def _swept(self, event: StepSwept) -> None:
         step = self.steps[event.step]
@@ -360,6 +378,11 @@ class RunState:
             f"<RunState {self.plan or '-'} {self.state} {self.percent:.0f} %: {total.accepted}/{total.cells} accepted, "
             f"{total.failed} failed, {self.in_flight} in the air, {total.calls} calls, {self.wall_us / 1e6:.1f} s>"
         )
+
+
+def _refused_before(cell: LiveCell | None, code: str) -> bool:
+    """Of a cell that others of its counted axis took along: it was never drawn, or its own refusal has been counted."""
+    return code in (Code.DUPLICATE, Code.CHECK_FAILED) and (cell is None or (cell.state == "waiting" and not cell.calls))
 
 
 def fold(events: Iterable[AnyEvent]) -> RunState:

@@ -35,14 +35,16 @@ _split = msgspec.msgpack.Decoder(tuple[str, bytes]).decode
 
 def freeze(fold: Any) -> bytes:
     """Costs what it holds: of a `RunState`, the cells with a call behind them, a bounded number of times and errors, candidates taken."""
-    return _encode((version(type(fold)), _encode(fold)))
+    kind: Any = type(fold)
+    return _encode((version(kind), _encode(fold)))
 
 
 def thaw(kind: type[Fold], data: bytes) -> Fold | None:
     """A fold that goes on as the frozen one would have; None when the bytes are of another version, or of nothing of ours."""
     try:
         found, rest = _split(data)
-        thawed: Fold | None = _decoder(kind).decode(rest) if found == version(kind) else None
+        of: Any = kind
+        thawed: Fold | None = _decoder(of).decode(rest) if found == version(of) else None
         return thawed
     except (msgspec.MsgspecError, ValueError):  # msgspec tells of bytes that are no text by UnicodeDecodeError
         return None

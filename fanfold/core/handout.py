@@ -13,6 +13,7 @@ from fanfold.core.run import Cell, Run
 from fanfold.core.stock import Stock
 from fanfold.spec.errors import Code
 
+TWINS_HINT = "give each an id or a name of its own, or Candidates(…, key=…) that tells them apart"
 USED_UP_HINT = "give more candidates, or ask for fewer cells"
 
 
@@ -48,8 +49,9 @@ class Handout(Rows):
             self._out.append(Give(cell, (), again=True))
         else:
             cells = cell.run.grid.totals[cell.rule.index]
-            message = f"the pool of candidates is used up: {stock.distinct} for {cells} cells"
-            self._give_up(cell, Code.BAD_REQUEST, message, USED_UP_HINT)
+            same = ", some of which have the same key," if stock.twins else ""  # how many, only all cells together would know
+            message = f"the pool of candidates is used up: {stock.size}{same} for {cells} cells"
+            self._give_up(cell, Code.BAD_REQUEST, message, TWINS_HINT if stock.twins else USED_UP_HINT)
 
     def _hand_back(self, cell: Cell) -> None:
         """It ends without an answer of its own: somebody else may have its candidates."""

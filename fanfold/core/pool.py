@@ -7,6 +7,7 @@ hopeless is for each pool to find out.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
@@ -122,7 +123,11 @@ class Pool:
             self.told += 1
             self.kept += accepted
             self.evidence.saw(accepted, not accepted)
-            self.given_up = self.given_up or (not accepted and self.hopeless)
+
+    def lost(self) -> None:
+        """A name was somebody else's already when it streamed: no answer was judged, but a call was for nothing."""
+        self.judged += 1
+        self.odds.saw(False)
 
     def draw(self) -> bool:
         """Begin another draw, if it is within the bound."""
@@ -137,14 +142,24 @@ class Pool:
 
     # ---------------------------------------------------------------- what it decides
 
-    @property
-    def hopeless(self) -> bool:
-        """Fewer than one in five of what is told is ever accepted, almost surely: also where nothing of the first 13 was."""
-        if self.told < ZERO_IN:
+    def hopeless(self, promising: int = 0) -> bool:
+        """Fewer than one in five of what is told is ever accepted, almost surely: also where nothing of the first 13 was.
+
+        promising: of what is told, answers on their way that hold their key. A duplicate is found out while it streams, what is good
+        only at its end: without these, the first seconds would look as if nothing were good.
+        """
+        if self.told + promising < ZERO_IN:
             return False
-        if not self.kept:
+        if not self.kept + promising:
             return True
-        return self.evidence.mean < LEAST_ACCEPTANCE and self.evidence.below(LEAST_ACCEPTANCE) > SURE
+        likely = Acceptance(self.evidence.accepted + promising, self.evidence.rejected)
+        return likely.mean < LEAST_ACCEPTANCE and likely.below(LEAST_ACCEPTANCE) > SURE
+
+    def give_up(self, promising: Callable[[Cell], bool]) -> None:
+        """If more is hopeless, also with all that is on its way. Looked at only where it seems so: it takes a look at every cell."""
+        if not self.given_up and self.hopeless():
+            cells = (*self.live.values(), *self.spares.values())
+            self.given_up = self.hopeless(sum(cell.told and promising(cell) for cell in cells))
 
     @property
     def filled(self) -> bool:

@@ -21,7 +21,7 @@ from fanfold.spec.events import Coords, Reopened
 class Life:
     """wall: microseconds since the epoch, by the clock on the wall. past: what earlier lives of the run left, None for its first.
 
-    money: what the run may cost, None where it does not matter. changed: steps of which nothing is kept. refused: cells whose answers were refused are tried again, too.
+    money: what the run may cost, None where it does not matter. changed: steps of which nothing is kept. refused: cells whose answers were refused are tried again, too. shown: the run is only looked at, and stays as it is.
     """
 
     wall: int = 0
@@ -29,6 +29,7 @@ class Life:
     changed: Collection[int] = ()
     refused: bool = False
     money: Money | None = None
+    shown: bool = False
 
 
 class Relive(Floor):
@@ -39,7 +40,7 @@ class Relive(Floor):
         past = run.past = life.past
         if past is None:
             return
-        for again in past.reopen(run.grid, life.changed, refused=life.refused):
+        for again in () if life.shown else past.reopen(run.grid, life.changed, refused=life.refused):
             self._emit(run, Reopened, now, again.step, again.state, again.code, again.cells, again.at, again.took)
         for rule, step in zip(run.rules, past.steps, strict=False):
             run.pools.drawn[rule.index], run.pools.refused[rule.index] = step.calls, step.refused

@@ -20,6 +20,7 @@ from fanfold.core.sizes import AnswerSize
 from fanfold.core.states import NEXT, State
 from fanfold.core.stock import Stock
 from fanfold.core.uniqueness import Key
+from fanfold.core.verdicts import Opinion
 from fanfold.spec.calls import Fault
 from fanfold.spec.events import AnyEvent, Coords
 
@@ -32,6 +33,7 @@ class Rule:
     """What the conductor must know of a step. times: microseconds.
 
     lane, judge_lane: numbers of lanes; then, judge_then: the lanes that follow when the one before can no longer be used.
+    both_orders: the judge compares, and is asked once in either order.
 
     counted: positions of the axes along which its cells are interchangeable, () for none.
 
@@ -49,6 +51,7 @@ class Rule:
     then: tuple[int, ...] = ()
     judge_lane: int | None = None
     judge_then: tuple[int, ...] = ()
+    both_orders: bool = False
     function: bool = False
     unique: tuple[int, ...] | None = None
     near: float = 1.0
@@ -82,8 +85,10 @@ class Cell:
     """Alive from unfolding to its end. `work` belongs to the shell."""
 
     __slots__ = (
+        "asked",
         "at",
         "call",
+        "check",
         "clash",
         "dealt",
         "failure",
@@ -97,10 +102,12 @@ class Cell:
         "lengths",
         "like",
         "longer",
+        "opinion",
         "parked",
         "path",
         "phase",
         "pool",
+        "races",
         "reason",
         "rejections",
         "repair",
@@ -136,12 +143,16 @@ class Cell:
         self.waits = 0  # for rate limits
         self.key: Key | None = None
         self.clash = ""  # the key that its last answer collided with
+        self.asked = 0  # keys that had been taken when its last call was sent
+        self.races = 0  # lost: names that somebody else took while its call was on its way
         self.vector: bytes | None = None  # of the answer that stands, as it is written down
         self.call = -1  # the call that counts
         self.hedge = -1  # a second one that counts as much; any other call of this cell is a loser
         self.tokens = (0, 0)
         self.judge_tokens = (0, 0)
         self.reason, self.repair, self.longer = "", False, False
+        self.check = ""  # what refused its last answer
+        self.opinion: Opinion | None = None  # of its judge, in the first of two orders
         self.lengths: dict[str, int] | None = None
         self.failure: tuple[str, str, str] | None = None
         self.service = 0  # of the answer that stands, and its judge
@@ -169,7 +180,7 @@ class Cell:
     @property
     def tried(self) -> bool:
         """Whether something has been paid for it already: it goes ahead of fresh cells."""
-        return self.phase == JUDGE or bool(self.judged or self.retries or self.waits or self.hops)
+        return self.phase == JUDGE or bool(self.judged or self.retries or self.waits or self.hops or self.races)
 
     @property
     def place(self) -> int:
@@ -215,7 +226,8 @@ class CallRecord:
     """
 
     __slots__ = (
-        "bookings", "cell", "charged", "check", "cost", "doom", "first", "heard", "hedge_at", "id", "landed", "lane", "phase", "started", "tokens"
+        "bookings", "cell", "charged", "check", "cost", "doom", "first", "heard", "hedge_at", "id", "landed", "lane", "named", "phase",
+        "started", "tokens",
     )  # fmt: skip
 
     def __init__(self, id: int, cell: Cell, lane: int, started: int, bookings: tuple[Booking, ...]) -> None:
@@ -225,6 +237,7 @@ class CallRecord:
         self.doom = ""
         self.landed: int | None = None
         self.first: int | None = None
+        self.named = False  # its identity has streamed
         self.heard = 0
         self.check = started
         self.cost = 0  # picodollars, booked

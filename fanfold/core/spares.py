@@ -54,6 +54,8 @@ class Spares(Fates):
             super()._again(cell, code, reason, check, now, hint)
             return
         pool.saw(False, cell.told)
+        if cell.told:
+            pool.give_up(lambda other: other is not cell and _promising(other))
         pool.last = (str(code), reason, hint or HINTS.get(code, ""))
         self._stir(cell)
         if cell.spare:
@@ -64,6 +66,14 @@ class Spares(Fates):
         else:
             cell.longer = cell.longer and code is not Code.TRUNCATED  # it is told once more to be shorter
             super()._again(cell, code, reason, check, now, hint)
+
+    def _outrun(self, cell: Cell, name: str, now: int) -> None:
+        if cell.pool is not None:
+            if self._raced(cell):
+                cell.pool.lost()
+            cell.pool.last = (Code.DUPLICATE, self._taken(cell, name), HINTS[Code.DUPLICATE])
+            self._stir(cell)
+        super()._outrun(cell, name, now)
 
     def _ready(self, cell: Cell, *, urgent: bool) -> None:
         super()._ready(cell, urgent=urgent)
@@ -78,7 +88,7 @@ class Spares(Fates):
     def _rest(self, cell: Cell, kind: str, code: str, reason: str, check: str, until: int, now: int) -> None:
         """A member that is to be drawn again is held, until it is clear that spares in the air will not do."""
         pool = cell.pool
-        if kind != "regenerate" or pool is None or not pool.settled or self._blocked(cell) is not None:
+        if kind != "regenerate" or pool is None or cell.spare or not pool.settled or self._blocked(cell) is not None:
             super()._rest(cell, kind, code, reason, check, until, now)
             return
         pool.draw_later()
@@ -166,15 +176,22 @@ class Spares(Fates):
         self._draw_on(pool, now)
 
     def _lose(self, pool: Pool, now: int) -> None:
-        """End the members that nothing will fill any more."""
+        """End the members that nothing will fill any more. Where more is hopeless, each spare that is still good for one has one."""
         if not pool.given_up and (pool.bank or pool.spares):
             return
+        coming = sum(map(_promising, pool.spares.values()))
         for cell in list((pool.live if pool.given_up else pool.parked).values()):
             if cell.phase == FALLBACK or cell.state is State.PREPARING or _promising(cell):
                 continue
-            if cell.failure or pool.given_up:
+            why = cell.failure or pool.last or ("", "", "")
+            if coming > 0:
+                coming -= 1
+                if not cell.parked:
+                    self._detach(cell)
+                    self._park(cell, why)
+            elif cell.failure or pool.given_up:
                 self._detach(cell)
-                self._fail(cell, *(cell.failure or pool.last or ("", "", "")), now)
+                self._fail(cell, *why, now)
 
     def _draw_on(self, pool: Pool, now: int) -> None:
         """Members that were held go on, as many as are needed; where there is no draw left for them, they wait for spares, or fail."""

@@ -11,6 +11,7 @@ from fanfold.core.knee import Knee
 from fanfold.core.lane import NEVER, Lane
 from fanfold.core.run import CallRecord, Cell
 from fanfold.core.traffic import Traffic
+from fanfold.core.uniqueness import normalise
 from fanfold.spec.calls import Fault
 from fanfold.spec.errors import Code
 
@@ -116,6 +117,17 @@ class Tail(Traffic):
         if record.first is None and not record.doom and record.landed is None:
             record.hedge_at = now
             self._watch(record, self.lanes[record.lane], now)
+
+    def _rival(self, record: CallRecord, name: str) -> CallRecord | None:
+        """The call beside it, where that has streamed another name. A cell holds one key (R5), so that only one of them can go on."""
+        other = self._calls.get(record.other())
+        key = record.cell.key
+        return other if other is not None and other.named and key is not None and key[1] != normalise(name) else None
+
+    @staticmethod
+    def _overtakes(record: CallRecord, rival: CallRecord) -> bool:
+        """Whether it was sent because the other's tokens came so slowly. Else both began late, and the one that was named first is ahead."""
+        return rival.first is not None and rival.first < record.started
 
     def _late(self, record: CallRecord, message: str, now: int) -> None:
         """Give a call up. Its twin, if it has one, goes on alone."""

@@ -17,7 +17,7 @@ from fanfold.spec.events import Called, Paced
 
 TRIAL, SPREAD = 3, 4  # purposes of draws
 ILL = frozenset({Code.TRANSIENT, Code.TIMEOUT})
-WRONG_KEY = 401  # HTTP: the key itself; other refusals may be of one model only
+FINAL = (Scope.LANE, Scope.ACCOUNT)  # no other call would fare better there
 VERDICT = 100  # tokens of a judge's answer, before the first
 MORE_MONEY = "give more, and resume the run"
 PATIENCE = 10_000_000  # µs of nothing but 429s, waits to come included, after which what can go elsewhere does
@@ -144,9 +144,11 @@ class Traffic(Joint):
 
     def _call(self, cell: Cell, record: CallRecord) -> Call:
         if cell.phase == JUDGE:
-            return Call(record.id, cell, JUDGE, record.lane)
+            return Call(record.id, cell, JUDGE, record.lane, swapped=cell.opinion is not None)
         avoid: tuple[str, ...] = ()
         crowded: tuple[str, ...] = ()
+        if cell.rule.unique is not None:
+            cell.asked = cell.run.keys.taken(self._scope(cell))
         if cell.rule.unique is not None and (cell.judged or cell.run.keys.hot):
             avoid = cell.run.keys.avoid(self._scope(cell), cell.id, cell.clash)
             crowded = cell.run.keys.crowded(self._scope(cell))
@@ -156,15 +158,15 @@ class Traffic(Joint):
     def _heard_of(self, record: CallRecord, fault: Fault, now: int) -> None:
         """What a fault says beyond its own call. It is acted upon here, whether or not that call still counts."""
         lane, run = self.lanes[record.lane], record.cell.run
-        hopeless = fault.scope is Scope.LANE or (fault.retry_after_s or 0) > WAIT_MOST_S
+        hopeless = fault.scope in FINAL or (fault.retry_after_s or 0) > WAIT_MOST_S
         alien = fault.scope is Scope.ENDPOINT and fault.code == Code.MALFORMED
-        if fault.scope is not Scope.LANE and hopeless:
+        if fault.scope not in FINAL and hopeless:
             fault = msgspec.structs.replace(
                 fault, message=f"{fault.message}; it asks to wait for {_span(fault.retry_after_s or 0)}"
             )
         if hopeless or (fault.scope is Scope.ENDPOINT and not alien and not lane.proven):
-            wrong_key = fault.code == Code.AUTH and fault.status == WRONG_KEY and lane.account
-            for each in [each for each in self.lanes if wrong_key and each.account == lane.account] or [lane]:
+            shared = fault.scope is Scope.ACCOUNT and lane.account
+            for each in [each for each in self.lanes if shared and each.account == lane.account] or [lane]:
                 self._condemn(each, fault, now)
         elif fault.scope is Scope.STEP and run.stop is None:
             self._troubled = True
@@ -236,7 +238,7 @@ class Traffic(Joint):
         if lane.condemned is None:
             lane.condemned = fault
             self._troubled = True
-            if fault.scope is not Scope.LANE and fault.retry_after_s is not None:
+            if fault.scope not in FINAL and fault.retry_after_s is not None:
                 lane.until = now + asked(fault.retry_after_s, 0.0)
             for run in list(self.runs.values()):
                 if run.stop is None:

@@ -13,7 +13,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
-from fanfold.core.avoid import HOT, NEAREST, WHOLE_LIST, Top, Words, shown
+from fanfold.core.avoid import HOT, NEAREST, WHOLE_LIST, Room, Top, Words, shown
 from fanfold.core.cosine import NearVectors
 
 if TYPE_CHECKING:
@@ -53,12 +53,14 @@ def normalise(text: str) -> str:
 class Scope:
     """Keys that must differ from each other. names: as they were written, in the order in which they were taken."""
 
-    __slots__ = ("hot", "names", "nears", "owner", "vectors", "words")
+    __slots__ = ("born", "hot", "names", "nears", "owner", "room", "vectors", "words")
 
     def __init__(self) -> None:
         self.owner: dict[str, Hashable] = {}
         self.names: dict[str, str] = {}
+        self.born: dict[str, int] = {}  # how many had been taken before it, in all scopes
         self.hot = Top(HOT)  # the keys that collided most
+        self.room = Room()
         self.words = Words()
         self.nears: dict[float, Near] = {}  # by the likeness from which keys count as equal, where that is below 1
         self.vectors: NearVectors | None = None
@@ -86,9 +88,10 @@ class Scope:
                 found.add(key)
         return found
 
-    def add(self, key: str, name: str, cell: Hashable) -> None:
+    def add(self, key: str, name: str, cell: Hashable, born: int) -> None:
         self.owner[key] = cell
         self.names[key] = name
+        self.born[key] = born
         self.words.add(key)
         for near in self.nears.values():
             near.add(key)
@@ -100,7 +103,7 @@ class Scope:
         self.vectors.add(key, vector)
 
     def drop(self, key: str) -> None:
-        del self.owner[key], self.names[key]
+        del self.owner[key], self.names[key], self.born[key]
         self.words.remove(key)
         for near in self.nears.values():
             near.remove(key)
@@ -114,10 +117,16 @@ class Scope:
         """
         if len(self.names) <= WHOLE_LIST:
             return self.names
+        room = self.room.names
         hot = [key for key in self.hot.order if key in self.names]
-        likely = dict.fromkeys([*hot, *islice(self.names, HOT)])
+        likely = dict.fromkeys([*hot, *islice(self.names, room)])
         near = [clash, *self._closest(clash)] if clash in self.names else []
-        return dict.fromkeys([*islice(likely, HOT), *near])
+        return dict.fromkeys([*islice(likely, room), *near])
+
+    def drawn(self, *, refused: bool) -> None:
+        """What came of a draw. As long as all names are told, it says nothing of how many to tell."""
+        if len(self.names) > WHOLE_LIST:
+            self.room.saw(refused=refused)
 
     def _closest(self, key: str) -> list[str]:
         if self.vectors is not None and key in self.vectors:
@@ -143,6 +152,9 @@ class Reservations:
         self.against = ""
         """The name that stood against the last key that was refused; `clash`: its key."""
         self.clash = ""
+        self.count = 0
+        """Keys that were ever taken; `born`: how many there had been when the one was taken that stood against the last."""
+        self.born = 0
         self.hot = False
         """Whether there is anything worth telling: something has collided, or was there before."""
 
@@ -168,10 +180,13 @@ class Reservations:
         taken = scope.against(key[1], cell, near, own, vector, cosine)
         if taken is not None:
             scope.hot.add(taken)
-            self.hot, self.against, self.clash = True, scope.names[taken], taken
+            scope.drawn(refused=True)
+            self.hot, self.against, self.clash, self.born = True, scope.names[taken], taken, scope.born[taken]
             return False
         if key[1] not in scope.owner:
-            scope.add(key[1], name, cell)
+            scope.add(key[1], name, cell, self.count)
+            self.count += 1
+            scope.drawn(refused=False)
             self.reserved += 1
         if vector is not None:
             scope.see(key[1], vector)
@@ -203,7 +218,8 @@ class Reservations:
         self.hot = True
         if key in self._committed or key[1] in scope.owner:
             return
-        scope.add(key[1], name or key[1], EARLIER)
+        scope.add(key[1], name or key[1], EARLIER, self.count)
+        self.count += 1
         if vector is not None and self.misfit(key[0], vector) is None:
             scope.see(key[1], vector)
         self._committed.add(key)
@@ -223,8 +239,12 @@ class Reservations:
         if found is None:
             return ()
         names, owner = found.names, found.owner
-        listed = [name for key in found.told(clash) if owner[key] != cell and (name := names[key])]  # at most WHOLE_LIST names
+        listed = [name for key in found.told(clash) if owner[key] != cell and (name := names[key])]  # a bounded number of names
         return tuple(shown(listed))
+
+    def taken(self, scope: Hashable) -> int:
+        """How many keys were taken so far: what is `born` from now on, a call that is sent now cannot be told."""
+        return self.count
 
     def crowded(self, scope: Hashable) -> tuple[str, ...]:
         """Words that many accepted names have, once they are too many to be told one by one."""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from fanfold.engine.asked import FORMAT, Asked
+from fanfold.spec.calls import Request
 from fanfold.spec.errors import StoreError
 from fanfold.spec.ports import Cache, Kept
 
@@ -42,6 +43,11 @@ class Answered:
 
     def entry(self) -> Entry:
         return Entry(FORMAT, self.asked.key, self.text, self.certain)
+
+
+def certain(request: Request) -> bool:
+    """Whether chance has no part in the answer."""
+    return request.sampling.get("temperature") == 0
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -1,7 +1,7 @@
 """The life of one attempt, as a pipeline of named steps:
 
     gather → render → size            (before the call: `prepare`)
-    call → parse → identify → check → measure        (the call itself: `answer`, and for a judge `judge`)
+    call → parse → identify → check → measure        (the call itself: `call`; a judge is asked in `judging`)
 
 User code runs only here. Whatever goes wrong comes out as a Fault or a finding: nothing is raised but cancellation.
 """
@@ -21,11 +21,12 @@ from fanfold.core.commands import FALLBACK, JUDGE, Call
 from fanfold.core.run import Cell as CoreCell
 from fanfold.engine.facts import Fact, Identified, Landed
 from fanfold.engine.identity import Unkeyed, keyed, named
-from fanfold.engine.job import PASSES, Draft, Job, Landing, Route, StepWork
-from fanfold.engine.known import known, verdict_worth_keeping, worth_keeping
-from fanfold.engine.offers import Offer, handed_out
+from fanfold.engine.job import Draft, Job, Landing, Route, StepWork
+from fanfold.engine.judging import Judging, unasked
+from fanfold.engine.known import known, worth_keeping
+from fanfold.engine.offers import Offer, Unoffered, handed_out
 from fanfold.engine.prompts import PromptSource, as_messages, fill, tail, with_tail
-from fanfold.engine.shapes import Unfit, length_of, text_of
+from fanfold.engine.shapes import Unfit, length_of
 from fanfold.engine.spread import proposal
 from fanfold.engine.tokens import estimate, estimate_messages
 from fanfold.engine.usercode import UserCode, described, printable
@@ -60,6 +61,7 @@ class Attempts:
 
     def __init__(self, usercode: UserCode) -> None:
         self._user = usercode
+        self.judging = Judging(usercode, self._render)
 
     # ================================================================ before the call
 
@@ -151,8 +153,7 @@ class Attempts:
         if isinstance(source, Template):
             return (Message("user", fill(source, cell, extra)),)
         assert callable(source)
-        args = (cell,) if not extra else (cell, extra["value"])
-        return as_messages(await self._user(source, *args))
+        return as_messages(await self._user(source, cell, *(extra or {}).values()))
 
     def _spelled_out(self, step: StepWork, cell: Cell, messages: tuple[Message, ...]) -> tuple[Message, ...]:
         """With the facets that a text names nowhere, so that they always count. What a callable wrote is left as it is."""
@@ -208,7 +209,7 @@ class Attempts:
         """Make one call and judge its answer. put: told what is known before that."""
         step = job.steps[command.cell.rule.index]
         if command.phase == JUDGE:
-            return await self._judge(job, step, command)
+            return await self.judging.ask(job, step, command)
         route = step.routes[command.lane]
         if step.spread is not None and (fault := await self._moved_on(job, step, command.cell)) is not None:
             return fault
@@ -254,6 +255,7 @@ class Attempts:
             sampling={**route.sampling, **step.sampling},
             stream=route.streams and step.streamed_field is not None,
             timeout_s=step.timeout_s,
+            idle_s=step.idle_s,
         )
 
     async def judged(
@@ -282,9 +284,9 @@ class Attempts:
         judge = None
         if step.step.judge is not None:
             try:
-                judge = await self._size_judge(step, cell, value)
+                judge = await self.judging.size(step, cell.work.cell, landing.draft)
             except Exception as error:  # noqa: BLE001 - the judge's prompt may be the user's code
-                return Fault(code=Code.INTERNAL, message=f"the judge's prompt failed: {described(error)}", usage=usage)
+                return replace(unasked(error), usage=usage)
         return Reply(usage=usage, **identity.words, lengths=lengths, judge=judge)
 
     def _lengths(self, job: Job, step: StepWork, value: Any) -> dict[str, int] | None:
@@ -292,8 +294,8 @@ class Attempts:
         return {axis.name: length_of(value, axis.path) for axis in axes} if axes else None
 
     async def _findings(self, step: StepWork, value: Any) -> tuple[str, str | None]:
-        """The first check that is against it, and why."""
-        for check in step.step.checks:
+        """The first check that is against it, and why: what is dear is not run for what something cheap refuses."""
+        for check in self._user.cheap_first(step.step.checks):
             name = getattr(check, "__name__", type(check).__name__)
             try:
                 verdict = await self._user(check, value)
@@ -306,70 +308,6 @@ class Attempts:
             if reason:
                 return name, reason
         return "", None
-
-    # ================================================================ the judge
-
-    async def _size_judge(self, step: StepWork, cell: CoreCell, value: Any) -> tuple[int, int]:
-        messages = await self._judge_messages(step, cell, value)
-        return step.judge_prompts.corrected(estimate_messages(messages)), step.judge_size.expected
-
-    async def _judge_messages(self, step: StepWork, cell: CoreCell, value: Any) -> tuple[Message, ...]:
-        return await self._render(step.judge_prompt(), cell.work.cell, {"value": value})
-
-    async def judge_request(self, step: StepWork, route: Route, cell: CoreCell, value: Any) -> Request:
-        """What a judge is asked about a value. Raises what the judge's prompt raises."""
-        assert step.judge_shape is not None
-        messages = await self._judge_messages(step, cell, value)
-        return Request(
-            model=route.model, messages=messages, schema=step.judge_shape.schema, schema_name=step.judge_shape.name,
-            sampling=route.sampling, timeout_s=step.timeout_s,
-        )  # fmt: skip
-
-    async def _judge(self, job: Job, step: StepWork, command: Call) -> Reply | Fault:
-        route, cell = step.judge_routes[command.lane], command.cell
-        request = await self.judge_request(step, route, cell, job.drafts[cell.rule.index, cell.at].value)
-        answer = await route.provider.call(request, _unheard)
-        if isinstance(answer, Fault):
-            return answer
-        step.judge_size.saw(answer.usage.tokens_out)
-        if answer.usage.exact:
-            step.judge_prompts.saw(estimate_messages(request.messages), answer.usage.tokens_in)
-        outcome = await self.verdict(step, answer)
-        if isinstance(outcome, Reply) and outcome.verdict:
-            verdict_worth_keeping(job, cell, route, request, answer)
-        return replace(outcome, told=answer.told) if answer.told else outcome
-
-    async def verdict(self, step: StepWork, answer: Answer) -> Reply | Fault:
-        """What a judge's answer says."""
-        judge, shape = step.step.judge, step.judge_shape
-        assert judge is not None and shape is not None
-        try:
-            verdict, _ = shape.parse(answer.text)
-        except Unfit as error:
-            return Fault(code=Code.MALFORMED, message=f"the judge's answer: {error}", usage=answer.usage)
-        return await self._verdict(judge.accept, verdict, answer)
-
-    async def _verdict(self, accept: Callable[[Any], bool] | None, verdict: Any, answer: Answer) -> Reply | Fault:
-        try:
-            passed = bool(await self._user(accept, verdict)) if accept else _default_verdict(verdict)
-        except Exception as error:  # noqa: BLE001 - a user's accept function
-            return Fault(code=Code.INTERNAL, message=f"the judge's accept function: {described(error)}", usage=answer.usage)
-        reason = getattr(verdict, "reason", None) or (verdict.get("reason") if isinstance(verdict, dict) else None)
-        finding = None if passed else f"a judge says: {reason or text_of(verdict)}"
-        return Reply(usage=answer.usage, verdict=passed, finding=finding, check="" if passed else "judge")
-
-
-def _default_verdict(verdict: Any) -> bool:
-    for name in PASSES:
-        found = verdict.get(name) if isinstance(verdict, dict) else getattr(verdict, name, None)
-        if found is not None:
-            return _yes(found)
-    return _yes(verdict)
-
-
-def _yes(value: Any) -> bool:
-    """Judges answer "false" as a text, too."""
-    return value.strip().casefold() in ("true", "yes", "pass", "passed", "ok", "1") if isinstance(value, str) else bool(value)
 
 
 class IdentityListener:
@@ -407,10 +345,6 @@ def spent(heard_characters: int, cell: CoreCell, phase: int) -> Usage:
     return Usage(tokens_in=tokens_in, tokens_out=estimate("x" * heard_characters) if heard_characters else 0, exact=False)
 
 
-def _unheard(chunk: Chunk) -> None:
-    """For calls that nobody listens to while they stream."""
-
-
 def sound(outcome: Reply | Fault) -> Reply | Fault:
     """A fault with a code that there is, in words that can be written down: providers are other people's code."""
     if isinstance(outcome, Fault):
@@ -422,7 +356,8 @@ def sound(outcome: Reply | Fault) -> Reply | Fault:
 
 
 def _broken(step: StepWork, error: Exception) -> Broken:
-    return Broken(fault=Fault(code=Code.INTERNAL, message=f"step {step.name!r}: {described(error)}"))
+    said = printable(str(error)) if isinstance(error, Unoffered) else described(error)
+    return Broken(fault=Fault(code=Code.INTERNAL, message=f"step {step.name!r}: {said}"))
 
 
 def _unusable(step: StepWork, error: Exception) -> Broken:

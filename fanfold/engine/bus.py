@@ -37,7 +37,7 @@ class Bus:
             await asyncio.gather(*(self._write(job, events) for job, events in jobs))
         for (run, _), (job, events) in zip(batches, jobs, strict=True):
             job.wrote(events)
-            await job.freezer.look(job.store, job.run_id, job.state)
+            await job.freezer.look(job.store, job.journal, job.run_id, job.state)
             await self._show(job, events)
             if job.ended:
                 self._forget(run)

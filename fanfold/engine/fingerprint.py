@@ -29,14 +29,16 @@ def of_step(plan: CompiledPlan, work: StepWork) -> str:
     """Of its prompts, its type, its gates, and of the givens that they may see; not of what it needs."""
     step, words = work.compiled, work.step
     templates = (step.prompt, step.system, step.judge_prompt)
-    free = any(callable(source) for source in (words.prompt, words.system, words.function, getattr(words.judge, "prompt", None)))
-    named = {slot.name for template in templates if isinstance(template, Template) for slot in template.slots}
-    given = {name: value for name, value in plan.plan.given.items() if free or name in named}
     judge = words.judge
+    asked = () if judge is None else (judge.prompt, judge.versus)
+    free = any(callable(source) for source in (words.prompt, words.system, words.function, *asked))
+    named = {slot.name for template in templates if isinstance(template, Template) for slot in template.slots}
+    named |= {step.versus.name} if step.versus is not None else set()
+    given = {name: value for name, value in plan.plan.given.items() if free or name in named}
     return _digest([
         words.prompt, words.system, words.function, step.over, step.needs, words.output, work.shape.schema, dict(words.sampling),
         step.unique, step.facets, step.candidates, tuple(words.checks),
-        None if judge is None else [judge.prompt, judge.accept, work.judge_shape.schema if work.judge_shape else None], given,
+        None if judge is None else [*asked, judge.accept, work.judge_schema], given,
     ])  # fmt: skip
 
 

@@ -49,6 +49,8 @@ async def keyed(unique: Unique | None, value: Any, name: Identity, user: UserCod
     if unique is None or unique.key is None:
         return name
     given = await _asked(unique, value, user, timeout_s)
+    if given is None:  # else all answers would have the same key
+        raise Unkeyed("key gave None: it must return a text or a vector")
     try:
         numbers = _numbers(given)
     except (TypeError, ValueError, OverflowError) as error:

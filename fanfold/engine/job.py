@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from fanfold.core.fold import RunState
+from fanfold.core.past import Past
 from fanfold.core.run import Cell, Run
-from fanfold.engine.answers import Answered, Answers, Entry
-from fanfold.engine.asked import Samples
+from fanfold.engine.answers import Answered, Answers, Entry, certain
+from fanfold.engine.asked import Asked, Samples, digest
 from fanfold.engine.freezer import Freezer
-from fanfold.engine.shapes import Shape, Verdict, identity_first, list_in, shape_of, text_of
+from fanfold.engine.opening import whole
+from fanfold.engine.shapes import Shape, identity_first, list_in, shape_of, text_of
 from fanfold.engine.spread import Spread
 from fanfold.engine.tokens import AnswerSize, PromptSize
 from fanfold.engine.values import Values
+from fanfold.engine.verdicts import judge_shape, verdict_last
+from fanfold.spec.calls import Request
 from fanfold.spec.compiled import CompiledPlan, CompiledStep
 from fanfold.spec.errors import PlanError, StoreError
 from fanfold.spec.events import AnyEvent, Coords, SpareEnded
 from fanfold.spec.ports import Journal, Provider, Store
 from fanfold.spec.template import Template, dig
-
-PAGE = 2_000  # events of a journal that are read at once
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class StepWork:
         self.routes = {route.lane: route for route in routes}
         self.judge_routes = {route.lane: route for route in judge_routes}
         self.timeout_s = timeout_s
+        self.idle_s = timeout_s  # the longest silence without content in a streamed answer
         plain_function = step.step.function is not None and step.step.output is str
         self.shape: Shape = shape_of(Any if plain_function else step.step.output, f"{path}.output")
         self.schema = identity_first(self.shape, step.unique)
@@ -61,11 +64,9 @@ class StepWork:
         self.prompts, self.judge_prompts = PromptSize(), PromptSize()
         self.judge_shape: Shape | None = None
         if step.step.judge is not None:
-            self.judge_shape = shape_of(step.step.judge.output or Verdict, f"{path}.judge.output")
-            if step.step.judge.accept is None and not _tells(self.judge_shape, step.step.judge.output):
-                raise PlanError(
-                    f"{path}.judge.accept", "the judge's output does not say whether it passed", "give accept, or a field `pass`"
-                )
+            self.judge_shape = judge_shape(step.step.judge, f"{path}.judge")
+        self.judge_schema = None if self.judge_shape is None else verdict_last(self.judge_shape.schema)
+        self.compares = step.step.judge is not None and step.step.judge.versus is not None
         self.streamed_field = self._streamed_field()
         self.spread: Spread | None = None
         self._samples: Samples | None = None
@@ -102,23 +103,26 @@ class StepWork:
         return self.compiled.judge_prompt or judge.prompt  # type: ignore[return-value]
 
 
-PASSES = ("passed", "pass", "accept", "accepted", "ok")
-"""Fields of a judge's answer that say whether it passed, the first that is there."""
-
-
-def _tells(shape: Shape, output: Any) -> bool:
-    properties = (shape.schema or {}).get("properties", {})
-    return output in (None, bool) or any(name in properties for name in PASSES)
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Draft:
-    """The latest answer of a cell, until it is accepted or replaced. answers, verdicts: what the cache is to keep of it then."""
+    """The latest answer of a cell, until it is accepted or replaced. rival: what its judge compares it with, None for nothing.
+
+    answers, verdicts: what the cache is to keep of it once it is accepted.
+    """
 
     value: Any
     data: bytes
+    rival: Any = None
     answers: list[Answered] = field(default_factory=list)
     verdicts: list[Entry] = field(default_factory=list)
+
+    def keep_answer(self, asked: Asked, request: Request, text: str) -> None:
+        self.answers.append(Answered(asked, text, certain(request)))
+
+    def keep_verdict(self, route: Route, request: Request, text: str) -> None:
+        """One that lets it pass."""
+        if (found := digest(route, request)) is not None:
+            self.verdicts.append(Answered(Asked(found), text, certain(request)).entry())
 
     def entries(self) -> list[Entry]:
         return [*(answered.entry() for answered in self.answers), *self.verdicts]
@@ -181,12 +185,13 @@ class Job:
         self.written = events[-1].seq
         self.wake()
 
-    async def read_on(self, told: Callable[[Sequence[AnyEvent]], Awaitable[None]]) -> None:
-        """Take in what earlier lives have written, page by page. told: of each page."""
-        while events := await self.journal.events(self.written, PAGE):
-            self.wrote(events)
-            await told(events)
+    async def read_on(self) -> Past:
+        """Take in what earlier lives have written, and return what they leave to the next."""
+        assert self.store is not None
+        self.state, past = await whole(self.store, self.journal, self.run_id)
+        self.written = self.state.seq
         self.first = self.written + 1
+        return past
 
     def broke(self, error: StoreError) -> None:
         self.error = error

@@ -12,14 +12,15 @@ from msgspec.structs import replace
 
 from fanfold.core.commands import Call
 from fanfold.core.run import Cell as CoreCell
-from fanfold.engine.answers import Answered, Entry
-from fanfold.engine.asked import FORMAT, Asked, digest
-from fanfold.engine.job import Job, Landing, Route, StepWork
+from fanfold.engine.answers import Entry
+from fanfold.engine.asked import Asked, digest
+from fanfold.engine.job import Draft, Job, Landing, Route, StepWork
 from fanfold.engine.shapes import Unfit
 from fanfold.spec.calls import Answer, Fault, Hit, Reply, Request, Usage, Work
 
 if TYPE_CHECKING:
     from fanfold.engine.attempt import Attempts
+    from fanfold.engine.judging import Judging
 
 
 def ask(job: Job, step: StepWork, cell: CoreCell, route: Route, request: Request) -> Asked | None:
@@ -51,53 +52,39 @@ async def _hit(attempts: Attempts, job: Job, step: StepWork, cell: CoreCell, wor
     reply = await attempts.judged(job, step, cell, value, Answer(text=found.text, usage=Usage()), landing)
     if isinstance(reply, Fault):
         return work  # a call will tell
-    if reply.judge is not None and landing.draft is not None:
-        reply = await _verdict(attempts, job, step, cell, reply, landing.draft.value)
     if landing.draft is not None:
         cell.work.previous = found.text
         job.drafts[cell.rule.index, cell.at] = landing.draft
+        if reply.judge is not None:
+            reply = await _opinion(attempts.judging, job, step, cell, reply, landing.draft)
     return Hit(reply=reply, work=work)
 
 
-async def _verdict(attempts: Attempts, job: Job, step: StepWork, cell: CoreCell, reply: Reply, value: object) -> Reply:
-    """The reply as it is where its judge has spoken before."""
+async def _opinion(judging: Judging, job: Job, step: StepWork, cell: CoreCell, reply: Reply, draft: Draft) -> Reply:
+    """The reply as it is where its judge has spoken before: in both orders, where it compares."""
+    for swapped in (False, True) if step.compares else (False,):
+        verdict = await _verdict(judging, job, step, cell, draft, swapped=swapped)
+        if not isinstance(verdict, Reply):
+            return reply  # the judge is asked
+        if not verdict.verdict:
+            return replace(reply, finding=verdict.finding, check=verdict.check)
+    return replace(reply, judge=None)
+
+
+async def _verdict(
+    judging: Judging, job: Job, step: StepWork, cell: CoreCell, draft: Draft, *, swapped: bool
+) -> Reply | Fault | None:
     route = next(iter(step.judge_routes.values()))
-    key = _judge_key(job, route, await attempts.judge_request(step, route, cell, value))
-    found = await job.answers.get(key) if job.answers is not None and key is not None else None
-    if not isinstance(found, Entry):
-        return reply
-    verdict = await attempts.verdict(step, Answer(text=found.text, usage=Usage()))
-    if isinstance(verdict, Fault):
-        return reply
-    return replace(reply, judge=None) if verdict.verdict else replace(reply, finding=verdict.finding, check=verdict.check)
-
-
-def _judge_key(job: Job, route: Route, request: Request) -> bytes | None:
-    found = None if job.answers is None else digest(route, request)
-    return None if found is None else Asked(found).key
-
-
-# -------------------------------------------------------------------- what is kept
+    found = digest(route, await judging.request(step, route, cell.work.cell, draft, swapped=swapped))
+    entry = await job.answers.get(Asked(found).key) if found is not None and job.answers is not None else None
+    if not isinstance(entry, Entry):
+        return None
+    return await judging.read(step, Answer(text=entry.text, usage=Usage()), swapped=swapped)
 
 
 def worth_keeping(attempts: Attempts, job: Job, step: StepWork, command: Call, route: Route, answer: Answer) -> None:
     """Remember what an answer that may be accepted was the answer to. It is written only when it has been."""
-    landing = job.landings[command.call]
-    if landing.draft is None or job.answers is None:
-        return
+    draft = job.landings[command.call].draft
     request = attempts.request(step, route, command.cell)
-    asked = ask(job, step, command.cell, route, request)
-    if asked is not None:
-        landing.draft.answers.append(Answered(asked, answer.text, _certain(request)))
-
-
-def verdict_worth_keeping(job: Job, cell: CoreCell, route: Route, request: Request, answer: Answer) -> None:
-    """Likewise for a judge that has passed the present answer of a cell."""
-    key = _judge_key(job, route, request)
-    draft = job.drafts.get((cell.rule.index, cell.at))
-    if key is not None and draft is not None:
-        draft.verdicts.append(Entry(FORMAT, key, answer.text, _certain(request)))
-
-
-def _certain(request: Request) -> bool:
-    return request.sampling.get("temperature") == 0
+    if draft is not None and (asked := ask(job, step, command.cell, route, request)) is not None:
+        draft.keep_answer(asked, request, answer.text)

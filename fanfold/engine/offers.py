@@ -10,7 +10,7 @@ from typing import Any
 from fanfold.core.commands import Give
 from fanfold.core.run import Cell as CoreCell
 from fanfold.engine.shapes import text_of
-from fanfold.engine.usercode import UserCode, printable
+from fanfold.engine.usercode import UserCode, described, printable
 from fanfold.spec.plan import Candidates, Cell
 
 Offer = Callable[[Sequence[str]], Awaitable[Give]]
@@ -20,17 +20,28 @@ MOST = 10_000  # candidates that a source may name for one cell
 _LONGEST_KEY = 200  # characters that are written down as they are
 
 
+class Unoffered(Exception):
+    """What the user's source of candidates, or their key, did not do. The message says what."""
+
+
 async def handed_out(user: UserCode, declared: Candidates, core: CoreCell, cell: Cell, offer: Offer) -> list[Any]:
-    """The candidates of a cell, best first. Raises what the user's source or key raises."""
+    """The candidates of a cell, best first. Raises Unoffered for a source or a key of the user's that fails."""
     while True:
         if callable(declared.source):
-            found = list(islice(_listed(await user(declared.source, cell)), MOST))
+            found = await _retrieved(user, declared.source, cell)
         else:
             assert isinstance(declared.source, Sequence)
             found = [declared.source[number] for number in core.dealt]
         given = await offer([await _key(user, declared, candidate) for candidate in found])
         if not given.again:
             return [found[place] for place in given.places]
+
+
+async def _retrieved(user: UserCode, source: Callable[..., Any], cell: Cell) -> list[Any]:
+    try:
+        return list(islice(_listed(await user(source, cell)), MOST))
+    except Exception as error:
+        raise Unoffered(f"the source of its candidates failed: {described(error)}") from error
 
 
 def _listed(found: Any) -> Any:
@@ -43,9 +54,12 @@ def _listed(found: Any) -> Any:
 
 async def _key(user: UserCode, declared: Candidates, candidate: Any) -> str:
     if declared.key is not None:
-        key = await user(declared.key, candidate)
+        try:
+            key = await user(declared.key, candidate)
+        except Exception as error:
+            raise Unoffered(f"the key of a candidate failed: {described(error)}") from error
         if not isinstance(key, str):
-            raise TypeError(f"the key of a candidate is a text, not {type(key).__name__}")
+            raise Unoffered(f"the key of a candidate is a text, not {type(key).__name__}: return its id or its name")
     else:
         key = _own_name(candidate)
     text = printable(key)

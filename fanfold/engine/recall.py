@@ -15,7 +15,7 @@ from fanfold.core.cosine import unpacked
 from fanfold.engine.job import Job
 from fanfold.spec.calls import Fault
 from fanfold.spec.errors import Code, StoreError
-from fanfold.spec.events import AnyEvent, CellEnded, RunStarted
+from fanfold.spec.events import AnyEvent, CellEnded, Coords, Reopened, RunStarted
 from fanfold.spec.ports import Journal, RunRecord, Store
 
 PAGE = 2_000  # events of a journal that are read at once
@@ -86,8 +86,32 @@ async def _read_all(job: Job, store: Store, commons: Mapping[str, Commons]) -> N
         # who shares the keys has told them already; that of its own earlier life is in no memory
         wanted = {name: each for name, each in commons.items() if record.run_id == job.run_id or record.run_id not in each.joined}
         if wanted:
-            journal: Any = job.journal if record.run_id == job.run_id else await _journal(store, record)
-            await _read(journal, record.run_id, wanted)
+            if record.run_id == job.run_id:
+                await _read_own(job, wanted)
+            else:
+                await _read(await _journal(store, record), record.run_id, wanted)
+
+
+async def _read_own(job: Job, commons: Mapping[str, Commons]) -> None:
+    """What its own earlier lives left: what is open again in this one has been told by now, and is void."""
+    if not job.first:
+        return
+    kept: dict[tuple[int, Coords], tuple[str, bytes | None]] = {}
+    after = -1
+    while events := await job.journal.events(after, PAGE):
+        for event in events:
+            if isinstance(event, CellEnded) and event.state == "accepted" and event.key is not None:
+                kept[event.step, event.at] = event.key, event.vector
+            elif isinstance(event, Reopened):
+                for at in event.at or ():
+                    kept.pop((event.step, at), None)
+        after = events[-1].seq
+    for (step, _), (key, vector) in kept.items():
+        each = commons.get(job.plan.steps[step].name)
+        if each is not None:
+            each.restore([(key, None if vector is None else unpacked(vector))])
+    for each in commons.values():
+        each.read[job.run_id] = max(after, each.read.get(job.run_id, -1))
 
 
 async def _journal(store: Store, record: RunRecord) -> Journal:

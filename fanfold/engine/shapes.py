@@ -7,9 +7,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, TypeAdapter, ValidationError
+from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
+from fanfold.engine.doubles import doubled
 from fanfold.engine.usercode import printable
 from fanfold.spec.errors import PlanError
 from fanfold.spec.plan import Markdown, Unique
@@ -29,14 +30,6 @@ def _odd_numbers(text: str) -> bool:
 
 class Unfit(ValueError):
     """An answer that does not have its step's shape. The text says why, so that the model can mend it."""
-
-
-class Verdict(BaseModel):
-    """What a judge answers unless it is given another output."""
-
-    model_config = ConfigDict(populate_by_name=True)
-    reason: str
-    passed: bool = Field(alias="pass")
 
 
 class Text:
@@ -84,6 +77,7 @@ class Typed:
 
     def parse(self, text: str) -> tuple[Any, bytes]:
         """The value, and the answer's own JSON: reading that again gives the same value, whatever the type's validators do."""
+        _refuse_doubles(text)
         if not self._wrapped and not _odd_numbers(text):
             try:  # the common case in one pass
                 return self._adapter.validate_json(text), text.strip().encode()
@@ -136,6 +130,7 @@ class Schemed:
         self.schema: dict[str, Any] | None = _wrap(plain) if self._wrapped else plain
 
     def parse(self, text: str) -> tuple[Any, bytes]:
+        _refuse_doubles(text)
         data = _data(text)
         if self._wrapped and isinstance(data, dict) and set(data) == {"value"}:
             data = data["value"]
@@ -235,6 +230,12 @@ def _wrap(schema: dict[str, Any]) -> dict[str, Any]:
 def _candidates(text: str) -> list[str]:
     """The whole answer, and each fenced block in it."""
     return [text.strip().removeprefix("\ufeff"), *(m.group(2) for m in _FENCE.finditer(text))]
+
+
+def _refuse_doubles(text: str) -> None:
+    """Raises Unfit for an answer in which an object names a field twice."""
+    if (name := doubled(_candidates(text) if "```" in text else (text,))) is not None:
+        raise Unfit(f"it names the field {printable(name)!r} twice")
 
 
 def _data(text: str) -> Any:

@@ -34,6 +34,7 @@ USUAL_LENGTH = 5
 AVOID_TOKENS = 200  # booked for what the engine adds at the end of a prompt
 NAMES, NAMES_PER_CELL = 2000, 20
 RETRIEVED = 400  # characters of a candidate that a function will find
+PAIR = ("first", "second")  # what a judge that compares is shown: taken to be alike
 JUDGE_CHARACTERS = 200  # of a judge's answer: a reason, and whether it passes
 
 
@@ -146,7 +147,7 @@ class _Sizes:
             return self.facets(*slot.path)
         if name == "candidates" and self._step.compiled.candidates is not None:
             return self.candidates(slot.path)
-        if name == "value":
+        if name == "value" or (name in PAIR and self._step.rule.both_orders):
             return self._answer(self._step, slot.path)
         if name in self._step.compiled.over:
             axis = axes[name]

@@ -84,7 +84,22 @@ class Weather:
         return Work(step.size.booked, step.booked.expected)
 
     def _luck(self, cell: Cell, phase: int, spare: int) -> Luck:
-        return Luck(fold((self._seed, cell.rule.index, *cell.at, cell.judged, cell.retries, cell.waits, cell.lane, phase, spare)))
+        return Luck(
+            fold(
+                (
+                    self._seed,
+                    cell.rule.index,
+                    *cell.at,
+                    cell.judged,
+                    cell.races,
+                    cell.retries,
+                    cell.waits,
+                    cell.lane,
+                    phase,
+                    spare,
+                )
+            )
+        )
 
     def _lengths(self, step: _Step, luck: Luck) -> dict[str, int] | None:
         if not step.lengths:

@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from fanfold.providers.ending import Completion, fault, judge, not_json, used
-from fanfold.providers.reading import Unreadable, field, parse, quoted, text
+from fanfold.providers.reading import Pieces, Unreadable, field, parse, quoted, text
 from fanfold.providers.taxonomy import classify, classify_inner
 from fanfold.providers.wire import Heed
 from fanfold.spec.calls import Answer, Fault, Request
@@ -55,19 +55,19 @@ class CandidateStream:
     __slots__ = ("_bad", "_error", "_said", "_texts")
 
     def __init__(self) -> None:
-        self._texts: list[str] = []
+        self._texts = Pieces()
         self._said = Completion()
         self._error = b""  # an error document, as it came
         self._bad = b""  # an event that was no JSON object
 
     @property
     def text(self) -> str:
-        return "".join(self._texts)
+        return self._texts.text
 
     def feed(self, data: bytes, name: bytes = b"message") -> tuple[Heed, str]:
         """What the event was, and the text it brought. name: its `event` field.
 
-        A finish reason does not end the stream: some models say it before the last text or the last usage.
+        A finish reason does not end the stream: some models say it before the last text or the last usage. What comes, comes soon.
         """
         if self._error or self._bad:
             return Heed.END, ""
@@ -91,7 +91,10 @@ class CandidateStream:
             said.usage = tokens(found["usageMetadata"])  # each chunk counts from the start
         piece = _written(candidate)
         if piece:
-            self._texts.append(piece)
+            self._texts.add(piece)
+        if said.finish:
+            return Heed.ENDING, piece
+        if piece:
             return Heed.CONTENT, piece
         alive = any(text(field(part, "text")) or field(part, "thoughtSignature") for part in _parts(candidate))
         return (Heed.CONTENT if alive else Heed.NOTHING), ""  # thinking is not part of the answer, and yet no silence

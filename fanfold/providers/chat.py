@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from fanfold.providers.ending import Completion, fault, judge, not_json, used
-from fanfold.providers.reading import Unreadable, content, field, parse, quoted, text
+from fanfold.providers.reading import Pieces, Unreadable, content, field, parse, quoted, text
 from fanfold.providers.taxonomy import classify, classify_inner
 from fanfold.providers.wire import Heed
 from fanfold.spec.calls import Answer, Fault, Request
@@ -57,7 +57,7 @@ class ChatStream:
     __slots__ = ("_bad", "_done", "_error", "_said", "_texts")
 
     def __init__(self) -> None:
-        self._texts: list[str] = []
+        self._texts = Pieces()
         self._said = Completion()
         self._error = b""  # an error document, as it came
         self._bad = b""  # an event that was no JSON object
@@ -65,7 +65,7 @@ class ChatStream:
 
     @property
     def text(self) -> str:
-        return "".join(self._texts)
+        return self._texts.text
 
     def feed(self, data: bytes, name: bytes = b"message") -> tuple[Heed, str]:
         """What the event was, and the text it brought. name: its `event` field."""
@@ -111,7 +111,7 @@ class ChatStream:
             delta = {}
         piece = content(delta.get("content")) or text(choice.get("text"))
         if piece:
-            self._texts.append(piece)
+            self._texts.add(piece)
             return Heed.CONTENT, piece
         refusal = text(delta.get("refusal"))
         self._said.refusal += refusal

@@ -9,7 +9,7 @@ import msgspec
 
 from fanfold.providers.account import Account
 from fanfold.providers.sse import Event
-from fanfold.providers.taxonomy import KEY_HINT
+from fanfold.providers.taxonomy import KEY_HINT, QUOTA_HINT
 from fanfold.providers.usage import estimated
 from fanfold.providers.wire import Heed, Target, Wire
 from fanfold.spec.calls import Answer, Chunk, Fault, Request, Scope
@@ -38,12 +38,15 @@ class Reading(Protocol):
 class Delivery:
     """How one account's calls go out and come back."""
 
-    __slots__ = ("_account", "_key_hint", "_wire")
+    __slots__ = ("_account", "_hints", "_wire")
 
     def __init__(self, wire: Wire, account: Account, key_env: str) -> None:
         """key_env: the variable that holds the key, for hints."""
         self._wire, self._account = wire, account
-        self._key_hint = f"{KEY_HINT} ({key_env})" if account.has_key else f"set {key_env}"
+        self._hints = {
+            Code.AUTH: f"{KEY_HINT} ({key_env})" if account.has_key else f"set {key_env}",
+            Code.QUOTA: f"{QUOTA_HINT} (of {key_env})",
+        }
 
     async def whole(self, target: Target, request: Request, body: bytes, decode: Decode) -> Answer | Fault:
         """Ask for the whole answer at once."""
@@ -77,8 +80,9 @@ class Delivery:
         return self._hinted(outcome)
 
     def _hinted(self, outcome: Answer | Fault) -> Answer | Fault:
-        if isinstance(outcome, Fault) and outcome.code == Code.AUTH:
-            return msgspec.structs.replace(outcome, hint=self._key_hint)
+        """With the name of the key, by which its owner knows it."""
+        if isinstance(outcome, Fault) and (outcome.code == Code.AUTH or outcome.hint == QUOTA_HINT):
+            return msgspec.structs.replace(outcome, hint=self._hints[Code(outcome.code)])
         return outcome
 
 

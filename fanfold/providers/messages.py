@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from fanfold.providers.ending import Completion, fault, judge, not_json, used
-from fanfold.providers.reading import Unreadable, content, field, parse, quoted, text
+from fanfold.providers.reading import Pieces, Unreadable, content, field, parse, quoted, text
 from fanfold.providers.taxonomy import classify, classify_inner
 from fanfold.providers.wire import Heed
 from fanfold.spec.calls import Answer, Fault, Request
@@ -58,8 +58,8 @@ class MessageStream:
     def __init__(self, *, tool: bool = False) -> None:
         """tool: the answer is asked for as a tool's input, so that text beside it is not told."""
         self._holds = tool
-        self._texts: list[str] = []
-        self._tool: list[str] = []  # pieces of the tool's input
+        self._texts = Pieces()
+        self._tool = Pieces()  # pieces of the tool's input
         self._input: Any = None  # as the block began, when no pieces follow
         self._block: Any = None  # the index of the tool's block
         self._said = Completion()
@@ -72,8 +72,8 @@ class MessageStream:
     @property
     def text(self) -> str:
         if self._block is None:
-            return "".join(self._texts)
-        return "".join(self._tool) or _written(self._input)
+            return self._texts.text
+        return self._tool.text or _written(self._input)
 
     def feed(self, data: bytes, name: bytes = b"message") -> tuple[Heed, str]:
         """What the event was, and the text it brought. name: its `event` field."""
@@ -120,7 +120,8 @@ class MessageStream:
             return self._text(text(field(delta, "text")))
         if kind == "input_json_delta" and index == self._block and self._block is not None:
             piece = text(field(delta, "partial_json"))
-            self._tool += [piece] if piece else []
+            if piece:
+                self._tool.add(piece)
             return (Heed.CONTENT, piece) if piece else (Heed.NOTHING, "")
         alive = field(delta, "thinking") or field(delta, "signature")  # thinking is not part of the answer, and yet no silence
         return (Heed.CONTENT if alive else Heed.NOTHING), ""
@@ -128,7 +129,7 @@ class MessageStream:
     def _text(self, piece: str) -> tuple[Heed, str]:
         if not piece:
             return Heed.NOTHING, ""
-        self._texts.append(piece)
+        self._texts.add(piece)
         return Heed.CONTENT, "" if self._holds else piece
 
     def _count(self, usage: Any) -> None:

@@ -53,3 +53,24 @@ def content(value: Any) -> str:
     if isinstance(value, list):
         return "".join(text(field(part, "text")) for part in value if field(part, "type") in ("text", "output_text"))
     return ""
+
+
+class Pieces:
+    """A text that comes in many small pieces: they are joined as they come, since each alone takes ten times its letters."""
+
+    __slots__ = ("_joined", "_loose")
+    AT_ONCE = 1024
+
+    def __init__(self) -> None:
+        self._joined: list[str] = []
+        self._loose: list[str] = []
+
+    def add(self, piece: str) -> None:
+        self._loose.append(piece)
+        if len(self._loose) >= self.AT_ONCE:
+            self._joined.append("".join(self._loose))
+            self._loose.clear()
+
+    @property
+    def text(self) -> str:
+        return "".join((*self._joined, *self._loose))

@@ -65,13 +65,13 @@ class Row(NamedTuple):
 
 
 TABLE = (
-    Row((402,), Code.QUOTA, Scope.LANE, QUOTA_HINT),
+    Row((402,), Code.QUOTA, Scope.ACCOUNT, QUOTA_HINT),
     Row(
-        ANY, Code.QUOTA, Scope.LANE, QUOTA_HINT,
+        ANY, Code.QUOTA, Scope.ACCOUNT, QUOTA_HINT,
         names=r"insufficient_quota|credit_balance_exhausted|(organization|project|enforced)_spend_limit_(exceeded|reached)"
-        r"|billing_(hard_limit_reached|not_active|error)|insufficient_(credits|balance|funds)|budget_exceeded|access_terminated",
+        r"|billing_(hard_limit_reached|not_active|error|disabled)|insufficient_(credits|balance|funds)|budget_exceeded|access_terminated",
     ),
-    Row((400, 401, 403), Code.QUOTA, Scope.LANE, QUOTA_HINT, wording=OUT_OF_MONEY),
+    Row((400, 401, 403), Code.QUOTA, Scope.ACCOUNT, QUOTA_HINT, wording=OUT_OF_MONEY),
     Row(
         (429,), Code.TOO_LONG, Scope.CELL, LONG_HINT,  # apart from "too many tokens", which here means too many a minute
         names=r"context_length_exceeded|request_too_large|prompt_too_long", wording=r"request too large|context length",
@@ -89,8 +89,11 @@ TABLE = (
         wording=r"content (management )?policy|safety system|moderation|flagged",
     ),
     Row(
-        (400, 401, 403), Code.AUTH, Scope.LANE, KEY_HINT,
-        names=r"invalid_api_key|invalid_authentication", wording=r"api key (not valid|expired)|(invalid|incorrect) api key",
+        (400, 401, 403), Code.AUTH, Scope.ACCOUNT, KEY_HINT,  # Google says it with a 400 or a 403
+        names=r"invalid_api_key|invalid_authentication|api_key_(invalid|service_blocked|ip_address_blocked|http_referrer_blocked)"
+        r"|service_disabled|consumer_(invalid|suspended)",
+        wording=r"api key (not valid|expired|not found)|(invalid|incorrect) api key|unregistered callers"
+        r"|api key .{0,40}(leaked|blocked|revoked|disabled|suspended)|has not been used in project",
     ),
     Row(
         (400, 422), Code.BAD_REQUEST, Scope.STEP,
@@ -110,7 +113,8 @@ TABLE = (
         r"|retired|shut down|no longer)|(unknown|invalid|no such|unable to access) model|not a valid model|no endpoints found",
         params=r"^model\b",
     ),
-    Row((401, 403), Code.AUTH, Scope.LANE, KEY_HINT),
+    Row((401,), Code.AUTH, Scope.ACCOUNT, KEY_HINT),
+    Row((403,), Code.AUTH, Scope.LANE, KEY_HINT),  # perhaps of one model only
     Row((410,), Code.BAD_REQUEST, Scope.LANE, MODEL_HINT),
     Row((404, 405), Code.BAD_REQUEST, Scope.LANE, URL_HINT),
     Row(
@@ -126,6 +130,8 @@ TABLE = (
 )  # fmt: skip
 _OUT_OF_QUOTA = TABLE[1]
 _TOO_LARGE = TABLE[3]
+_BY_DAY = _OUT_OF_QUOTA._replace(scope=Scope.LANE)
+"""Each model has its own."""
 _REQUESTED = re.compile(r"\blimit:? ([0-9]{1,15})\b.{0,60}?\brequested:? ([0-9]{1,15})\b", re.IGNORECASE)
 
 _STATUS_OF = {
@@ -172,7 +178,11 @@ def read_error(body: bytes) -> ErrorDocument:
         inner = {**found, "message": inner}
     message = next((inner[name] for name in _MESSAGES if isinstance(inner.get(name), str)), "")
     message = f"{message} {text(field(inner, 'metadata', 'raw'))}".strip()  # a router shows what its provider said
-    names = " ".join(map(_name, [*map(inner.get, _NAMES), field(inner, "details", "error_code")])).strip()
+    details = field(inner, "details")
+    reasons = (
+        [field(detail, "reason") for detail in details[:20]] if isinstance(details, list) else [field(details, "error_code")]
+    )
+    names = " ".join(map(_name, [*map(inner.get, _NAMES), *reasons])).strip()
     return ErrorDocument(quoted(message or body, 500), names, _param(inner), _status(inner))
 
 
@@ -198,6 +208,8 @@ def _fault(status: int, headers: Mapping[str, str], body: bytes, error: ErrorDoc
 
 
 def _row(status: int, error: ErrorDocument, body: bytes) -> Row:
+    if status == 429 and _of_today(error, body):
+        return _BY_DAY
     if status == 429 and _spent(error, body):
         return _OUT_OF_QUOTA
     if status == 429 and (sizes := _REQUESTED.search(error.message)) and int(sizes.group(2)) > int(sizes.group(1)):
@@ -205,10 +217,13 @@ def _row(status: int, error: ErrorDocument, body: bytes) -> Row:
     return next(row for row in TABLE if row.fits(status, error))
 
 
+def _of_today(error: ErrorDocument, body: bytes) -> bool:
+    """A quota by the day, or none at all: it ends no sooner than tomorrow."""
+    return b"PerDay" in body or re.search(r"\blimit:? 0\b(?![.,][0-9])", error.message) is not None
+
+
 def _spent(error: ErrorDocument, body: bytes) -> bool:
     """A 429 that no waiting cures. Google's words about billing also come with limits per minute: then it names a wait."""
-    if b"PerDay" in body or re.search(r"\blimit:? 0\b(?![.,][0-9])", error.message):
-        return True  # a quota by the day, or none at all, ends no sooner than tomorrow
     if re.search(OUT_OF_MONEY, error.message.lower()) is None:
         return False
     return asked_in(body.decode("utf-8", "replace")) is None

@@ -28,6 +28,7 @@ STREAM_LIMIT = 8  # a stream wraps each token in some 250 bytes, so that all of 
 CONNECT_S = 5.0
 HEADERS = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": "fanfold"}
 """Of every call. Answers are small: unpacking them would cost more than it saves."""
+ENDING_S = 2.0  # the longest silence after an event that is probably the last
 GRACE_S = 0.25  # for the end of a stream that has said all, so that its connection can be used again
 DNS_TTL_S = 60
 
@@ -37,6 +38,7 @@ class Heed(Enum):
 
     NOTHING = "nothing"  # a ping: the silence goes on
     CONTENT = "content"
+    ENDING = "ending"  # nothing, or little, comes after it, and no event will say so
     END = "end"  # the last that is of interest
 
 
@@ -134,10 +136,11 @@ class Wire:
     async def _open(self) -> aiohttp.ClientSession:
         import aiohttp
 
+        from fanfold.providers.pool import Pool
         from fanfold.providers.resolver import Resolver
 
         before, loop = self._session, self._loop
-        connector = aiohttp.TCPConnector(
+        connector = Pool(
             limit=self._connections, limit_per_host=0, ttl_dns_cache=DNS_TTL_S, resolver=Resolver(self._connect_s),
             **({"ssl": _trusting(self._ca_file)} if self._ca_file else {}),
         )  # fmt: skip
@@ -199,6 +202,8 @@ class Wire:
                     heed = told(event)
                     if heed is Heed.CONTENT:
                         silence.broken()
+                    elif heed is Heed.ENDING:
+                        silence.shorten(ENDING_S)
                     elif heed is Heed.END:
                         ended = True
                         silence.shorten(GRACE_S)

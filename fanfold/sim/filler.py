@@ -19,7 +19,7 @@ from fanfold.sim.vocabulary import Vocabulary
 
 Schema = Mapping[str, Any]
 
-VERDICTS = ("pass", "passed", "accept", "accepted", "ok", "approved")
+VERDICTS = ("pass", "passed", "accept", "accepted", "ok", "approved", "better")
 _DEEP = 6  # levels; below them what may be left out is left out, so that recursive schemas end
 _OPTIONAL = 0.85  # of the optional properties are written
 _NULL = 0.15  # of the values that may be null are
@@ -47,6 +47,8 @@ class Filler:
         if "const" in schema:
             return schema["const"]
         if schema.get("enum"):
+            if field == "better" and "tie" in schema["enum"] and self._good:
+                return "tie"  # a judge that compares, and finds both good
             return self._rng.choice(schema["enum"])
         for word in ("anyOf", "oneOf"):
             if schema.get(word):

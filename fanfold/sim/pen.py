@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from random import Random
 from typing import Any, TypeAlias
 
@@ -12,7 +13,7 @@ from fanfold.spec import phrases
 ZIPF = 1.0  # 0: every option is as likely; 2: four names make up most of what is written
 SLIPS = 0.05
 OBEYS = 0.95
-_SECOND_THOUGHTS = 10
+FAVOURITES = 3  # that it comes back to whatever it is told, where it repeats itself
 MENDED = 0.2  # of its slips, a model that was told its mistake makes again
 
 
@@ -21,12 +22,14 @@ class Habits:
     """How the model writes. collapse: Zipf exponent of its favourites. slips: probability that it breaks one rule.
 
     obeys: probability that it keeps to an avoid-list. passes: probability that it finds an answer good, as a judge.
+    repeat: probability that an answer is one of its `FAVOURITES`, whatever it was told.
     """
 
     collapse: float = ZIPF
     slips: float = SLIPS
     obeys: float = OBEYS
     passes: float = 0.95
+    repeat: float = 0.0
 
 
 class Pen:
@@ -41,6 +44,7 @@ class Pen:
         self.avoid = avoided(prompt)
         self.reason = refusal(prompt)
         self.obeys = rng.random() < habits.obeys
+        self.repeats = habits.repeat > 0 and rng.random() < habits.repeat  # no draw without it: seeds keep their answers
 
     def zipf(self, n: int) -> int:
         """A skewed index below n: 0 is the most popular, by Zipf's law with the world's exponent."""
@@ -48,6 +52,8 @@ class Pen:
 
     def choose(self, options: Sequence[str]) -> str:
         """One of the options, the first ones far more often; not one of those to avoid, unless it disobeys or none is left."""
+        if self.repeats:
+            return options[self.rng.randrange(min(FAVOURITES, len(options)))]
         if self.avoid and self.obeys:
             taken = set(map(_plain, self.avoid))
             options = [option for option in options if _plain(option) not in taken] or options
@@ -55,15 +61,15 @@ class Pen:
 
     def pick(self, n: int, name: Callable[[int], str]) -> str:
         """Like `choose` from n names that are made when needed: `name(rank)`, rank 0 the most popular."""
-        rank = self.zipf(n)
-        if not (self.avoid and self.obeys):
+        if self.repeats:
+            return name(self.rng.randrange(min(FAVOURITES, n)))
+        taken = set(map(_plain, self.avoid)) if self.obeys else set()
+        free = n if not taken else max(1, n - len(taken))
+        rank = self.zipf(free)
+        if not taken:
             return name(rank)
-        taken = set(map(_plain, self.avoid))
-        for _ in range(_SECOND_THOUGHTS):
-            if _plain(found := name(rank)) not in taken:
-                return found
-            rank = self.zipf(n)
-        return next((found for i in range(n) if _plain(found := name((rank + i) % n)) not in taken), name(rank))
+        left = (found for found in map(name, range(n)) if _plain(found) not in taken)
+        return next(islice(left, rank, None), None) or name(rank)
 
     def slips(self, what: str) -> bool:
         """Whether the answer breaks the rule `what` this time; seldom when the last one was refused and the reason told."""

@@ -9,6 +9,10 @@ from math import inf
 from fanfold.sim.simulation import Script, Simulation
 
 PIECES = 12  # at most, per call: enough to see it stream, few enough to stay cheap
+OPENING, SMALL = (
+    6,
+    16,
+)  # the first few of these have so many characters, as tokens come: what stands there is known before much is made
 _LEAST = 4  # characters in a piece
 
 Sleep = Callable[[float], Awaitable[object]]
@@ -32,19 +36,22 @@ class Playback:
         self._deadline = self._due + deadline_s
         self.pieces = [script.text] if whole and simulation.world.capacity is None else cut(script.text)
         self.sent = 0
+        self._said = 0  # characters
 
     async def reach(self) -> str:
         """Wait for the next piece."""
-        timing, last = self._script.timing, len(self.pieces) - 1
+        timing, piece = self._script.timing, self.pieces[self.sent]
         if self.sent == 0:
             self._due += timing.first_s
-        if last == 0:
+        if len(self.pieces) == 1:
             self._due += timing.rest_s * self._simulation.stretch()
         elif self.sent > 0:
-            self._due += timing.rest_s / last * self._simulation.stretch()
+            share = len(piece) / (len(self._script.text) - len(self.pieces[0]))
+            self._due += timing.rest_s * share * self._simulation.stretch()
         await self._until(self._due)
         self.sent += 1
-        return self.pieces[self.sent - 1]
+        self._said += len(piece)
+        return piece
 
     async def finish(self) -> None:
         """Wait for the pieces that are left."""
@@ -66,7 +73,9 @@ class Playback:
     @property
     def tokens_sent(self) -> int:
         """Of the answer's tokens, those that have been made."""
-        return self._script.tokens_out * self.sent // max(1, len(self.pieces))
+        if self.sent == len(self.pieces):
+            return self._script.tokens_out
+        return self._script.tokens_out * self._said // max(1, len(self._script.text))
 
     async def _until(self, due: float) -> None:
         if due > self._deadline:
@@ -75,6 +84,10 @@ class Playback:
 
 
 def cut(text: str) -> list[str]:
-    """At most `PIECES` pieces of about the same length, never none."""
+    """At most `PIECES` pieces, never none: a few small ones, and what is left in about equal parts; a short text in equal parts."""
     size = max(_LEAST, -(-len(text) // PIECES))
-    return [text[i : i + size] for i in range(0, len(text), size)] or [""]
+    if size <= SMALL:
+        return [text[i : i + size] for i in range(0, len(text), size)] or [""]
+    start = OPENING * SMALL
+    size = -(-(len(text) - start) // (PIECES - OPENING))
+    return [text[i : i + SMALL] for i in range(0, start, SMALL)] + [text[i : i + size] for i in range(start, len(text), size)]

@@ -44,7 +44,7 @@ class World:
     "ms" where limits are told, "none" where they are not.
     capacity: above so many calls in the air, everybody's token rate falls in proportion; None: never.
     faults: name of a fault (`FAULTS`) -> probability. retry_after_s: the range that a drawn 429 asks to wait.
-    collapse, slips, obeys, passes: how the model writes (see `Habits`).
+    collapse, slips, obeys, passes, repeat: how the model writes (see `Habits`).
     """
 
     seed: int = 0
@@ -65,6 +65,7 @@ class World:
     slips: float = SLIPS
     obeys: float = OBEYS
     passes: float = 0.95
+    repeat: float = 0.0
 
     def __post_init__(self) -> None:
         """Raises ValueError for a world that cannot be."""
@@ -77,7 +78,7 @@ class World:
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise ValueError(f"{name}: a number above 0, not {value!r}")
-        for name in ("slips", "obeys", "passes"):
+        for name in ("slips", "obeys", "passes", "repeat"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name}: a probability from 0 to 1, not {getattr(self, name)!r}")
         for name in ("fixed_s", "collapse", "refused_cost"):
@@ -97,7 +98,7 @@ class World:
 
     @property
     def habits(self) -> Habits:
-        return Habits(collapse=self.collapse, slips=self.slips, obeys=self.obeys, passes=self.passes)
+        return Habits(collapse=self.collapse, slips=self.slips, obeys=self.obeys, passes=self.passes, repeat=self.repeat)
 
     @property
     def refusal_s(self) -> float:

@@ -84,8 +84,9 @@ class Scope(IntEnum):
 
     CELL = 0  # this call only
     STEP = 1  # every cell of the step: its schema or a parameter was refused
-    LANE = 2  # everything that goes through the same provider, account and model: wrong key, no quota, unknown model
+    LANE = 2  # everything that goes through the same provider, account and model: not allowed, a quota of its own, unknown
     ENDPOINT = 3  # nothing listens there: condemns the lane unless something has been heard from it before
+    ACCOUNT = 4  # every model that the same key is for: it is wrong or withdrawn, or its money is spent
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):

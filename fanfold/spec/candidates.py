@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from fanfold.spec.errors import PlanError
 from fanfold.spec.plan import Candidates, Step
-from fanfold.spec.template import Slot
+from fanfold.spec.template import Slot, Template
 
 EXAMPLE = 'write candidates=Rows("seeds.csv"), or candidates=Candidates(lambda cell: […], take=3)'
 
@@ -34,6 +34,22 @@ def candidates_of(step: Step) -> Candidates | None:
     if found.key is not None and not callable(found.key):
         raise PlanError(f"{path}.key", f"{found.key!r} is not callable", "a key takes a candidate and returns its name, a text")
     return found
+
+
+def check_said(candidates: Candidates | None, step: Step, templates: Iterable[Template | None]) -> None:
+    """Candidates that no text names would be handed out and never seen by the model. Raises PlanError.
+
+    A callable may use them; a function step is given them.
+    """
+    texts = [template for template in templates if template is not None]
+    if candidates is None or step.function is not None or callable(step.prompt) or callable(step.system):
+        return
+    if not any(slot.name == "candidates" for template in texts for slot in template.slots):
+        raise PlanError(
+            f"steps.{step.name}.prompt",
+            "the step has candidates, and its prompt does not name them",
+            "write {candidates} where they belong, or leave candidates out",
+        )
 
 
 def check_slot(candidates: Candidates | None, slot: Slot, path: str) -> None:

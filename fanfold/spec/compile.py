@@ -10,12 +10,13 @@ from math import prod
 from typing import Any, Literal, get_args, get_origin
 
 from fanfold.spec.axes import axes_of, check_dynamic, over_of
-from fanfold.spec.candidates import candidates_of
+from fanfold.spec.candidates import candidates_of, check_said
 from fanfold.spec.compiled import CompiledAxis, CompiledPlan, CompiledStep
 from fanfold.spec.errors import PlanError
 from fanfold.spec.facets import check_source, facets_of
+from fanfold.spec.judges import judge_of
 from fanfold.spec.names import Names, check_names
-from fanfold.spec.plan import Judge, Plan, Step
+from fanfold.spec.plan import Plan, Step
 from fanfold.spec.words import check_words, is_whole, unique_of
 
 
@@ -66,15 +67,8 @@ def _step(plan: Plan, axes: Mapping[str, CompiledAxis], by_name: Mapping[str, St
         raise PlanError("given.candidates", f"{{candidates}} is a given, and what step {step.name!r} has", "rename the given")
     prompt = names.template(step.prompt, "prompt")
     system = names.template(step.system, "system")
-    judge_prompt = None
-    if step.judge is not None:
-        if not isinstance(step.judge, Judge):
-            raise PlanError(f"{path}.judge", "a judge is a Judge", 'write Judge("Is this good? {value}")')
-        if step.function is not None:
-            raise PlanError(f"{path}.judge", "a function step has no judge", "use checks")
-        if not isinstance(step.judge.prompt, str) and not callable(step.judge.prompt):
-            raise PlanError(f"{path}.judge.prompt", "a judge has a prompt: a text or a callable")
-        judge_prompt = names.template(step.judge.prompt, "judge.prompt", frozenset({"value"}))
+    judge_prompt, versus = judge_of(step, names)
+    check_said(names.candidates, step, (prompt, system))
     for need in (step.needs,) if isinstance(step.needs, str) else step.needs:
         names.need(need, f"{path}.needs")
     check_source(names)
@@ -84,7 +78,7 @@ def _step(plan: Plan, axes: Mapping[str, CompiledAxis], by_name: Mapping[str, St
             names.need(source, f"{path}.over")
     unique = unique_of(step, axes, over)
     return CompiledStep(
-        step, index, over, tuple(names.needs), prompt, system, judge_prompt, unique, names.facets, names.candidates
+        step, index, over, tuple(names.needs), prompt, system, judge_prompt, unique, names.facets, names.candidates, versus
     )
 
 
@@ -138,7 +132,11 @@ def _counts(compiled: CompiledPlan, step: CompiledStep) -> None:
     if options is not None and None not in sizes:
         cells = prod(n for n in sizes if n is not None)
         if cells > options:
-            raise PlanError(f"{path}.unique", f"{cells} distinct values are asked for, but the type allows only {options}")
+            raise PlanError(
+                f"{path}.unique",
+                f"{cells} distinct values are asked for, but the type allows only {options}",
+                f"ask for {options} at most, or make the type wider",
+            )
 
 
 def _options(output: Any, by: str | None) -> int | None:

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from fanfold.spec.plan import UNSET, Candidates, Facets, Plan, Step, Unique
-from fanfold.spec.template import Template
+from fanfold.spec.template import Slot, Template
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,8 @@ class CompiledAxis:
 
 @dataclass(frozen=True)
 class CompiledStep:
-    """needs: steps whose values it receives, the sources of its dynamic axes among them, in order of mention."""
+    """needs: steps whose values it receives, the sources of its dynamic axes among them, in order of mention. versus: the name of what
+    its judge compares with."""
 
     step: Step
     index: int
@@ -40,6 +41,7 @@ class CompiledStep:
     unique: Unique | None
     facets: Facets | None = None
     candidates: Candidates | None = None
+    versus: Slot | None = None
 
     @property
     def name(self) -> str:

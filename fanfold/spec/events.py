@@ -94,6 +94,8 @@ class Settled(Event, frozen=True, gc=False, array_like=True, tag=True):
     tokens_in: int
     tokens_out: int
     exact: bool
+    cached: int = 0
+    """Of the tokens in: those that the provider had already, at a lower price."""
 
 
 class Hit(Event, frozen=True, gc=False, array_like=True, tag=True):
@@ -140,6 +142,8 @@ class CellEnded(Event, frozen=True, gc=False, array_like=True, tag=True):
     vector: bytes | None = None
     took: tuple[str, ...] = ()
     """Keys of the candidates that are its own for good, when it was accepted."""
+    check: str = ""
+    """What refused its last answer, where that is why; "judge" beside any other code: that its judge gave no verdict."""
 
 
 class SpareEnded(Event, frozen=True, gc=False, array_like=True, tag=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, get_origin
 
 from fanfold.spec.errors import PlanError
@@ -38,11 +38,19 @@ def _declared(values: Any, path: str) -> dict[str, tuple[Any, ...]]:
         if not isinstance(name, str) or not name.strip():
             raise PlanError(path, f"{name!r} is not the name of a facet", "a name is a text")
         if isinstance(listed, str | bytes) or not isinstance(listed, Sequence):
-            raise PlanError(f"{path}.{name}", f"the values of a facet are a list, not {listed!r}", f"write [{listed!r}]")
+            raise PlanError(f"{path}.{name}", f"the values of a facet are a list, not {listed!r}", _as_list(listed))
         if not listed:
             raise PlanError(f"{path}.{name}", "the facet has no values", "give it at least one, or leave it out")
         found[name] = tuple(listed)
     return found
+
+
+def _as_list(listed: Any) -> str:
+    return (
+        "write them as a list, in the order you like"
+        if isinstance(listed, Iterable) and not isinstance(listed, str | bytes)
+        else f"write [{listed!r}]"
+    )
 
 
 def _check_banned(banned: Any, values: Mapping[str, Sequence[Any]] | str, path: str) -> None:

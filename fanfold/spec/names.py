@@ -135,7 +135,9 @@ def _dig_example(value: Any, slot: Slot, path: str) -> None:
 
 def field_exists(output: Any, fields: tuple[str, ...], path: str, text: str = "") -> None:
     """Follow `fields` through a Pydantic model's declared fields, as far as they are known."""
-    for name in fields:
+    for depth, name in enumerate(fields):
+        if depth and output in (str, int, float, bool):
+            raise PlanError(path, f"{text or '.'.join(fields)}: there is no field {name!r} in a {output.__name__}")
         known = getattr(output, "model_fields", None)
         if known is None and isinstance(output, Mapping):
             known = output.get("properties")

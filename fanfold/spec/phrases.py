@@ -8,6 +8,8 @@ AVOID = "These are taken already. Choose something clearly different from every 
 CROWDED = "There are many already with:"
 REJECTED = "Your previous answer was not accepted. Reason:"
 PREVIOUS = "Your previous answer was:"
+EVIDENCE = "First give your reason: what in the text shows it. Only then your verdict."
+"""Ends the prompt of a judge."""
 REPAIR = "Write it again, complete and corrected."
 
 

@@ -91,16 +91,23 @@ class Candidates:
 
 @dataclass(frozen=True)
 class Judge:
-    """A model call of the same cell that says whether the answer is good.
+    """A model call of the same cell that says whether the answer is good. It is asked last, about what passed every other gate.
 
-    The prompt may use every name of the step's own, and `{value}`. Default output: `{reason: str, pass: bool}`.
-    accept: judge's answer -> bool; default: its `pass`.
+    The prompt, a text or a callable (cell, value) -> text, may use every name of the step's own, and `{value}`. Default output:
+    `{reason: str, pass: bool}`: a verdict is asked for after its reason, which goes into the next attempt.
+    accept: judge's answer -> bool; default: its `pass`. A judge that cannot be read is asked again; that costs no attempt.
+
+    versus: what the answer has to be at least as good as: a name (`"draft"`, `"draft.text"`: of a step, an axis or a given) or a callable
+    cell -> value, None where there is nothing to beat. Then the prompt shows `{first}` and `{second}` instead of `{value}`, a callable is
+    given (cell, first, second), and the default output is `{reason: str, better: "first" | "second" | "tie"}`. It is asked twice, once in
+    either order, and the answer passes when neither verdict prefers the other one. Verdicts that differ are a tie that does not pass.
     """
 
     prompt: str | Callable[..., Any]
     model: str | None = None
     output: Any = None
     accept: Callable[[Any], bool] | None = None
+    versus: str | Callable[[Cell], Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -127,7 +134,10 @@ class Step:
     facets: name -> values, that the cells are spread over evenly; or `Facets`, or the name of a step that answers such a mapping.
     A prompt has a cell's own as `{facet.tone}`, or all as `{facet}`; those that a text does not name are added at its end.
     candidates: a sequence, of which each cell is given one of its own; or `Candidates`.
-    attempts: answers judged per cell. at_least: how many accepted values a gather needs.
+    checks: value -> None or True when it is good, else the reason; in this order, but those that take their time (async, or slow before)
+    after the others. The first that refuses ends it: nothing dearer runs.
+    attempts: answers judged per cell; a name lost to another cell while it streamed is none. at_least: how many accepted values a
+    gather needs.
     fallback: a value, or a callable cell -> value, used when the cell fails. required: whether its failure makes the run partial.
     weight: share in the progress. priority: "critical", "normal" or "optional". timeout_s: seconds for one call.
     """

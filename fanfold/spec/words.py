@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from inspect import signature
 from typing import Any
 
 from fanfold.spec.compiled import CompiledAxis
@@ -10,6 +11,7 @@ from fanfold.spec.errors import PlanError
 from fanfold.spec.names import field_exists, near
 from fanfold.spec.plan import Step, Unique
 
+KEY = "a key takes the value and returns a text or a vector"
 PRIORITIES = ("critical", "normal", "optional")
 
 
@@ -62,6 +64,18 @@ def is_whole(value: Any, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
+def _takes_one(key: Any, path: str) -> None:
+    """A key that could not be called would only be found out when answers have been paid for."""
+    if not callable(key):
+        raise PlanError(path, f"{key!r} is not callable", KEY)
+    try:
+        signature(key).bind(None)
+    except ValueError:
+        return  # it tells no signature: a built-in
+    except TypeError as error:
+        raise PlanError(path, f"the key cannot be called with the value alone: {error}", KEY) from error
+
+
 def unique_of(step: Step, axes: Mapping[str, CompiledAxis], over: tuple[str, ...]) -> Unique | None:
     unique = Unique(by=step.unique) if isinstance(step.unique, str) else step.unique
     if unique is None:
@@ -73,10 +87,14 @@ def unique_of(step: Step, axes: Mapping[str, CompiledAxis], over: tuple[str, ...
         raise PlanError(f"{path}.by", f"by is the name of a field, not {unique.by!r}")
     if not isinstance(unique.within, str | list | tuple):
         raise PlanError(f"{path}.within", f'within is "run", "store", or names of axes, not {unique.within!r}')
-    if not isinstance(unique.near, int | float) or not 0 < unique.near <= 1:
-        raise PlanError(f"{path}.near", f"near is a similarity above 0 and up to 1, not {unique.near!r}")
-    if unique.key is not None and not callable(unique.key):
-        raise PlanError(f"{path}.key", f"{unique.key!r} is not callable", "a key takes the value and returns a text or a vector")
+    if isinstance(unique.near, bool) or not isinstance(unique.near, int | float) or not 0 < unique.near <= 1:
+        raise PlanError(
+            f"{path}.near",
+            f"near is a similarity above 0 and up to 1, not {unique.near!r}",
+            "write near=0.85, or leave it out: then keys must be equal to count as the same",
+        )
+    if unique.key is not None:
+        _takes_one(unique.key, f"{path}.key")
     if unique.within not in ("run", "store"):
         for name in (unique.within,) if isinstance(unique.within, str) else unique.within:
             if name not in over:

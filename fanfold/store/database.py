@@ -57,6 +57,7 @@ class Database:
         self._logged = 0  # bytes in the log since the last checkpoint, about
         self._wipe = False  # what was deleted must not stay in the log either
         self._owner = Owner.here()
+        self._file = _file(path)
         self._look_for_losses()
         logger.debug("store %s: SQLite %s, durability %s", path, sqlite3.sqlite_version, durability)
 
@@ -64,6 +65,7 @@ class Database:
         """One transaction. Durable when it returns; raises Refused when an item is wrong, and nothing is kept then."""
         try:
             with self._lock:
+                self._is_there()
                 written = write(self._db, items, self._known, self._leases(), self._room)
                 self._count(written.events)
         except (sqlite3.Error, ValueError) as error:
@@ -71,6 +73,11 @@ class Database:
         self._remember(written)
         self._logged += COMMIT_BYTES + sum(len(item.about) if isinstance(item, RunRecord) else item.size for item in items)
         self._wipe = self._wipe or any(isinstance(item, Removal) for item in items)
+
+    def _is_there(self) -> None:
+        """Writing to a file that was deleted succeeds, and is for nothing."""
+        if _file(self.path) != self._file:
+            raise StoreError(f"{self.path}: it was deleted, or another file was put in its place, while it was in use")
 
     def _remember(self, written: Written) -> None:
         for run, fence in written.leases.items():
@@ -174,3 +181,12 @@ class Database:
             self._db.close()
         self._owner.leave()
         self._lock.close()
+
+
+def _file(path: Path) -> tuple[int, int] | None:
+    """Which file bears the name; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -7,6 +7,7 @@ import sqlite3
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 
 from fanfold.spec.errors import StoreError
@@ -36,6 +37,7 @@ class Reader:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._db: sqlite3.Connection | None = None
+        self._proven: dict[tuple[str, int], int] = {}  # (run, step) -> values that were there when all were looked at
 
     def events(self, run: str, after: int, limit: int) -> list[AnyEvent]:
         start, found = max(0, after + 1), list[AnyEvent]()
@@ -63,17 +65,38 @@ class Reader:
 
     def values(self, run: str, step: int, cells: Sequence[Coords] | None) -> list[Stored]:
         with self._snapshot(f"run {run}, values of step {step}") as db:
-            if cells is not None:
-                return self._picked(db, run, step, cells)
-            rows = db.execute("SELECT at, data, crc FROM stored WHERE run = ? AND step = ? ORDER BY at", (run, step))
-            found = [self._value(run, step, *row) for row in rows]
-            steps = self._tally(db, run).steps
-            written = steps[step][1] if step < len(steps) else 0
-        if len(found) != written:
-            raise self._damaged(f"run {run}: of {written} values of step {step}, {len(found)} are there")
-        return found
+            if cells is None:
+                return list(self._all(db, run, step))
+            found = self._picked(db, run, step, cells)
+            if len(found) < len(set(cells)):
+                self._prove_absence(db, run, step)
+            return [found[at] for at in cells if at in found]
 
-    def _picked(self, db: sqlite3.Connection, run: str, step: int, cells: Sequence[Coords]) -> list[Stored]:
+    def _all(self, db: sqlite3.Connection, run: str, step: int) -> Iterator[Stored]:
+        count = 0
+        for row in db.execute("SELECT at, data, crc FROM stored WHERE run = ? AND step = ? ORDER BY at", (run, step)):
+            count += 1
+            yield self._value(run, step, *row)
+        if count != self._written(db, run, step):
+            raise self._damaged(f"run {run}: of {self._written(db, run, step)} values of step {step}, {count} are there")
+
+    def _written(self, db: sqlite3.Connection, run: str, step: int) -> int:
+        steps = self._tally(db, run).steps
+        return steps[step][1] if step < len(steps) else 0
+
+    def _prove_absence(self, db: sqlite3.Connection, run: str, step: int) -> None:
+        """A value that is not found may never have been written, or the index that leads to it is damaged. All are looked for, and
+        again when there are twice as many: that costs no more than writing them did."""
+        written = self._written(db, run, step)
+        if written < 2 * self._proven.get((run, step), 0):
+            return
+        values = self._all(db, run, step)
+        while part := [value.at for value in islice(values, CELLS)]:
+            if len(self._picked(db, run, step, part)) < len(part):
+                raise self._damaged(f"run {run}: values of step {step} cannot be found by their cells")
+        self._proven[run, step] = written
+
+    def _picked(self, db: sqlite3.Connection, run: str, step: int, cells: Sequence[Coords]) -> dict[Coords, Stored]:
         keys = [pack(at) for at in cells]
         found: dict[Coords, Stored] = {}
         for start in range(0, len(keys), CELLS):
@@ -83,7 +106,7 @@ class Reader:
             for row in db.execute(sql, (run, step, *part)):
                 value = self._value(run, step, *row)
                 found[value.at] = value
-        return [found[at] for at in cells if at in found]
+        return found
 
     def _value(self, run: str, step: int, at: bytes, data: bytes, crc: int) -> Stored:
         if checksum(data, run, step, at.hex()) != crc:

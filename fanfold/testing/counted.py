@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from math import prod
 
 from fanfold.core.commands import ANSWER
@@ -26,6 +27,14 @@ class Counted:
         self._spares: set[tuple[int, Coords]] = set()  # in the air, or between two calls
         self._gone: set[tuple[int, Coords]] = set()
         self._filled: set[tuple[int, Coords]] = set()
+
+    def revive(self, run: Run, ended: Mapping[tuple[int, Coords], tuple[str, str]]) -> None:
+        """Another process goes on. ended: members that have, and how."""
+        self._run = run
+        for memory in (self._draws, self._accepted, self._spares, self._gone, self._filled):
+            memory.clear()
+        for (step, at), fate in ended.items():
+            self._accepted[self._group(step, at)] += fate == ("accepted", "")
 
     def _group(self, step: int, at: Coords) -> Group:
         return step, tuple(index for place, index in enumerate(at) if place not in self._run.rules[step].counted)

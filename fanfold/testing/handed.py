@@ -18,6 +18,15 @@ class Handed:
         self._kept: dict[int, dict[str, tuple[int, ...]]] = defaultdict(dict)  # by step: key -> the accepted cell that has it
         self._held: dict[int, tuple[str, ...]] = {}  # what each cell was given
 
+    def revive(self, run: Run) -> None:
+        """Another process goes on: what was given to cells that had not ended is free."""
+        self._run = run
+        self._held.clear()
+
+    def reopened(self, step: int, cells: set[tuple[int, ...]]) -> None:
+        """What they had is free again."""
+        self._kept[step] = {key: at for key, at in self._kept[step].items() if at not in cells}
+
     def cell_ended(self, event: CellEnded) -> None:
         rule = self._run.rules[event.step]
         assert not event.took or (event.state == "accepted" and not event.code), "U5: kept by a cell without an answer of its own"

@@ -5,7 +5,7 @@ The same conductor under this simulator and under the asyncio shell in virtual t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
@@ -33,7 +33,7 @@ class Flight:
 @dataclass
 class Heap:
     """prepare: what a cell's preparation gives, and after how many µs; offer: likewise the keys of the candidates it is offered. fly: what becomes of a call. cancelled: what a call that is
-    cut off has used. watch: told every step; told: each batch of events, once it is durable. at: (moment, action) from outside, in order of moments."""
+    cut off has used. watch: told every step; told: each batch of events, once it is durable. earlier: keys that earlier lives of the run have left, by step. at: (moment, action) from outside, in order of moments."""
 
     conductor: Conductor
     fly: Callable[[Call], Flight]
@@ -43,6 +43,7 @@ class Heap:
     now: int = 0
     log: dict[int, list[AnyEvent]] = field(default_factory=dict)
     at: list[tuple[int, Callable[[], None]]] = field(default_factory=list)
+    earlier: Callable[[int], Sequence[str]] = lambda step: ()
     offer: Callable[[Cell], tuple[int, tuple[str, ...]]] = lambda cell: (0, ())
     told: Callable[[list[AnyEvent]], None] = lambda events: None
     _moments: list[tuple[int, tuple[int, int, int], int, object]] = field(default_factory=list)
@@ -145,6 +146,8 @@ class Heap:
             _, (kind, number, last), _, what = heappop(self._moments)
             if isinstance(what, Recall):
                 members = {step: Commons().join("", Membership) for step in what.steps}
+                for step, member in members.items():
+                    member.commons.restore([(key, None) for key in self.earlier(step)])
                 self.conductor.recalled(what.run, members, self.now)
             elif kind == 0 and last == -1:
                 self._preparing[number] = 0  # it waits for what it is given

@@ -8,14 +8,30 @@ from typing import Any
 
 from fanfold.core.commands import ANSWER, JUDGE
 from fanfold.core.conductor import Conductor
+from fanfold.core.fates import RACES
 from fanfold.core.fold import RunState
 from fanfold.core.lane import AHEAD
 from fanfold.core.limiter import MINUTE, SECOND
 from fanfold.core.retry import WAITS
 from fanfold.core.run import CLOSING, Run
+from fanfold.core.traffic import FINAL
 from fanfold.core.uniqueness import normalise
-from fanfold.spec.calls import Fault, Reply, Scope, Usage
-from fanfold.spec.events import AnyEvent, BundleEnded, Called, CellEnded, Coords, Rested, RunEnded, Settled, SpareEnded, StepSwept
+from fanfold.spec.calls import Fault, Reply, Usage
+from fanfold.spec.events import (
+    AnyEvent,
+    BundleEnded,
+    Called,
+    CellEnded,
+    Coords,
+    Hit,
+    Reopened,
+    Rested,
+    RunEnded,
+    RunStarted,
+    Settled,
+    SpareEnded,
+    StepSwept,
+)
 from fanfold.testing.counted import Counted
 from fanfold.testing.handed import Handed
 from fanfold.testing.joined import Joined
@@ -36,14 +52,41 @@ class Invariants:
         self.air: dict[int, Called] = {}
         self.answers: dict[Place, int] = defaultdict(int)
         self.good: dict[tuple[Place, int], int] = {}  # the call that delivered last, by phase
+        self.passed: dict[Place, set[bool]] = {}  # orders in which the judge let its latest answer pass
         self.starts: dict[int, deque[int]] = defaultdict(deque)
         self.gates: dict[int, int] = defaultdict(int)
         self.condemned: set[int] = set()
         self.waits: dict[Place, int] = defaultdict(int)
-        self.over = False
+        self.over = self.relived = False
         self.counted = Counted(run)
         self.handed = Handed(run)
         self.joined = Joined(conductor)
+        self.origin = run.origin
+        self.fates: dict[Place, tuple[str, str]] = {}
+        self.own_key: dict[Place, tuple[Any, str]] = {}
+
+    def revive(self, climate: Any, conductor: Conductor, run: Run, world: Any) -> None:
+        """Another process goes on with the run: what is written stands, what was in the air and in memory is gone."""
+        self.climate, self.conductor, self.run, self.world, self.origin = climate, conductor, run, world, run.origin
+        self.swept, self.over = set(), False
+        for memory in (self.air, self.answers, self.good, self.gates, self.waits):
+            memory.clear()
+        self.condemned.clear()
+        self.handed.revive(run)
+        self.joined = Joined(conductor)
+
+    def _reopened(self, event: Reopened) -> None:
+        """It may be ended again; its key, its candidates and its coordinates are free."""
+        gone = [
+            place
+            for place, fate in self.fates.items()
+            if place[0] == event.step and fate == (event.state, event.code) and (event.at is None or place[1] in event.at)
+        ]
+        assert len(gone) == event.cells, f"I7: {event} where {len(gone)} had ended so"
+        for place in gone:
+            del self.ended[place], self.fates[place]
+            self.keys.discard(self.own_key.pop(place, ("", "")))
+        self.handed.reopened(event.step, {at for _, at in gone})
 
     # ---------------------------------------------------------------- after every step
 
@@ -51,7 +94,7 @@ class Invariants:
         for event in events:
             assert not self.over, f"I7: {event} after the run had ended"
             assert event.seq == self.seen, f"I7: event {event.seq} where {self.seen} was due"
-            assert event.t <= now, "I7: an event from the future"
+            assert event.t <= now - self.origin, "I7: an event from the future"
             self.seen += 1
             self._look(event)
             self.state.apply(event)
@@ -59,7 +102,18 @@ class Invariants:
 
     def _look(self, event: AnyEvent) -> None:
         self.joined.saw(event)
-        if isinstance(event, Called):
+        if isinstance(event, Hit):
+            self.passed[event.step, event.at] = set()
+        if isinstance(event, Reopened):
+            self._reopened(event)
+        elif isinstance(event, RunStarted) and event.seq:
+            self.relived = True
+        elif isinstance(event, Called):
+            if self.relived:
+                self.counted.revive(
+                    self.run, {place: fate for place, fate in self.fates.items() if self.run.rules[place[0]].counted}
+                )
+                self.relived = False
             self._called(event)
         elif isinstance(event, Settled):
             self._settled(event)
@@ -70,11 +124,12 @@ class Invariants:
             for phase in (ANSWER, JUDGE) if event.fills is not None else ():
                 assert event.fills is not None
                 call = self.good.get(((event.step, event.at), phase))
+                self.passed[event.step, event.fills] = self.passed.get((event.step, event.at), set())
                 if call is not None:
                     self.good[(event.step, event.fills), phase] = call
         elif isinstance(event, BundleEnded):
             for position in range(event.start, event.stop):
-                self._end((event.step, self.run.grid.coords(event.step, event.at, position)), event.state)
+                self._end((event.step, self.run.grid.coords(event.step, event.at, position)), event.state, event.code)
         elif isinstance(event, Rested):
             self.waits[event.step, event.at] += event.kind == "wait"
             assert self.waits[event.step, event.at] <= WAITS, "I5: it waits for ever"
@@ -108,7 +163,7 @@ class Invariants:
         elif event.phase == ANSWER:
             self.answers[place] += 1
             assert event.attempt <= rule.attempts, f"I5: attempt {event.attempt} of {rule.attempts}"
-            most = (1 + self.climate.hedges) * (rule.attempts * (1 + rule.retries) + WAITS + len(rule.chain) - 1)
+            most = (1 + self.climate.hedges) * ((rule.attempts + RACES) * (1 + rule.retries) + WAITS + len(rule.chain) - 1)
             assert self.answers[place] <= most, "I5: calls without end"
         assert event.t >= self.gates[event.lane], "I15: sent while the server had asked to wait"
         self._rate(event)
@@ -121,8 +176,9 @@ class Invariants:
 
     def _rate(self, event: Called) -> None:
         starts = self.starts[event.lane]
-        starts.append(event.t)
-        while starts[0] <= event.t - MINUTE:
+        at = event.t + self.origin
+        starts.append(at)
+        while starts[0] <= at - MINUTE:
             starts.popleft()
         assert self.climate.rpm is None or len(starts) <= self.climate.rpm, f"I2: {len(starts)} starts in a minute"
 
@@ -130,20 +186,27 @@ class Invariants:
         called = self.air.pop(event.call)
         if event.outcome == "ok":
             self.good[(event.step, event.at), event.phase] = event.call
+            self._passed((event.step, event.at), event)
         rule = self.run.rules[event.step]
         assert event.took == event.t - called.t, "I17: the time in the air"
         assert event.took <= rule.timeout, "I16: a call outlived its deadline"
         flight = self.world.outcome(event.call)
         charged = event.tokens_in > 0 or flight.usage.tokens_in == 0
         assert charged or event.outcome != "cancelled" or self.run.stop, "U4: what was sent and cancelled is not charged"
-        if isinstance(flight, Fault) and flight.scope is Scope.LANE and event.outcome == flight.code:
+        if isinstance(flight, Fault) and flight.scope in FINAL and event.outcome == flight.code:
             self.condemned.add(called.lane)
         if event.outcome == "rate_limited" and isinstance(flight, Fault) and flight.retry_after_s is not None:
             self.gates[called.lane] = max(self.gates[called.lane], event.t + int(flight.retry_after_s * 1_000_000))
 
+    def _passed(self, place: Place, event: Settled) -> None:
+        if event.phase == ANSWER:
+            self.passed[place] = set()
+        elif getattr(self.world.outcome(event.call), "verdict", False):
+            self.passed[place].add(event.call in self.world.swapped)
+
     def _cell_ended(self, event: CellEnded) -> None:
         place, rule = (event.step, event.at), self.run.rules[event.step]
-        self._end(place, event.state)
+        self._end(place, event.state, event.code)
         assert rule.counted or event.attempts <= rule.attempts, "I5: more answers judged than allowed"
         self.counted.cell_ended(event)
         self.handed.cell_ended(event)
@@ -163,16 +226,19 @@ class Invariants:
         if rule.judge_lane is not None and (found is None or place in self.joined.judged):
             verdict = self.world.outcome(self.good[place, JUDGE])
             assert isinstance(verdict, Reply) and verdict.verdict, "I9: accepted what the judge refused"
+            assert not rule.both_orders or self.passed[place] == {False, True}, "I9: accepted without a good word in either order"
         if rule.unique is not None:
             assert event.key == normalise(reply.key or ""), "I9: accepted under another key than its own"
             scope = (event.step, *(event.at[i] for i in rule.unique), event.key)
             assert scope not in self.keys, f"I3: two accepted cells share {event.key!r}"
             self.keys.add(scope)  # type: ignore[arg-type]
+            self.own_key[place] = scope  # type: ignore[assignment]
 
-    def _end(self, place: Place, state: str) -> None:
+    def _end(self, place: Place, state: str, code: str) -> None:
         assert place not in self.ended, f"I1: {place} ended twice"
         assert place[0] not in self.swept, f"I1: {place} ended after its step was swept"
         self.ended[place] = state
+        self.fates[place] = (state, code)
 
     def _bounds(self) -> None:
         for lane in self.conductor.lanes:

@@ -28,7 +28,9 @@ from fanfold.sim.world import World
 from fanfold.spec.calls import Answer, Chunk, Fault, Message, Request, Scope
 from fanfold.spec.errors import Code
 from fanfold.spec.ports import Provider
-from fanfold.testing.faultserver import MODES, TEXT, FaultServer, Mode
+from fanfold.testing.faults.dialect import TEXT
+from fanfold.testing.faults.exchange import Mode
+from fanfold.testing.faultserver import MODES, FaultServer
 
 KEY = "sk-test-0123456789"
 SHORT_S = 0.25
@@ -48,7 +50,8 @@ GOOD = Expected("")
 GUESSED = Expected("", exact=False)
 BROKEN, BAD, CUT, LATE = Expected(Code.TRANSIENT), Expected(Code.MALFORMED), Expected(Code.TRUNCATED), Expected(Code.TIMEOUT)
 FILTERED, TOO_LONG, LIMITED = Expected(Code.FILTERED), Expected(Code.TOO_LONG), Expected(Code.RATE_LIMITED)
-AUTH, QUOTA = Expected(Code.AUTH, Scope.LANE), Expected(Code.QUOTA, Scope.LANE)
+AUTH, QUOTA = Expected(Code.AUTH, Scope.ACCOUNT), Expected(Code.QUOTA, Scope.ACCOUNT)
+DENIED = Expected(Code.AUTH, Scope.LANE)
 ALIEN = Expected(Code.MALFORMED, Scope.ENDPOINT)
 REFUSED, UNKNOWN = Expected(Code.BAD_REQUEST), Expected(Code.BAD_REQUEST, Scope.LANE)
 
@@ -63,7 +66,7 @@ PLAIN: dict[str, Expected] = {
     "surrogate": BAD, "bad_utf8": BAD, "no_usage": GUESSED, "zero_usage": GUESSED, "odd_usage": GUESSED,
     "quota429": QUOTA, "402": QUOTA, "429": LIMITED, "429_wait": LIMITED._replace(wait_s=1.0),
     "429_text": LIMITED._replace(wait_s=41.724), "429_final": Expected(Code.QUOTA), "429_too_large": TOO_LONG,
-    "401": AUTH, "403": AUTH, "404_model": UNKNOWN, "404_path": UNKNOWN,
+    "401": AUTH, "403": DENIED, "404_model": UNKNOWN, "404_path": UNKNOWN,
     "400": REFUSED, "400_schema": Expected(Code.BAD_REQUEST, Scope.STEP), "422": REFUSED, "too_long": TOO_LONG,
     "500": BROKEN, "503": BROKEN._replace(wait_s=3.0), "529": BROKEN, "redirect": Expected(Code.BAD_REQUEST, Scope.ENDPOINT),
     "gzip_bomb": BAD, "huge_header": ALIEN, "many_headers": ALIEN, "endless": BAD,
@@ -284,7 +287,7 @@ class ProviderConformance(ABC):
         assert isinstance(wrong, Fault) and wrong.code == Code.BAD_REQUEST and wrong.scope is not Scope.LANE, wrong
         assert isinstance(unknown, Fault) and (unknown.code, unknown.scope) == (Code.BAD_REQUEST, Scope.LANE), unknown
         assert "model" in unknown.hint and "base URL" not in unknown.hint
-        assert isinstance(denied, Fault) and (denied.code, denied.scope) == (Code.AUTH, Scope.LANE), denied
+        assert isinstance(denied, Fault) and (denied.code, denied.scope) == (Code.AUTH, Scope.ACCOUNT), denied
 
     async def test_a_server_in_trouble(self) -> None:
         for fault, overload in (("500", False), ("502", False), ("503", True), ("529", True)):
@@ -292,7 +295,7 @@ class ProviderConformance(ABC):
             assert isinstance(outcome, Fault), outcome
             assert (outcome.code, outcome.scope, outcome.overload) == (Code.TRANSIENT, Scope.CELL, overload), outcome
         spent = await self._outcome(request(), faults={"quota": 1.0})
-        assert isinstance(spent, Fault) and (spent.code, spent.scope) == (Code.QUOTA, Scope.LANE), spent
+        assert isinstance(spent, Fault) and spent.code == Code.QUOTA and spent.scope in (Scope.LANE, Scope.ACCOUNT), spent
         async with FaultServer(self.modes) as server, self.provider(server.url("overloaded_event")) as provider:
             heard: list[str] = []
             outcome = await provider.call(request(stream=True), lambda chunk: heard.append(chunk.text))

@@ -11,13 +11,15 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from fanfold.spec.errors import StoreError
 from fanfold.spec.events import AnyEvent, BundleEnded, Called, CellEnded, Coords, Grew, RunEnded, RunStarted, StepFacts
 from fanfold.spec.ports import RunRecord, Store, Stored
+
+S = TypeVar("S", bound=Store)
 
 
 def record(run_id: str = "r1", **changes: Any) -> RunRecord:
@@ -59,7 +61,7 @@ def numbers(events: Sequence[AnyEvent]) -> list[int]:
 
 
 @asynccontextmanager
-async def opened(store: Store) -> AsyncIterator[Store]:
+async def opened(store: S) -> AsyncIterator[S]:
     """Closed at the end."""
     try:
         yield store

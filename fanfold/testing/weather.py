@@ -58,6 +58,7 @@ class Climate:
     pool: int = 0  # above 0: so many candidates that the parts share, and as many names from which guides are offered some
     few: int = 0  # above 0: the cells of a step ask so few different things, and a cache has what was accepted before
     chain: bool = False  # answers and verdicts fall back to another lane
+    compares: bool = False  # judges are asked in either order
     names: int = 40
     faults: float = 0.15
     findings: float = 0.1
@@ -91,6 +92,7 @@ class Climate:
             lanes=one_of(4, 1, 1, 2),
             shared=one_of(18, False, True),
             chain=one_of(15, False, False, True),
+            compares=one_of(19, False, False, True),
             hedges=one_of(16, False, True),
             counted=counted,
             pool=one_of(18, 0, 0, 3, 8, 20, 60),
@@ -144,6 +146,7 @@ class World:
         self._told: dict[int, Reply | Fault] = {}
         self._accepted: set[tuple[int, str | None]] = set()
         self.known: dict[str, CellEnded] = {}  # the cache: what was asked, and the cell that was accepted last with it
+        self.swapped: set[int] = set()  # calls of judges that are shown the other answer first
 
     def outcome(self, call: int) -> Reply | Fault:
         """What a call was told; one that was cut off before it left was told nothing."""
@@ -206,6 +209,8 @@ class World:
 
     def fly(self, command: Call) -> Flight:
         flight = self._flight(command)
+        if command.swapped:
+            self.swapped.add(command.call)
         if command.cell.rule.streams and command.phase != JUDGE and self._draw(command.call, 24) < 0.7:
             moments = sorted(min(flight.took, self._one_of(command.call, 25 + i, (0, 1, 2, 3)) * SECOND) for i in range(2))
             flight = replace(flight, heard=tuple(zip(moments, (5, 40), strict=True)))
@@ -219,7 +224,7 @@ class World:
         streams = cell.rule.unique is not None and command.phase != JUDGE and self._draw(call, 12) < 0.6
         named = (min(took, self._one_of(call, 13, (0, 1, 1, 2)) * SECOND), name) if streams else None
         if self._draw(call, 14) < climate.fatal:
-            return Flight(took, Fault(code="auth", message="no key", scope=Scope.LANE, status=401), named)
+            return Flight(took, Fault(code="auth", message="no key", scope=Scope.ACCOUNT, status=401), named)
         if self._draw(call, 15) < climate.faults:
             return self._fault(call, took, named)
         usage = Usage(tokens_in=int(150 * self._draw(call, 16)), tokens_out=int(200 * self._draw(call, 17)))
@@ -265,6 +270,9 @@ def rules_of(plan: CompiledPlan, climate: Climate) -> list[Rule]:
     if climate.chain:
         for word in words.values():
             word |= {"then": (climate.lanes + 1,)} | ({"judge_then": (1,)} if "judge_lane" in word else {})
+    if climate.compares:
+        for word in words.values():
+            word |= {"both_orders": "judge_lane" in word}
     steps = plan.steps
     return [Rule(index=s.index, name=s.name, lane=1, **{"timeout": 30 * SECOND, **words.get(s.name, {})}) for s in steps]
 

@@ -96,10 +96,17 @@ def _step(step: StepState) -> Json:
         "regenerated": step.regenerations,
         "duplicates_rejected": step.duplicates,
         "check_rejections": dict(step.checks),
+        "rejected": _rejected(step),
         "acceptance": None if step.acceptance is None else round(step.acceptance, 3),
         "tokens_in": step.tokens_in,
         "tokens_out": step.tokens_out,
     }
+
+
+def _rejected(step: StepState) -> Json:
+    """Why answers were refused, the most frequent first: by name of a check, "judge", "duplicate", "malformed" or "truncated"."""
+    often = sorted(step.rejected.items(), key=lambda item: -item[1].count)
+    return {why: {"count": seen.count, "example": seen.example} for why, seen in often}
 
 
 def _bound(state: RunState, limits: Limits) -> Bound:
@@ -165,7 +172,7 @@ def describe(report: Json) -> str:
     width = max(len(row[0]) for row in rows)
     middle = max(len(row[1]) for row in rows)
     lines = [_headline(report), *(f"  {name:<{width}}  {value:>{middle}}  {more}".rstrip() for name, value, more in rows)]
-    return "\n".join([*lines, *_table(report["steps"]), *_diversity(report.get("diversity") or {})])
+    return "\n".join([*lines, *_table(report["steps"]), *_refusals(report["steps"]), *_diversity(report.get("diversity") or {})])
 
 
 def _headline(report: Json) -> str:
@@ -223,8 +230,18 @@ def _table(steps: Json) -> list[str]:
     return ["  " + "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
 
 
+def _refusals(steps: Json) -> list[str]:
+    """A line for each reason why answers of a step were refused, with an example of what was said of them."""
+    lines = []
+    for name, step in steps.items():
+        for why, seen in step["rejected"].items():
+            example = f": {clean(seen['example'], 100)}" if seen["example"] else ""
+            lines.append(f"  {clean(name)}: {seen['count']:,} rejected, {clean(why, 40)}{example}")
+    return lines
+
+
 DIFFERING = [
-    ("collisions", "{value:.0%} of {of} answers were taken"),
+    ("collisions", "{value:.0%} of {of} answers were there already"),
     ("clusters", "{value:.1f} clusters of {of}"),
     ("distinct_1", "{value:.0%} different words"),
     ("distinct_2", "{value:.0%} different pairs of words"),
@@ -246,7 +263,7 @@ def _diversity(steps: Json) -> list[str]:
 
 
 def _differing(told: Json) -> str:
-    """`4 % of 26 answers were taken, 19.8 clusters of 21, 61 % different words, 93 % different pairs`."""
+    """`4 % of 26 answers were there already, 19.8 clusters of 21, 61 % different words, 93 % different pairs`."""
     parts = []
     for key, say in DIFFERING:
         figure = told[key]

@@ -36,4 +36,6 @@ def _by_checks(step: StepState) -> tuple[str, str]:
     worst = max(step.checks, key=lambda name: (name != "unnamed", step.checks[name]))
     who = "the judge" if worst == "judge" else f"the check {worst!r}"
     others = " and others" if len([name for name in step.checks if name != "unnamed"]) > 1 else ""
-    return f"were refused, most by {who}{others}", "loosen the check, give more attempts, or use a stronger model"
+    return f"were refused, most by {who}{others}", (
+        "correct the key function" if worst == "key" else "loosen the check, give more attempts, or use a stronger model"
+    )

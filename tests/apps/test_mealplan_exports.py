@@ -50,7 +50,7 @@ MARKDOWN = """\
 
 **Herbs and spices**: salt
 
-**Everything else**: 2 tbsp olive oil, 400 g white beans
+**Store cupboard**: 2 tbsp olive oil, 400 g white beans
 """
 
 
@@ -67,7 +67,7 @@ def result(cells: dict, shopping: list) -> Fake:
 
 def two_days() -> dict:
     cells = {(2, "lunch"): STEW, (1, "breakfast"): TOAST}
-    return content(Params(days=2, meals="breakfast,lunch"), result(cells, [shopping_list([TOAST, STEW])]))
+    return content(Params(days=2, meals="breakfast,lunch", strategy="llm"), result(cells, [shopping_list([TOAST, STEW])]))
 
 
 def test_days_and_meals_are_in_order_and_a_failed_meal_is_left_out():

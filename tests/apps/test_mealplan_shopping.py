@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fanfold.apps.mealplan.corpus import Corpus
 from fanfold.apps.mealplan.shopping import SHOPS, bought, shopping_list
 from fanfold.apps.mealplan.units import in_base, measured, plural, readable, unit_of
 from tests.apps.recipes import recipe
@@ -121,9 +122,31 @@ def test_sections_are_as_in_a_shop():
     assert found["spaghetti"] == "bread, pasta and grains"
     assert [found[name] for name in ("ground cumin", "black pepper")] == ["herbs and spices"] * 2
     assert {found[name] for name in ("soy sauce", "chopped tomatoes", "olive oil", "coconut milk", "vegetable stock")} == {
-        "everything else"
+        "store cupboard"
     }
     assert [SHOPS.index(item.section) for item in items] == sorted(SHOPS.index(item.section) for item in items)
+
+
+SHELVED = {
+    "okra": SHOPS[0], "watercress": SHOPS[0], "lemongrass": SHOPS[0], "amaranth": "bread, pasta and grains", "cornmeal": "bread, pasta and grains",
+    "masa harina": "bread, pasta and grains", "farro": "bread, pasta and grains", "orzo": "bread, pasta and grains",
+    "rigatoni": "bread, pasta and grains", "English muffins": "bread, pasta and grains", "oatcakes": "bread, pasta and grains",
+    "crispbread": "bread, pasta and grains", "egg noodles": "bread, pasta and grains", "sumac": "herbs and spices", "za'atar": "herbs and spices",
+    "baharat": "herbs and spices", "cayenne pepper": "herbs and spices", "mustard": "store cupboard", "harissa": "store cupboard",
+    "vegan butter": "store cupboard", "mustard greens": SHOPS[0], "moon dust": "everything else",
+}  # fmt: skip
+
+
+def test_each_thing_is_in_the_section_where_a_shop_has_it():
+    items = shopping_list([recipe(ingredients=[f"100 g {name}" for name in SHELVED])])
+    assert {item.name: item.section for item in items} == SHELVED
+
+
+def test_every_ingredient_of_the_shipped_recipes_has_a_section():
+    ingredients = {item["name"]: item for recipe in Corpus.shipped().recipes for item in recipe["ingredients"]}
+    items = shopping_list([recipe(ingredients=list(ingredients.values()))])
+    assert len(items) > 300
+    assert [item.name for item in items if item.section == "everything else"] == []
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,33 @@ def test_where_the_corpus_has_nothing_the_model_is_alone():
     params = Params(days=3, cuisines="martian", strategy="rag")
     result, content, prompts = planned(params)
     assert result.ok and {meal["source"] for meal in meals(content)} == {"llm"} and not any(map(candidates, prompts))
+    assert content["corpus"] == {
+        "asked": 9, "grounded": 0,
+        "message": "9 of 9 recipes that were to come from the corpus are by the model alone: nothing else in it suited",
+    }  # fmt: skip
+    assert content["corpus"]["message"] in APP.markdown({**content, "errors": []})
+
+
+def test_a_corpus_of_ones_own_that_never_suits_is_refused_before_a_call(tmp_path):
+    path = tmp_path / "own.json"
+    path.write_text(json.dumps({"recipes": [{"name": "Beef stew", "ingredients": ["200 g beef"]}]}))
+    with pytest.raises(
+        PlanError, match=r"none of its recipes \(1\) suits: Diet: vegan; Meals: breakfast, lunch, dinner"
+    ) as caught:
+        candidates_for(Params(strategy="rag", corpus=str(path), diet="vegan"))
+    assert caught.value.path == "corpus" and "--strategy llm" in caught.value.hint
+    assert candidates_for(Params(strategy="rag", corpus=str(path))) is not None
+    assert candidates_for(Params(ratio=0, corpus=str(path), diet="vegan")) is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("{", "is not valid JSON"), ("[1]", "is not a list of recipes"), ("[]", "has no recipes"), ('[{"name": "x"}]', "recipe 1: has no ingredients")],
+)  # fmt: skip
+def test_a_json_file_that_is_wrong(tmp_path, text, said):
+    (tmp_path / "own.json").write_text(text)
+    with pytest.raises(PlanError, match=said):
+        Corpus.read(tmp_path / "own.json")
 
 
 def test_what_is_left_of_a_small_corpus_is_the_models(tmp_path):
@@ -128,6 +155,7 @@ def test_what_is_left_of_a_small_corpus_is_the_models(tmp_path):
     result, content, prompts = planned(Params(days=3, strategy="rag", corpus=str(path)))
     assert result.ok and distinct(content) == 9
     own = [meal for meal in meals(content) if meal["source"] == "rag"]
+    assert (content["corpus"]["asked"], content["corpus"]["grounded"]) == (9, 5)
     assert sorted(meal["recipe"]["name"] for meal in own) == [row["name"] for row in rows]
     assert all(len(found) <= 1 for found in first_shown(prompts).values())
     assert {meal["recipe"]["servings"] for meal in own} == {2} and all(len(meal["recipe"]["steps"]) >= 2 for meal in own)

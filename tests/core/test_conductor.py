@@ -538,24 +538,24 @@ def test_any_weather(seed, docs, langs, cap, bad, cancel, rpm):
 
 
 def test_a_wrong_key_stops_every_model_that_it_is_for():
-    """401 says that the key is wrong; 403 may be about one model."""
-    for status, asked in ((401, 3), (403, 6)):
+    """Another refusal may be about one model."""
+    for scope, asked in ((Scope.ACCOUNT, 3), (Scope.LANE, 6)):
         grid = plan_of([Step("a", "{n}", over="n"), Step("b", "{n}", over="n")], {"n": range(20)})
         conductor = Conductor()
         lanes = [conductor.add_lane(name, Limiter(), 3) for name in ("one", "two")]
         for lane in lanes:
             lane.account = "provider"
         rules = [Rule(index=0, name="a", lane=1), Rule(index=1, name="b", lane=2)]
-        refused = Fault(code="auth", message="no", scope=Scope.LANE, status=status)
+        refused = Fault(code="auth", message="no", scope=scope, status=400)
         calls = []
 
         def fly(command: Call, calls=calls, refused=refused) -> Flight:
             calls.append(command)
             return Flight(SECOND if command.lane == 1 else 2 * SECOND, refused)
 
-        conductor.cap = 3 if status == 401 else 6
+        conductor.cap = asked
         run = conductor.add(grid, rules, 0)
         heap = Heap(conductor, fly)
         heap.run()
         assert all(event.code == "auth" for event in ended(heap, run).values()) or run.tally.bad == 40
-        assert len(calls) <= asked, f"{status}: {len(calls)} calls"
+        assert len(calls) <= asked, f"{scope}: {len(calls)} calls"

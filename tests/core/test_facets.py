@@ -96,7 +96,7 @@ def test_a_value_listed_twice_is_used_twice_as_often():
 
 
 def test_what_makes_no_sense():
-    with pytest.raises(ValueError, match="no values: b"):
+    with pytest.raises(ValueError, match="no value is left of b"):
         Facets({"a": [1], "b": []}, 1, 1)
     for wrong in ({"c": 1}, {"a": 2}, {}):
         with pytest.raises(ValueError, match="no such"):

@@ -223,6 +223,14 @@ def test_a_resumed_run_reopens_what_only_the_stop_had_ended() -> None:
     assert story.state.percent == 100.0
 
 
+def test_spares_are_not_more_than_the_whole() -> None:
+    story = Story(StepFacts("review", ("n",), 2, counted=True))
+    story.answered(0, (0,), 1)
+    for call in range(2, 8):
+        story.called(0, (call,), call)
+    assert (story.state.steps[0].running, story.state.percent) == (6, 75.0)
+
+
 @pytest.mark.parametrize("restarts", [True, False], ids=["time begins anew", "time goes on"])
 def test_calls_in_the_air_at_the_cut_are_lost_and_wall_time_is_of_both_lives(restarts: bool) -> None:
     story = Story(recipes(2))

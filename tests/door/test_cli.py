@@ -105,7 +105,6 @@ WRONG = {
     "clash": (["mealplan", "--sequential", "--max-concurrent", "3"], "--sequential: clashes with --max-concurrent"),
     "format": (["mealplan", "--format", "xml"], "xml is not a format of mealplan; choose from json, jsonl, csv, md"),
     "parquet": (["mealplan", "--format", "parquet"], "not available in this version"),
-    "budget": (["mealplan", "--budget-usd", "1"], "prices"),
     "out": (["mealplan", "--out", "/dev/null/x.json"], "--out"),
     "rpm": (["mealplan", "--rpm", "0"], "--rpm: a whole number from 1"),
     "no plan": (["run", "nowhere.yaml"], "nowhere.yaml: cannot be read"),

@@ -49,6 +49,45 @@ def test_givens_are_overridden_in_their_own_kind():
         plan_from(parse_yaml(HAIKU, "p"), {"tnoe": "x"})
 
 
+GATES = """
+axes: {n: 1..4}
+steps:
+  draft: {over: n, prompt: "Draft {n}", judge: "Is it clear? {value}"}
+  final:
+    over: n
+    prompt: "Improve {draft}"
+    output: {title: str, text: str}
+    checks: [{length: {max: 1, of: title}}]
+    attempts: 2
+    judge: {prompt: "Which is better? {first} or {second}", versus: draft, output: {better: [first, second, tie], reason: str}}
+  better:
+    over: n
+    prompt: "Improve {draft}"
+    judge: {prompt: "Which is better? {first} or {second}", versus: draft}
+    attempts: 9
+"""
+
+
+def test_judges_in_a_plan_file(fanfold, serve, tmp_path):
+    """Over HTTP: one is asked once, one that compares twice, one never, because a cheap check refuses everything."""
+    final = compile_plan(plan_from(parse_yaml(GATES, "plan.yaml"))).steps[1]
+    assert final.versus is not None and final.versus.name == "draft" and final.needs == ("draft",)
+    (tmp_path / "plan.yaml").write_text(GATES)
+    server = serve("--latency", "0.05")
+    done = fanfold("run", "plan.yaml", "--model", "openai/sim", "--base-url", server.url, environ={"OPENAI_API_KEY": "x"}, code=3)
+    report = json.loads(done.stdout)["report"]
+    assert report["steps"]["final"]["rejected"]["length"]["count"] == 8
+    assert report["steps"]["final"]["calls"] <= 8 + report["hedges"], "nobody asks a judge about what a check has refused"
+    assert "at most 1 is allowed" in report["steps"]["final"]["rejected"]["length"]["example"]
+    assert report["steps"]["better"]["accepted"] == 4 and report["steps"]["better"]["calls"] >= 12
+    assert "  final: 8 rejected, length: title: length is" in done.stderr
+
+
+def test_a_judge_in_a_plan_file_that_makes_no_sense():
+    with pytest.raises(PlanError, match="did you mean 'versus'"):
+        plan_from(parse_yaml(GATES.replace("versus:", "verus:"), "plan.yaml"))
+
+
 FACETS = """
 axes: {n: {count: 12}}
 steps:
@@ -157,3 +196,36 @@ def test_a_field_may_be_called_type():
     model = type_from({"type": "str", "inner": {"x": "int"}, "list": "list[str]"}, "p", "thing")
     value = model.model_validate({"type": "a", "inner": {"x": 1}, "list": []})
     assert value.type == "a" and value.inner.x == 1 and model.__name__ == "Thing"
+
+
+def candidates_of(text: str, folder=None, given=None):
+    data = {
+        "axes": {"n": 3},
+        "given": given or {},
+        "steps": {"s": {"over": "n", "prompt": "{candidates}", "candidates": parse_yaml(text, "p")}},
+    }
+    return compile_plan(plan_from(data, folder=folder)).steps[0].candidates
+
+
+def test_candidates_are_a_list_a_given_or_a_file(tmp_path):
+    (tmp_path / "seeds.csv").write_text("name\na\nb\n")
+    plain = candidates_of("[a, b]")
+    assert (tuple(plain.source), plain.take) == (("a", "b"), 1)
+    assert tuple(candidates_of("{seeds}", given={"seeds": ["x"]}).source) == ("x",)
+    assert candidates_of("{values: [a, b, c], take: 2}").take == 2
+    assert list(candidates_of("{file: seeds.csv}", tmp_path).source) == [{"name": "a"}, {"name": "b"}]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("[]", "no candidates"), ("7", "a list or a function, not int"), ("{take: 2}", "values or a file"), ("{file: x.csv}", "names no files"),
+     ("{values: [a], take: 0}", "a whole number from 1"), ("{nowhere}", "is not a given")],
+)  # fmt: skip
+def test_candidates_that_are_none_are_refused(text, said):
+    with pytest.raises(PlanError, match=said):
+        candidates_of(text)
+
+
+def test_a_key_is_code_and_stands_in_no_file():
+    with pytest.raises(PlanError, match="holds no code"):
+        plan_from({"steps": {"s": {"prompt": "x", "unique": {"key": "embed"}}}})

@@ -89,7 +89,7 @@ def test_twins_of_a_pool_are_one_candidate():
     pool = [{"id": n // 2, "text": n} for n in range(8)]
     result, _, _ = make(cells(5, "{candidates.text}", candidates=pool), echo)
     assert sorted(result.values) == ["0", "2", "4", "6"]
-    assert result.errors[0].message == "the pool of candidates is used up: 4 for 5 cells"
+    assert result.errors[0].message == "the pool of candidates is used up: 8, some of which have the same key, for 5 cells"
 
 
 def test_several_for_a_cell_are_shared_out_fairly():
@@ -142,7 +142,11 @@ def test_a_source_or_key_that_fails_fails_its_own_cell():
 
     result, _, _ = make(cells(4, candidates=Candidates(search, key=lambda found: str(found) if found else 0)), echo)
     assert [(error.cell["n"], error.code) for error in result.errors] == [(0, "internal"), (1, "internal"), (2, "internal")]
-    said = ("the key of a candidate is a text", "ValueError: no index", "returns a list, not str")
+    said = (
+        "the key of a candidate is a text",
+        "the source of its candidates failed: ValueError: no index",
+        "returns a list, not str",
+    )
     assert all(part in error.message for part, error in zip(said, result.errors, strict=True))
     assert result["r"].cells[3].candidates == ("3",)
 

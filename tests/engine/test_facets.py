@@ -162,7 +162,7 @@ def test_judges_functions_and_system_prompts_have_them_too():
     script = lambda request, n: Says({"reason": "yes", "pass": True} if "Is " in last(request) else "fine")  # noqa: E731
     result, provider = make(Plan("p", steps), script)
     assert [m.content for m in provider.calls[0].messages] == ["Be tone: calm.", "Go."]
-    assert last(provider.calls[1]) == "Is fine calm?" and result["plain"].values == ["wild"]
+    assert last(provider.calls[1]).startswith("Is fine calm?\n") and result["plain"].values == ["wild"]
 
 
 # ---------------------------------------------------------------- redraws

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from random import Random
 
@@ -9,7 +10,7 @@ from pydantic import BaseModel
 
 from fanfold import Engine, Limits, Plan, Step
 from fanfold.core.hedge import Hedging
-from fanfold.spec.calls import Fault, Usage
+from fanfold.spec.calls import Fault, Scope, Usage
 from fanfold.testing.scripted import Fails, Says, ScriptedProvider
 from fanfold.testing.virtual import VirtualClock, run
 
@@ -90,6 +91,57 @@ def test_a_call_that_runs_out_of_time_leaves_its_twin_alone():
     )
     result = done(provider, timeout_s=8)
     assert result.ok and result.report["retries"] == 0 and result.report["calls"] == WARM + 3
+
+
+def test_when_both_end_at_once_one_counts():
+    """Of two answers of one moment one is accepted and both are charged."""
+    begun: dict[int, float] = {}
+
+    def script(latency):
+        def say(request, number):
+            begun[number] = asyncio.get_running_loop().time()
+            return Says(usual(number, request), latency_s=latency if number == WARM else 1)
+
+        return ScriptedProvider(say)
+
+    done(script(100), seed=1)
+    together = begun[WARM + 1] - begun[WARM] + 1  # when its twin ends, as the same run will have it again
+    for apart in (0, -1e-6, 1e-6):
+        provider = script(together + apart)
+        result = done(provider, seed=1)
+        assert result.ok and result.report["accepted"] == WARM + 1 and result.report["calls"] == WARM + 2
+        assert result.report["hedges"] == 1 and result.report["wasted_tokens"] > 0
+
+
+def test_a_twin_whose_answer_is_no_good_leaves_it_to_the_next_attempt():
+    """It was the first, and was judged: one attempt, not two."""
+    provider = ScriptedProvider(
+        lambda request, number: Says(
+            "no JSON" if number == WARM + 1 else usual(number, request), latency_s=100 if number == WARM else 1
+        )
+    )
+    result = done(provider)
+    assert result.ok and result.report["regenerated"] == 1 and provider.cancelled == 1
+    assert result.report["calls"] == WARM + 3
+
+
+def test_what_condemns_the_account_is_heard_of_a_twin_too():
+    """The call that it was sent for is still in the air, and good: nothing more starts all the same."""
+    asked: list[str] = []
+    refused_at: list[int] = []
+
+    def script(request, number):
+        prompt = request.messages[-1].content
+        twin = prompt in asked
+        asked.append(prompt)
+        if twin and not refused_at:
+            refused_at.append(len(asked))
+            return Fails(Fault(code="quota", message="no money", status=402, scope=Scope.ACCOUNT))
+        return Says(usual(number, request), latency_s=30 if number == WARM else 1)
+
+    result = done(ScriptedProvider(script), cells=WARM + 40)
+    assert refused_at and len(asked) <= refused_at[0] + 4, "four may have been in the air"
+    assert {error.code for error in result.errors} == {"quota"} and result.report["accepted"] >= WARM
 
 
 def test_both_hold_one_key():

@@ -200,13 +200,13 @@ def test_its_own_accepted_keys_are_known_when_a_run_goes_on():
     """The journal of a run that was broken off, and then the same run id again."""
 
     class Job:
-        run_id = "r"
+        run_id, first = "r", 4
 
     async def main():
         store = MemoryStore()
         journal = await store.journal(RunRecord(run_id="r", plan="menu", started=0.0))
         steps = (StepFacts("other", (), 1), StepFacts("dish", ("n",), 2))
-        ended = [CellEnded(i, 0, i % 2, (0,), "accepted", "", "", "", 1, f"name {i}", None, 0) for i in (1, 2, 3)]
+        ended = [CellEnded(i, 0, i % 2, (i,), "accepted", "", "", "", 1, f"name {i}", None, 0) for i in (1, 2, 3)]
         await journal.append([RunStarted(0, 0, "menu", 1, steps, 4), *ended], [])
         job = Job()
         job.store, job.journal, job.plan = store, journal, Job()

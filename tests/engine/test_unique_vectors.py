@@ -66,6 +66,14 @@ def test_near_is_the_least_cosine_that_is_the_same():
     assert names(result) == ["a", "c"]
 
 
+def test_a_key_of_nothing_is_told_as_the_users_mistake():
+    result = done(script(dish("a", 1, 0), dish("b", 0, 1)), plan_of(Unique(key=lambda value: None), attempts=1))
+    assert names(result) == [] and {error.message for error in result.errors} == {
+        "key gave None: it must return a text or a vector"
+    }
+    assert {error.hint.partition(":")[0] for error in result.errors} == {"correct the key function"}
+
+
 def test_vectors_alone_do_not_compare_names():
     result = done(script(dish("a", 1, 0), dish("a", 0, 1)), plan_of(Unique(key=lambda value: value.like, near=0.9)))
     assert names(result) == ["a", "a"]

@@ -91,8 +91,8 @@ def test_learning_takes_only_what_it_needs_of_a_long_journal():
     class Counting(MemoryStore):
         read = 0
 
-        async def journal(self, record):
-            journal = await super().journal(record)
+        def look(self, run_id):
+            journal = super().look(run_id)
             events = journal.events
 
             async def counted(after, limit):

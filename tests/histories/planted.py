@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fanfold.testing.weather import Climate, same_log
 from tests.core import test_conductor as conductor_tests
 from tests.core import test_schedules as schedule_tests
+from tests.core import test_verdicts as verdict_tests
 from tests.engine import test_cache as cache_tests
 from tests.engine import test_candidates as candidate_tests
 from tests.engine import test_chain as chain_tests
@@ -22,7 +23,9 @@ from tests.engine import test_faults as fault_tests
 from tests.engine import test_found as found_tests
 from tests.engine import test_hedging as hedge_tests
 from tests.engine import test_joint as joint_tests
+from tests.engine import test_judges as judge_tests
 from tests.engine import test_shares as share_tests
+from tests.engine import test_unique_races as race_tests
 from tests.engine import test_unique_store as store_tests
 from tests.engine import test_unique_vectors as vector_tests
 
@@ -40,6 +43,8 @@ HOMES = (
     "core.rows",
     "core.floor",
     "engine.spread",
+    "engine.job",
+    "engine.judging",
     "api",
 )  # where functions are imported to
 
@@ -111,7 +116,15 @@ FAULTS = (
         "retry without jitter", "core.retry:backoff", "int(draw * (d // 2))", "d // 2",
         conductor_tests.test_retries_of_different_cells_do_not_come_together,
     ),
-    Fault("a wrong key is tried again", C + "_heard_of", "fault.scope is Scope.LANE or", "False or"),
+    Fault(
+        "a wrong key stops one of its models only", C + "_heard_of", "shared and each.account == lane.account", "False",
+        conductor_tests.test_a_wrong_key_stops_every_model_that_it_is_for,
+    ),
+    Fault(
+        "what condemns an account is not heard of a twin", C + "_heard_of", "if hopeless or (", "if hopeless and record.other() < 0 or (",
+        hedge_tests.test_what_condemns_the_account_is_heard_of_a_twin_too,
+    ),
+    Fault("a wrong key is tried again", C + "_heard_of", "fault.scope in FINAL or", "False or"),
     Fault("what rests for a condemned lane goes on", "core.fates:Fates._rest", "self._blocked(cell)", "None"),
     Fault("answers are bought for a judge that is dead", C + "_refusal", "(rule.chain, rule.judge_chain)", "(rule.chain,)", chain_tests.test_no_answers_are_bought_for_a_judge_that_is_dead),
     Fault("what is prepared for a run that is over is waited for", "core.floor:Floor._stop", "self._give_up(cell, stop[1], stop[2])", "pass"),
@@ -124,7 +137,7 @@ FAULTS = (
     Fault("a key given back twice", C + "_release", "cell.key = None", "pass"),
     Fault("the first key kept when the second is taken", U + "take", "held is not None and held != key", "False"),
     Fault("a judge's fault gives the key away", C + "_pause", "cell.phase == ANSWER", "True"),
-    Fault("a refused answer is accepted", C + "_judged", "if reply.verdict:", "if True:"),
+    Fault("a refused answer is accepted", C + "_judged", "if against is None:", "if True:"),
     Fault("a checked answer is accepted in spite of the finding", C + "_answered", "reply.finding is not None", "False"),
     Fault("a cancelled call's answer counts", C + "counts", "call in (record.cell.call, record.cell.hedge)", "True"),
     Fault("a doomed call stays the cell's call", C + "_doom", "self._let_go(record)", "pass"),
@@ -211,7 +224,9 @@ FAULTS = (
     Fault("what is cancelled is not charged", C + "settled", "usage = outcome.usage", "usage = outcome.usage if record.doom != 'cancelled' else type(outcome.usage)(tokens_in=0, tokens_out=0)"),
     Fault("draws without end", "core.pool:Pool.draw", "self.begun >= self.most", "False"),
     Fault("a spare's key is given back", P + "_fill", "run.keys.commit(spare.key, spare.id)", "run.keys.release(spare.key, spare.id)"),
-    Fault("never hopeless", "core.pool:Pool.saw", "(not accepted and self.hopeless)", "False", lambda: counted_tests.test_a_model_that_always_says_the_same_is_given_up_soon_and_says_why(100)),
+    Fault("never hopeless", "core.pool:Pool.give_up", "if not self.given_up and self.hopeless():", "if False:", lambda: counted_tests.test_a_model_that_always_says_the_same_is_given_up_soon_and_says_why(100)),
+    Fault("given up before what is good has come", "core.pool:Pool.give_up", "self.hopeless(sum(cell.told and promising(cell) for cell in cells))", "True", lambda: counted_tests.test_duplicates_that_are_found_early_do_not_end_it(100)),
+    Fault("a cell that was never drawn is a duplicate", "core.fold:_refused_before", "return code in", "return False and code in", counted_tests.test_answers_that_were_never_drawn_are_no_duplicates),
     Fault("a rejection is replaced one by one", "core.pool:Pool.short", "needed(wanted, acceptance, BALANCED) - air, backed", "0, 0", counted_tests.test_of_sixty_per_cent_a_hundred_come_in_about_two_waves_and_few_calls_more_than_needed),
     Fault("a candidate is given twice", "core.stock:Stock.take", "if owner is None:", "if owner is None or (owner != cell and numbers == ()):"),
     Fault("a twin in a pool is given to somebody else", "core.stock:Stock.take", "if owner is None:", "if owner is None or numbers:"),
@@ -272,7 +287,25 @@ FAULTS = (
     Fault("an answer is good for ever", "engine.answers:Answers._judged", "longest is not None and self._wall() - kept.made > longest", "False", cache_tests.check_that_answers_expire),
     Fault("what was refused is kept", "engine.bus:Bus._write", "draft is not None and event.state == \"accepted\"", "draft is not None", cache_tests.test_what_a_judge_refused_is_never_kept),
     Fault("a spare's answer is kept under its own number", "engine.job:Job.hand_over", "answered.asked.of(event.fills, self.run.rules[event.step].counted)", "answered.asked", cache_tests.test_what_spares_filled_is_known_the_next_time),
+    Fault("a lost race costs an attempt", "core.fates:Fates._outrun", "self._raced(cell) and", "False and", race_tests.test_a_race_that_was_lost_while_the_name_streamed_is_no_attempt),
+    Fault("races without end", "core.fates:Fates._outrun", "cell.races < RACES", "True", race_tests.test_races_end),
+    Fault("every duplicate is called a race", "core.fates:Fates._raced", "cell.run.keys.born >= cell.asked", "True", race_tests.test_a_name_that_it_was_told_of_costs_an_attempt),
+    Fault("a twin takes the name from the call that is ahead", "core.tail:Tail._rival", "other.named and", "False and", race_tests.test_a_race_that_was_lost_while_the_name_streamed_is_no_attempt),
     Fault("fallbacks count for their facets", "result:gather_result", "if at not in endings.of[index]", "", facet_tests.test_the_report_says_how_evenly_facets_were_used_and_how_different_answers_are),
+    Fault("the judge is asked about what a check has refused", "engine.attempt:Attempts.judged", "if finding is not None:", "if finding is not None and not step.step.judge:", judge_tests.test_nothing_dear_runs_when_something_cheap_has_refused),
+    Fault("checks that take their time are not last", "engine.usercode:UserCode.cheap_first", "sorted(functions,", "list(functions) or sorted(functions,", judge_tests.test_nothing_dear_runs_when_something_cheap_has_refused),
+    Fault("a judge's reason is not fed back", C + "_judged", 'against, "judge", now', 'against, "", now', judge_tests.test_the_reason_goes_into_the_next_attempt_with_the_answer),
+    Fault("a verdict is asked for before its reason", "engine.verdicts:verdict_last", "name in PASSES or name == BETTER", "name not in PASSES and name != BETTER", judge_tests.test_the_reason_is_asked_for_before_the_verdict),
+    Fault("a judge that compares is asked in one order only", C + "_judged", "cell.rule.both_orders and", "False and"),
+    Fault("a judge that compares is shown the same order twice", "core.traffic:Traffic._call", "cell.opinion is not None", "False"),
+    Fault("what was said of the last answer counts for the next", C + "_judged", "opinion(reply)), None", "opinion(reply)), cell.opinion"),
+    Fault("a tie passes", "core.verdicts:objection", "first.good == last.good", "first.good == last.good or last.good", lambda: judge_tests.test_a_judge_that_always_prefers_one_place_has_not_decided("second")),
+    Fault("the other place is taken for the value's", "engine.verdicts:at_least_as_good", "is swapped", "is not swapped", judge_tests.test_a_better_answer_is_accepted_after_both_orders),
+    Fault("an unreadable judge costs an attempt", C + "_faulted", "cure is Remedy.REGENERATE and cell.phase == ANSWER", "cure is Remedy.REGENERATE", judge_tests.test_an_unreadable_judge_is_asked_again_and_costs_no_attempt),
+    Fault("a judge has only the retries that its answer has left", C + "_answered", "cell.phase, cell.hops, cell.retries = JUDGE, 0, 0", "cell.phase, cell.hops = JUDGE, 0", verdict_tests.test_the_judge_has_retries_of_its_own),
+    Fault("an answer without a verdict fails without a word about the judge", "core.fates:Fates._fail", "cell.phase == JUDGE", "False", lambda: judge_tests.test_a_judge_that_never_answers_is_told_in_plain_words("no json", "malformed")),
+    Fault("a refused value is shown", "engine.bus:Bus._write", 'event.state == "accepted"', "True", judge_tests.test_a_value_that_was_refused_is_never_shown),
+    Fault("the last refusal is nobody's", "core.fates:Fates._again", "cell.check = check", "pass", verdict_tests.test_the_last_refusal_is_counted_under_its_name),
 )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from fanfold.providers.wire import Heed, Wire
 from fanfold.spec.calls import Answer, Fault, Message, Scope, Told, Usage
 from fanfold.spec.errors import Code, PlanError
 from fanfold.spec.ports import Provider
-from fanfold.testing.dialects import (
+from fanfold.testing.faults.anthropic import (
     ANTHROPIC,
     ANTHROPIC_FIRST,
     anthropic_error,
@@ -25,9 +25,10 @@ from fanfold.testing.dialects import (
     anthropic_last,
     anthropic_message,
     anthropic_text,
-    modes,
 )
-from fanfold.testing.faultserver import TEXT, FaultServer, by_request, reply, stream
+from fanfold.testing.faults.dialect import TEXT, modes
+from fanfold.testing.faults.exchange import by_request, reply, stream
+from fanfold.testing.faultserver import FaultServer
 from fanfold.testing.providers import KEY, STREAMED_ELSEWHERE, ProviderConformance, request
 
 SCHEMA = {
@@ -322,15 +323,15 @@ def test_thinking_is_no_silence_and_no_answer():
 @pytest.mark.parametrize(
     ("status", "kind", "message", "code", "scope"),
     [
-        (400, "invalid_request_error", "Your credit balance is too low to access the Anthropic API.", Code.QUOTA, Scope.LANE),
+        (400, "invalid_request_error", "Your credit balance is too low to access the Anthropic API.", Code.QUOTA, Scope.ACCOUNT),
         (400, "invalid_request_error", "max_tokens: 99999 > 64000, which is the maximum allowed number of output tokens for m", Code.BAD_REQUEST, Scope.STEP),
         (400, "invalid_request_error", "input length and `max_tokens` exceed context limit: 9 + 9 > 10", Code.TOO_LONG, Scope.CELL),
         (400, "invalid_request_error", "Thinking may not be enabled when tool_choice forces tool use.", Code.BAD_REQUEST, Scope.STEP),
-        (401, "authentication_error", "invalid x-api-key", Code.AUTH, Scope.LANE),
+        (401, "authentication_error", "invalid x-api-key", Code.AUTH, Scope.ACCOUNT),
         (403, "permission_error", "Not yours.", Code.AUTH, Scope.LANE),
         (404, "not_found_error", "model: claude-nine", Code.BAD_REQUEST, Scope.LANE),
         (413, "request_too_large", "Request exceeds the maximum size", Code.TOO_LONG, Scope.CELL),
-        (402, "billing_error", "Pay first.", Code.QUOTA, Scope.LANE),
+        (402, "billing_error", "Pay first.", Code.QUOTA, Scope.ACCOUNT),
         (429, "rate_limit_error", "This request would exceed your account's rate limit.", Code.RATE_LIMITED, Scope.CELL),
         (500, "api_error", "Internal server error", Code.TRANSIENT, Scope.CELL),
         (504, "timeout_error", "Timed out", Code.TRANSIENT, Scope.CELL),

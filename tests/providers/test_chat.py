@@ -13,7 +13,7 @@ from fanfold.providers.sse import EventParser
 from fanfold.providers.wire import Heed
 from fanfold.spec.calls import Answer, Fault, Message, Request, Usage
 from fanfold.spec.errors import Code
-from fanfold.testing.faultserver import completion, event
+from fanfold.testing.faults.chat import completion, event
 
 REQUEST = Request(model="m", messages=(Message("user", "Say something nice, please."),))
 USAGE = {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11, "prompt_tokens_details": {"cached_tokens": 4}}

@@ -16,8 +16,10 @@ from fanfold.providers.wire import Heed, Wire
 from fanfold.spec.calls import Answer, Fault, Message, Scope, Told, Usage
 from fanfold.spec.errors import Code, PlanError
 from fanfold.spec.ports import Provider
-from fanfold.testing.dialects import GOOGLE, google_error, google_response, modes
-from fanfold.testing.faultserver import TEXT, FaultServer, reply, stream
+from fanfold.testing.faults.dialect import TEXT, modes
+from fanfold.testing.faults.exchange import reply, stream
+from fanfold.testing.faults.google import GOOGLE, google_error, google_response
+from fanfold.testing.faultserver import FaultServer
 from fanfold.testing.providers import KEY, SHORT_S, STREAMED_ELSEWHERE, ProviderConformance, request
 
 SCHEMA = {
@@ -286,12 +288,12 @@ EXCEEDED = "You exceeded your current quota, please check your plan and billing 
 @pytest.mark.parametrize(
     ("status", "code", "message", "found", "scope"),
     [
-        ("INVALID_ARGUMENT", 400, "API key not valid. Please pass a valid API key.", Code.AUTH, Scope.LANE),
+        ("INVALID_ARGUMENT", 400, "API key not valid. Please pass a valid API key.", Code.AUTH, Scope.ACCOUNT),
         ("INVALID_ARGUMENT", 400, "The specified schema produces a constraint that has too many states for serving.", Code.BAD_REQUEST, Scope.STEP),
         ("INVALID_ARGUMENT", 400, "Invalid JSON payload received. Unknown name \"x\" at 'generation_config'", Code.BAD_REQUEST, Scope.STEP),
         ("INVALID_ARGUMENT", 400, "The input token count (9000000) exceeds the maximum number of tokens allowed (1048576).", Code.TOO_LONG, Scope.CELL),
         ("INVALID_ARGUMENT", 400, "contents is not specified", Code.BAD_REQUEST, Scope.CELL),
-        ("PERMISSION_DENIED", 403, "Generative Language API has not been used in project 1 before", Code.AUTH, Scope.LANE),
+        ("PERMISSION_DENIED", 403, "Generative Language API has not been used in project 1 before", Code.AUTH, Scope.ACCOUNT),
         ("NOT_FOUND", 404, "models/gemini-9 is not found for API version v1beta", Code.BAD_REQUEST, Scope.LANE),
         ("RESOURCE_EXHAUSTED", 429, "Resource has been exhausted (e.g. check quota).", Code.RATE_LIMITED, Scope.CELL),
         ("RESOURCE_EXHAUSTED", 429, EXCEEDED + " limit: 0, model: gemini-3-pro\nPlease retry in 20.04s.", Code.QUOTA, Scope.LANE),

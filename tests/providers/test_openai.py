@@ -13,7 +13,9 @@ from fanfold.providers.wire import Wire
 from fanfold.spec.calls import Answer, Fault, Message
 from fanfold.spec.errors import Code, PlanError
 from fanfold.spec.ports import Provider
-from fanfold.testing.faultserver import MODES, FaultServer, completion, event, reply, stream
+from fanfold.testing.faults.chat import completion, event
+from fanfold.testing.faults.exchange import reply, stream
+from fanfold.testing.faultserver import MODES, FaultServer
 from fanfold.testing.providers import KEY, ProviderConformance, request
 
 SCHEMA = {

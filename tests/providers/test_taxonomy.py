@@ -13,7 +13,7 @@ from fanfold.providers.taxonomy import KEY_HINT, MODEL_HINT, QUOTA_HINT, URL_HIN
 from fanfold.spec.calls import Scope, Told
 from fanfold.spec.errors import Code
 
-CELL, STEP, LANE, ENDPOINT = Scope.CELL, Scope.STEP, Scope.LANE, Scope.ENDPOINT
+CELL, STEP, LANE, ENDPOINT, ACCOUNT = Scope.CELL, Scope.STEP, Scope.LANE, Scope.ENDPOINT, Scope.ACCOUNT
 BAD = Code.BAD_REQUEST
 
 
@@ -37,23 +37,26 @@ GEMINI_DAY = {
 
 TABLE = [
     # keys
-    (401, error("Incorrect API key provided", "invalid_request_error", "invalid_api_key"), Code.AUTH, LANE, KEY_HINT),
-    (401, b"", Code.AUTH, LANE, KEY_HINT),
+    (401, error("Incorrect API key provided", "invalid_request_error", "invalid_api_key"), Code.AUTH, ACCOUNT, KEY_HINT),
+    (401, b"", Code.AUTH, ACCOUNT, KEY_HINT),
     (403, {"message": "forbidden"}, Code.AUTH, LANE, KEY_HINT),
-    (400, [{"error": {"code": 400, "message": "API key not valid. Please pass a valid API key."}}], Code.AUTH, LANE, KEY_HINT),
+    (400, [{"error": {"code": 400, "message": "API key not valid. Please pass a valid API key."}}], Code.AUTH, ACCOUNT, KEY_HINT),
+    (403, {"error": {"message": "Requests are blocked.", "details": [{"reason": "API_KEY_SERVICE_BLOCKED"}]}}, Code.AUTH, ACCOUNT, KEY_HINT),
+    (403, {"error": {"message": "Your API key was reported as leaked. Use another."}}, Code.AUTH, ACCOUNT, KEY_HINT),
+    (403, {"error": {"message": "Enable it.", "details": [{"reason": "BILLING_DISABLED"}]}}, Code.QUOTA, ACCOUNT, QUOTA_HINT),
     # money
-    (402, {"error": {"message": "Insufficient Balance"}}, Code.QUOTA, LANE, QUOTA_HINT),
-    (402, b"pay up", Code.QUOTA, LANE, QUOTA_HINT),
-    (429, error("You exceeded your current quota", "insufficient_quota", "insufficient_quota"), Code.QUOTA, LANE, QUOTA_HINT),
-    (429, error("…", "insufficient_quota", "credit_balance_exhausted"), Code.QUOTA, LANE, QUOTA_HINT),
-    (429, error("…", "", "organization_spend_limit_exceeded"), Code.QUOTA, LANE, QUOTA_HINT),
-    (429, error("…", "", "project_spend_limit_exceeded"), Code.QUOTA, LANE, QUOTA_HINT),
-    (429, {"error": {"type": "rate_limit_error", "details": {"error_code": "enforced_spend_limit_reached"}}}, Code.QUOTA, LANE, QUOTA_HINT),
+    (402, {"error": {"message": "Insufficient Balance"}}, Code.QUOTA, ACCOUNT, QUOTA_HINT),
+    (402, b"pay up", Code.QUOTA, ACCOUNT, QUOTA_HINT),
+    (429, error("You exceeded your current quota", "insufficient_quota", "insufficient_quota"), Code.QUOTA, ACCOUNT, QUOTA_HINT),
+    (429, error("…", "insufficient_quota", "credit_balance_exhausted"), Code.QUOTA, ACCOUNT, QUOTA_HINT),
+    (429, error("…", "", "organization_spend_limit_exceeded"), Code.QUOTA, ACCOUNT, QUOTA_HINT),
+    (429, error("…", "", "project_spend_limit_exceeded"), Code.QUOTA, ACCOUNT, QUOTA_HINT),
+    (429, {"error": {"type": "rate_limit_error", "details": {"error_code": "enforced_spend_limit_reached"}}}, Code.QUOTA, ACCOUNT, QUOTA_HINT),
     (429, GEMINI_DAY, Code.QUOTA, LANE, QUOTA_HINT),
     (429, error("Quota exceeded for metric: requests, limit: 0"), Code.QUOTA, LANE, QUOTA_HINT),
-    (400, error("Your credit balance is too low to access the API"), Code.QUOTA, LANE, QUOTA_HINT),
-    (403, error("…", "billing_not_active"), Code.QUOTA, LANE, QUOTA_HINT),
-    (400, error("Budget has been exceeded", "budget_exceeded"), Code.QUOTA, LANE, QUOTA_HINT),
+    (400, error("Your credit balance is too low to access the API"), Code.QUOTA, ACCOUNT, QUOTA_HINT),
+    (403, error("…", "billing_not_active"), Code.QUOTA, ACCOUNT, QUOTA_HINT),
+    (400, error("Budget has been exceeded", "budget_exceeded"), Code.QUOTA, ACCOUNT, QUOTA_HINT),
     # limits
     (429, error("Rate limit reached. Please try again in 41.724s.", "tokens", "rate_limit_exceeded"), Code.RATE_LIMITED, CELL, ""),
     (429, GEMINI_MINUTE, Code.RATE_LIMITED, CELL, ""),

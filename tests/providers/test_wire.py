@@ -16,7 +16,9 @@ from fanfold.providers.openai import OpenAI
 from fanfold.providers.wire import Heed, Silence, Target, Wire
 from fanfold.spec.calls import Answer, Fault, Scope
 from fanfold.spec.errors import Code
-from fanfold.testing.faultserver import FaultServer, event, raw, repeat
+from fanfold.testing.faults.chat import event
+from fanfold.testing.faults.exchange import raw, repeat
+from fanfold.testing.faultserver import FaultServer
 from fanfold.testing.providers import KEY, request
 
 

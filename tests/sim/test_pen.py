@@ -48,6 +48,23 @@ def test_what_is_taken_is_avoided_by_nearly_all():
         assert not any(way(pen) in taken for pen in pens(500, prompt, obeys=1.0))
 
 
+def test_some_answers_are_favourites_whatever_it_is_told():
+    taken = NAMES[:3]
+    for way in (lambda pen: pen.choose(NAMES), lambda pen: pen.pick(len(NAMES), NAMES.__getitem__)):
+        found = [way(pen) for pen in pens(2000, phrases.avoid(taken), collapse=0.0, obeys=1.0, repeat=0.3)]
+        repeated = [name for name in found if name in taken]
+        assert 0.25 < len(repeated) / 2000 < 0.35 and set(repeated) == set(taken)
+        assert way(pens(1, repeat=0.0)[0]) == way(pens(1)[0]), "without it nothing changes"
+
+
+@pytest.mark.parametrize("collapse", [0.0, 1.0, 2.3])
+def test_a_name_is_picked_as_one_is_chosen_also_when_many_are_taken(collapse):
+    prompt = phrases.avoid(NAMES[:40])
+    picked = [pen.pick(len(NAMES), NAMES.__getitem__) for pen in pens(4000, prompt, collapse=collapse, obeys=1.0)]
+    chosen = [pen.choose(NAMES) for pen in pens(4000, prompt, collapse=collapse, obeys=1.0)]
+    assert picked == chosen
+
+
 def test_when_all_is_taken_it_repeats_itself():
     prompt = phrases.avoid(NAMES)
     for pen in pens(20, prompt, obeys=1.0):

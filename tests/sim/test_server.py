@@ -242,6 +242,25 @@ async def test_a_client_that_leaves_frees_its_call():
         await asyncio.gather(*calls, return_exceptions=True)
 
 
+async def test_a_client_that_has_heard_enough_is_no_error(caplog, monkeypatch):
+    """It is gone between two pieces: the second cannot be written."""
+    written: list[bytes] = []
+    write = aiohttp.web.StreamResponse.write
+
+    async def gone(response, data):
+        if written:
+            raise aiohttp.ClientConnectionResetError("Cannot write to closing transport")
+        written.append(data)
+        await write(response, data)
+
+    monkeypatch.setattr(aiohttp.web.StreamResponse, "write", gone)
+    async with bare() as (post, running, _):
+        with pytest.raises(aiohttp.ClientError):
+            await post({"stream": True})
+        assert running.stats.cancelled == 1 and running.stats.in_flight == 0
+    assert written and not caplog.records
+
+
 @pytest.mark.parametrize(
     ("fault", "status", "kind", "said"),
     [

@@ -39,6 +39,7 @@ def test_text_forms():
         ({"rpm": 0}, "rpm: a number above 0"),
         ({"charge": "later"}, "reserve, actual"),
         ({"slips": 1.5}, "slips: a probability"),
+        ({"repeat": -0.1}, "repeat: a probability"),
         ({"collapse": -1}, "collapse: a number from 0"),
     ],
 )

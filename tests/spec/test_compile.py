@@ -18,7 +18,28 @@ class Outline(BaseModel):
 
 
 N = {"n": [1, 2, 3]}
+
+
+class Titled(BaseModel):
+    title: str
+
+
+def _unique(unique, **words):
+    return Plan("p", [Step("a", "x", over="n", output=Titled, unique=unique, **words)], N)
+
+
 MISTAKES = {
+    "near is a switch": (_unique(Unique("title", near=True)), "steps.a.unique.near", "above 0 and up to 1, not True"),
+    "near of 0": (_unique(Unique("title", near=0)), "steps.a.unique.near", "above 0 and up to 1, not 0"),
+    "near is no number": (_unique(Unique("title", near=float("nan"))), "steps.a.unique.near", "not nan"),
+    "by a field of a text": (_unique("title.x"), "steps.a.unique.by", "no field 'x' in a str"),
+    "a key without the value": (_unique(Unique(key=lambda: 1)), "steps.a.unique.key", "cannot be called with the value alone"),
+    "a facet that is a set": (
+        Plan("p", [Step("a", "x", over="n", facets={"f": {"a", "b"}})], N), "steps.a.facets.f", "write them as a list"
+    ),
+    "candidates that nobody sees": (
+        Plan("p", [Step("a", "x", over="n", candidates=["u"])], N), "steps.a.prompt", "does not name them"
+    ),
     "no steps": (Plan("p"), "steps", "no steps"),
     "unknown axis": (Plan("p", [Step("a", "x", over="m")], N), "steps.a.over", "there is no axis 'm'"),
     "axis twice in a step": (Plan("p", [Step("a", "x", over=("n", "n"))], N), "steps.a.over", "named twice"),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from typing import Any
 
 from fanfold.store.sqlite import SqliteStore
 from fanfold.testing.stores import called, ended, record, value
 
 
-async def main(path: str, run: str, batches: int) -> None:
-    store = SqliteStore(path)
+async def main(path: str, run: str, batches: int, durability: Any = "full") -> None:
+    store = SqliteStore(path, durability=durability)
     journal = await store.journal(next(iter(await store.runs(run)), record(run)))
     start = len(await journal.events(-1, 1_000_000))
     for seq in range(start, start + 3 * batches, 3):
@@ -19,4 +20,4 @@ async def main(path: str, run: str, batches: int) -> None:
     await store.close()
 
 
-asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), *sys.argv[4:]))

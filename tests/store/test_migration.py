@@ -1,6 +1,5 @@
 """Files of earlier formats: brought to this one in one transaction, or left as they were."""
 
-# ruff: noqa: ASYNC240 -- the event loop of a test has nobody else to keep waiting
 from __future__ import annotations
 
 import asyncio

@@ -37,6 +37,10 @@ def test_the_report_of_a_run(events: list[AnyEvent]) -> None:
         "p50_s": 1.0, "p95_s": 1.2, "span_s": 3.6, "sequential_s": 9.2, "cells": 6, "accepted": 5, "failed": 1, "fallbacks": 0,
         "calls": 10, "regenerated": 2, "duplicates_rejected": 1, "check_rejections": {"max_minutes": 1}, "acceptance": 0.714,
         "tokens_in": 3000, "tokens_out": 720,
+        "rejected": {
+            "duplicate": {"count": 1, "example": "'Dal' is taken"},
+            "max_minutes": {"count": 1, "example": "too long:\x1b[31m 190 min"},
+        },
     }  # fmt: skip
     assert (steps["shopping"]["p50_s"], steps["shopping"]["fallbacks"]) == (None, 1)
     json.dumps([told, steps], allow_nan=False)
@@ -53,7 +57,9 @@ mealplan: partial, 6 of 7 cells accepted, 1 filled by a fallback, 1 failed
   cost         $0.0123  exact
   step      accepted  calls  drawn again    p50    p95
   recipe         5/6     10            2  1.0 s  1.2 s
-  shopping       1/1      1            0      -      -"""
+  shopping       1/1      1            0      -      -
+  recipe: 1 rejected, duplicate: 'Dal' is taken
+  recipe: 1 rejected, max_minutes: too long: 190 min"""
 
 
 def figure(value: float | None, of: int) -> dict[str, float | int | None]:
@@ -73,7 +79,7 @@ DIVERSITY = {
 }  # fmt: skip
 
 GOLDEN_DIVERSITY = """\
-  review: 12 % of 1,200 answers were taken, 19.8 clusters of 21, 61 % different words, 93 % different pairs of words
+  review: 12 % of 1,200 answers were there already, 19.8 clusters of 21, 61 % different words, 93 % different pairs of words
     tone: 2 of 3 values, each 0 to 6 times, evenness 0.63
     one: 1 of 1 values, each 11 times
   none: nothing to compare"""

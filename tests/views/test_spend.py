@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import pytest
 
 from fanfold import Engine, Plan, Step
+from fanfold.core.fold import RunState
 from fanfold.sim.provider import SimProvider
 from fanfold.sim.world import World
 from fanfold.spec.errors import PlanError
-from fanfold.spec.events import AnyEvent, Called, RunStarted, Settled, StepFacts
+from fanfold.spec.events import AnyEvent, Called, RunStarted, Settled, StepFacts, decode, encode
 from fanfold.spec.prices import FREE, Price
 from fanfold.testing.virtual import VirtualClock, run
-from fanfold.views.spend import Spend
+from fanfold.views.spend import Cost, cost_of
 
 DEAR = Price(2.0, 10.0)
 
@@ -28,9 +31,25 @@ def calls(*lanes: int, exact: bool = True, settled: bool = True, first: int = 0)
     return events
 
 
-def spend(*batches: list[AnyEvent]) -> Spend:
-    found = Spend()
-    for batch in batches:
+class Spent:
+    """A run's state, told of events whatever their numbers, and what it has cost."""
+
+    def __init__(self) -> None:
+        self.state = RunState()
+
+    def __call__(self, events: list[AnyEvent]) -> None:
+        if self.state.seq < 0 and not (events and isinstance(events[0], RunStarted)):
+            events = [RunStarted(0, 0, "p", 1, (StepFacts("s", ("n",), 9),), 1), *events]
+        for event in events:
+            self.state.apply(msgspec.structs.replace(event, seq=self.state.seq + 1))
+
+    def cost(self, prices: Mapping[Any, Price], models: int) -> Cost:
+        return cost_of(self.state, {str(model): price for model, price in prices.items()}, models)
+
+
+def spend(*batches: list[AnyEvent]) -> Spent:
+    found = Spent()
+    for batch in batches or ([],):
         found(batch)
     return found
 
@@ -85,7 +104,7 @@ def test_models_are_known_by_name_through_all_lives() -> None:
     first: list[AnyEvent] = [RunStarted(0, 0, "p", 1, facts, 1, 0, ((1, "openai/a"),)), *calls(1)]
     second: list[AnyEvent] = [RunStarted(3, 0, "p", 1, facts, 1, 0, ((1, "openai/b"),)), *calls(1, 1)]
     found = spend(first, second)
-    assert found.models == {"openai/a", "openai/b"}
+    assert found.state.used.keys() == {"openai/a", "openai/b"}
     assert found.cost({"openai/a": DEAR, "openai/b": Price(1.0, 0.0)}, 1) == (0.005, "exact", 0)
 
 
@@ -128,3 +147,19 @@ def test_a_plan_of_functions_costs_nothing() -> None:
 def test_wrong_prices_are_refused_before_anything_is_called() -> None:
     with pytest.raises(PlanError, match=r"prices\.a/b"):
         Engine("sim/default", prices={"a/b": [1]})
+
+
+def test_cached_tokens_cost_less_and_an_old_journal_tells_of_none() -> None:
+    called, settled = calls(1)
+    assert isinstance(settled, Settled)
+    cached = [msgspec.structs.replace(settled, cached=tokens) for tokens in (400, 5000)]
+    model = next(iter(spend([called, settled]).state.used))
+    for price, events, usd in (
+        (Price(2, 10, 0.5), cached[0], 0.0024),
+        (DEAR, cached[0], 0.003),
+        (Price(2, 10, 0.5), cached[1], 0.0015),
+    ):
+        found = spend([called, events]).cost({model: price}, 1)
+        assert (found.usd, found.is_) == (usd, "exact"), "by its own price, if it has one, and never more than went in"
+    old = b'["Settled",1,1,0,[0],0,0,"ok",1,1000,100,true]'
+    assert decode(old) == settled and decode(encode(cached[0])) == cached[0]

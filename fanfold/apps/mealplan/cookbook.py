@@ -1,8 +1,9 @@
-"""A user's own recipes: a JSONL or CSV file, each row made into a recipe. A row that cannot be one is an error with its line."""
+"""A user's own recipes: a JSON, JSONL or CSV file, each row made into a recipe. A row that cannot be one is an error with its line."""
 
 from __future__ import annotations
 
 import csv
+import json
 import re
 from collections.abc import Callable
 from itertools import islice
@@ -41,7 +42,8 @@ def read(path: str | Path) -> list[Json]:
     """Recipes of a file: name, cuisine ("" if not given), meals (none: for any), diets, allergens, minutes, servings and calories (None
     if not given), ingredients (name, amount, unit), steps. Raises PlanError with the line of the first row that is wrong.
     """
-    rows = Rows(path)
+    whole = Path(path).suffix.lower() == ".json"
+    rows = _listed_in(Path(path)) if whole else Rows(path)
     if not len(rows):
         raise PlanError(str(path), "has no recipes", "give each a name and its ingredients")
     recipes = []
@@ -49,10 +51,25 @@ def read(path: str | Path) -> list[Json]:
         try:
             recipes.append(recipe(row))
         except ValueError as error:
-            raise PlanError(
-                f"{path}:{_line(Path(path), place)}", str(error), getattr(error, "hint", "correct the row")
-            ) from error
+            where = f"{path}: recipe {place + 1}" if whole else f"{path}:{_line(Path(path), place)}"
+            raise PlanError(where, str(error), getattr(error, "hint", "correct the row")) from error
     return recipes
+
+
+def _listed_in(path: Path) -> list[Json]:
+    """The rows of a JSON file: a list of objects, alone or as `recipes`."""
+    try:
+        found = json.loads(path.read_text("utf-8-sig"))
+    except OSError as error:
+        raise PlanError(str(path), f"cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise PlanError(str(path), "is not UTF-8", "save it as UTF-8") from error
+    except (ValueError, RecursionError) as error:
+        raise PlanError(str(path), f"is not valid JSON: {error}") from error
+    rows = found.get("recipes") if isinstance(found, dict) else found
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise PlanError(str(path), "is not a list of recipes", 'write [{"name": …, "ingredients": […]}, …]')
+    return rows
 
 
 def recipe(row: Json) -> Json:

@@ -8,6 +8,7 @@ from typing import Any
 
 from fanfold import Result
 from fanfold.apps.mealplan.params import Params
+from fanfold.apps.mealplan.strategy import from_corpus
 from fanfold.apps.mealplan.units import measured
 
 Json = dict[str, Any]
@@ -17,16 +18,20 @@ def content(params: Params, result: Result) -> Json:
     """`{"plan": [{"day", "meals": [{"type", "source", "recipe"}]}], "shopping_list": […]}`, always in day and meal order.
 
     A meal whose recipe failed is left out; its day stays. source: "rag" for what was grounded in recipes of a corpus, else "llm". A start that was asked for comes first: `{"start": "2026-11-23", "plan": …}`.
+    Where the corpus had too few recipes that suit: `"corpus": {"asked", "grounded", "message"}`.
     """
     days: list[Json] = []
     meals_of: dict[str, str] = {}
+    asked = grounded = 0
     for day in range(1, params.days + 1):
         meals: list[Json] = []
-        for meal in params.meals:
+        for place, meal in enumerate(params.meals):
             cell = result["recipe"].cell(day=day, meal=meal)
             recipe = cell.value
             if recipe is not None:
                 source = "rag" if cell.candidates else "llm"
+                asked += from_corpus(params, day - 1, place)
+                grounded += source == "rag"
                 meals.append({"type": meal, "source": source, "recipe": recipe.model_dump(mode="json", exclude={"meal"})})
                 meals_of[recipe.name] = f"Day {day} {meal}: {recipe.name}"
         days.append({"day": day, "meals": meals})
@@ -36,7 +41,14 @@ def content(params: Params, result: Result) -> Json:
         **({"start": params.start.isoformat()} if params.start is not None else {}),
         "plan": days,
         "shopping_list": [{**item, "for": [meals_of.get(name, name) for name in item["for"]]} for item in items],
+        **({"corpus": _scarce(asked, grounded)} if grounded < asked else {}),
     }
+
+
+def _scarce(asked: int, grounded: int) -> Json:
+    alone = asked - grounded
+    message = f"{alone} of {asked} recipes that were to come from the corpus are by the model alone: nothing else in it suited"
+    return {"asked": asked, "grounded": grounded, "message": message}
 
 
 def markdown(data: Json) -> str:
@@ -52,6 +64,8 @@ def _lines(data: Json) -> Iterator[str]:
         for error in data.get("errors", []):
             if error["stage"] == "recipe" and error["cell"].get("day") == day["day"]:
                 yield f"*No {error['cell']['meal']}: {error['message']}*\n"
+    if "corpus" in data:
+        yield f"*{data['corpus']['message']}.*\n"
     if data["shopping_list"]:
         yield "# Shopping list\n"
         for section, items in groupby(data["shopping_list"], key=lambda item: item["section"]):

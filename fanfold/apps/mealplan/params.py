@@ -84,7 +84,9 @@ class Params(BaseModel):
     ratio: float | None = Field(
         default=None, description="Part of the recipes that come from the corpus, 0 to 1, for hybrid; 0.5 if not given."
     )
-    corpus: str | None = Field(default=None, description="A file of recipes of your own (JSONL or CSV), for rag and hybrid.")
+    corpus: str | None = Field(
+        default=None, description="A file of recipes of your own (JSON, JSONL or CSV), for rag and hybrid."
+    )
     start: Annotated[date | None, BeforeValidator(_date)] = Field(
         default=None,
         description="Date of day 1 in what is exported, e.g. 2026-11-23; a calendar begins next Monday if not given.",

@@ -19,9 +19,10 @@ SHOPS = (
     "dairy and eggs",
     "bread, pasta and grains",
     "herbs and spices",
+    "store cupboard",
     "everything else",
 )
-OTHER = SHOPS[-1]
+OTHER = SHOPS[-1]  # of what no word is known
 MADE_OF = (("meat and fish", ANIMAL), ("dairy and eggs", ("dairy", "egg")))
 PREPARED = frozenset({
     "fresh", "freshly", "finely", "roughly", "coarsely", "thinly", "thickly", "diced", "sliced", "minced", "chopped", "peeled", "crushed", "snipped",

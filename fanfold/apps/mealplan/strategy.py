@@ -11,6 +11,7 @@ from fanfold.apps.mealplan.checks import same_cuisine
 from fanfold.apps.mealplan.corpus import Corpus
 from fanfold.apps.mealplan.menu import LEAST_SCALE, MOST_SCALE
 from fanfold.apps.mealplan.params import Params
+from fanfold.apps.mealplan.prompts import SERVINGS, rules
 from fanfold.apps.mealplan.words import plain
 
 Json = dict[str, Any]
@@ -31,8 +32,28 @@ def candidates_for(params: Params) -> Candidates | None:
         return None
     corpus = Corpus.shipped() if params.corpus is None else Corpus.read(params.corpus)
     grounded = sum(from_corpus(params, day, place) for day in range(params.days) for place in range(len(params.meals)))
+    if grounded and params.corpus is not None:
+        _suits_some(params, corpus)
     take = max(1, min(SHOWN, len(corpus) // max(1, grounded)))
     return Candidates(_search(params, corpus, most=take * grounded), take=take, key=lambda candidate: plain(candidate["name"]))
+
+
+def _suits_some(params: Params, corpus: Corpus) -> None:
+    """Raises PlanError for a corpus of which no recipe could ever be used: all would be written by the model alone."""
+    search = _search(params, corpus, most=1)
+    days = {  # one on which it is grounded, for each meal: what suits is the same on all
+        meal: day
+        for place, meal in enumerate(params.meals)
+        if (day := next((day for day in range(params.days) if from_corpus(params, day, place)), None)) is not None
+    }
+    if any(search(Cell("recipe", {"day": day + 1, "meal": meal}, {}, {}, {})) for meal, day in days.items()):
+        return
+    asked = [line.removeprefix("- ") for line in rules(params).splitlines() if not line.startswith(f"- {SERVINGS}")]
+    raise PlanError(
+        "corpus",
+        f"none of its recipes ({len(corpus)}) suits: {'; '.join([*asked, 'Meals: ' + ', '.join(days)])}",
+        "loosen a rule, give other recipes, or use --strategy llm",
+    )
 
 
 def from_corpus(params: Params, day: int, place: int) -> bool:

@@ -29,9 +29,14 @@ class Exchange:
         script = self._script
         try:
             response = await self._answer()
-        except (asyncio.CancelledError, ConnectionError):
+        except asyncio.CancelledError:
             self._stats.left(script.fault)
             raise
+        except (
+            ConnectionError
+        ):  # the client left while it was written to, as one does that has heard enough: nothing is wrong here
+            self._stats.left(script.fault)
+            return web.Response()
         finally:
             self._simulation.settle(script, self._playback.tokens_sent, now())
         self._stats.ended(script.fault or ("truncated" if script.finish == "length" else ""))

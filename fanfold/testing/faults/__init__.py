@@ -1,0 +1,1 @@
+"""What the fault server can do to a request: modes of the network, and of each dialect."""
