@@ -60,7 +60,7 @@ class Floor:
     def _give_up(self, cell: Cell, code: str, message: str, hint: str = "") -> None:
         """Its preparation takes too long, or its run is over. The fact still comes, and ends it."""
         if cell.wake < 0:
-            return  # already
+            return  # already: what was said first stands
         cell.wake = -1
         self._out.append(Abandon(cell, Fault(code=str(code), message=message, hint=hint)))
 

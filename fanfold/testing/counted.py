@@ -10,7 +10,7 @@ from fanfold.core.commands import ANSWER
 from fanfold.core.cover import ZERO_IN
 from fanfold.core.run import Run
 from fanfold.spec.errors import Code
-from fanfold.spec.events import Called, CellEnded, Coords, SpareEnded
+from fanfold.spec.events import Called, CellEnded, Coords, Rested, SpareEnded
 
 REFUSED = frozenset({Code.DUPLICATE, Code.CHECK_FAILED})
 Group = tuple[int, Coords]
@@ -23,6 +23,7 @@ class Counted:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._draws: dict[Group, set[tuple[Coords, int]]] = defaultdict(set)
+        self._sent: dict[Group, set[tuple[Coords, int]]] = defaultdict(set)  # with those that were no draws, for they lost a race
         self._accepted: dict[Group, int] = defaultdict(int)
         self._spares: set[tuple[int, Coords]] = set()  # in the air, or between two calls
         self._gone: set[tuple[int, Coords]] = set()
@@ -31,7 +32,7 @@ class Counted:
     def revive(self, run: Run, ended: Mapping[tuple[int, Coords], tuple[str, str]]) -> None:
         """Another process goes on. ended: members that have, and how."""
         self._run = run
-        for memory in (self._draws, self._accepted, self._spares, self._gone, self._filled):
+        for memory in (self._draws, self._sent, self._accepted, self._spares, self._gone, self._filled):
             memory.clear()
         for (step, at), fate in ended.items():
             self._accepted[self._group(step, at)] += fate == ("accepted", "")
@@ -56,7 +57,13 @@ class Counted:
             self._spares.add((event.step, event.at))
         if event.phase == ANSWER:
             self._draws[group].add((event.at, event.attempt))
+            self._sent[group].add((event.at, event.attempt))
             assert len(self._draws[group]) <= rule.attempts * size, "U3: more draws than attempts times cells"
+
+    def rested(self, event: Rested) -> None:
+        """A name that was lost to another cell while it streamed was no draw: the same attempt is made again."""
+        if event.kind == "regenerate":
+            self._draws[self._group(event.step, event.at)].discard((event.at, event.attempt))
 
     def spare_ended(self, event: SpareEnded) -> None:
         assert self._is_spare(event.step, event.at), "U4: it is no spare"
@@ -76,9 +83,13 @@ class Counted:
         if event.state == "accepted" and not event.code:
             self._accepted[group] += 1
         elif event.code in REFUSED:
-            draws, begun = len(self._draws[group]), {at for at, _ in self._draws[group]}
+            draws, begun = len(self._sent[group]), {at for at, _ in self._sent[group]}
             spared = sum(not self._is_spare(event.step, at) for at in begun) - size  # each has its first draw kept for it
             unsent = sum(self._group(step, at) == group and at not in begun for step, at in self._gone)
+            cells = self._run.cells.values()
+            draws += sum(
+                self._group(cell.rule.index, cell.at) == group for cell in cells
+            )  # begun, perhaps, and waiting for their turn
             assert draws >= min(ZERO_IN, rule.attempts * size + spared - unsent), f"U4: given up after {draws} draws"
         self._filled.discard((event.step, event.at))
 

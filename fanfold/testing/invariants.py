@@ -133,6 +133,8 @@ class Invariants:
         elif isinstance(event, Rested):
             self.waits[event.step, event.at] += event.kind == "wait"
             assert self.waits[event.step, event.at] <= WAITS, "I5: it waits for ever"
+            if self.run.rules[event.step].counted:
+                self.counted.rested(event)
         elif isinstance(event, StepSwept):
             assert self.run.stop is not None, "I1: swept without a stop"
             self.swept.add(event.step)

@@ -80,8 +80,8 @@ def test_of_twelve_names_twelve_are_found_and_it_says_that_the_rest_is_short(ove
             assert (short["asked"], short["accepted"], short["code"]) == (asked, 12, "duplicate")
             assert short["message"].startswith(f"{asked - 12} of {asked} are short: ")
             assert "duplicates of what was there; ask for fewer, vary the prompt or add facets" in short["message"]
-            assert made < 17 * WHOLE, "what is a duplicate is cut off at its name"
-            assert result.report["calls"] <= 10 * asked and result.report["wall_s"] < 30
+            assert made < 19 * WHOLE, "what is a duplicate is cut off at its name"
+            assert result.report["calls"] <= 20 * asked and result.report["wall_s"] < 30
 
 
 def test_a_duplicate_is_cut_off_at_its_name_and_without_streaming_it_costs_an_answer():

@@ -211,7 +211,7 @@ def test_its_own_accepted_keys_are_known_when_a_run_goes_on():
         job = Job()
         job.store, job.journal, job.plan = store, journal, Job()
         job.plan.plan, job.plan.steps = Job(), [Job(), Job()]
-        job.plan.plan.name, job.plan.steps[1].name = "menu", "dish"
+        job.plan.plan.name, job.plan.steps[0].name, job.plan.steps[1].name = "menu", "other", "dish"
         found = await recalling.recall(job, [1])
         taken = [found[1].take(f"name {i}", "x", 7, None, 1.0, None, 1.0) for i in (1, 3, 2)]
         found[1].leave()
