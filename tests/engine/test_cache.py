@@ -244,6 +244,22 @@ def test_a_judge_is_not_asked_the_same_again():
     assert one.report["calls"] == 4 and calls == 0 and other.values == one.values
 
 
+def test_a_judge_that_compares_is_not_asked_the_same_again_in_either_order():
+    def script():
+        return ScriptedProvider(
+            lambda request, n: Says(
+                {"reason": "alike", "better": "tie"} if request.schema else f"{n}: {request.messages[-1].content}"
+            )
+        )
+
+    steps = [
+        Step("draft", "Draft {x}.", over="x"),
+        Step("final", "Improve {draft}.", over="x", judge=Judge("Which? 1: {first} 2: {second}", versus="draft")),
+    ]
+    one, other, calls, _ = twice(Plan("both", steps, PAIR), script=script)
+    assert one.report["calls"] == 8 and calls == 0 and other["final"].values == one["final"].values
+
+
 def test_another_judge_is_asked_about_the_known_answer():
     one, other, calls, _ = twice(judged(), judged(prompt="Is it short? {value}"), script=critic)
     assert calls == 2 and other.values == one.values and other.report["cached"] == 2
