@@ -152,8 +152,17 @@ class Wiring:
             provider = self._provider(kind)
         lane = self._conductor.add_lane(model, self._limiter(kind), self._concurrency(kind))
         lane.account = kind if kind in CHARGES else ""
-        route = self._routes[model] = Route(lane.index, provider, name, free=kind == "sim")
+        origin = self._origin(kind, provider)
+        route = self._routes[model] = Route(lane.index, provider, name, free=kind == "sim", origin=origin)
         return route
+
+    def _origin(self, kind: str, provider: Provider) -> str:
+        """What answers depend on beside the request: the provider, our adapter to it, and where it is. No key is in it."""
+        if kind in CHARGES:
+            place = urlsplit(self._base_url(kind))
+            return f"{kind} {_profile(kind).version} {place.scheme}://{place.hostname}:{place.port or ''}{place.path.rstrip('/')}"
+        own = f"{type(provider).__module__}.{type(provider).__qualname__}"
+        return f"{own} {self.settings.seed}" if kind == "sim" else own
 
     def _kind(self, model: str) -> tuple[str, str]:
         kind, name = split_model(model)

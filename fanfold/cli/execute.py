@@ -94,14 +94,14 @@ def collect_less() -> None:
 
 def refuse_later(options: Options) -> None:
     """Options whose machinery is not there yet are refused, not ignored."""
-    if options.cache or options.cache_ttl is not None:
-        raise PlanError("--cache", "the cache is not available in this version", "leave it out")
+    if options.cache is False and options.cache_ttl is not None:
+        raise PlanError("--cache-ttl", "means nothing without the cache", "leave out --no-cache, or this")
 
 
 async def _run(job: Job, options: Options, model: str | None, lines: Lines, resume: str | None, retry_refused: bool) -> Result:
     engine = Engine(
         model, limits=options.limits, store=options.store, base_url=options.base_url, seed=options.seed, timeout_s=options.timeout,
-        retries=options.retries, attempts=options.attempts, prices=options.prices,
+        retries=options.retries, attempts=options.attempts, prices=options.prices, cache=_cached(job, options, resume), cache_ttl=options.cache_ttl,
     )  # fmt: skip
     holder: list[Run] = []
     progress = Progress.for_stream(sys.stderr, quiet=options.quiet, labels=lambda step, at: holder[0].labels(step, at))
@@ -117,6 +117,13 @@ async def _run(job: Job, options: Options, model: str | None, lines: Lines, resu
             if options.stream:
                 await _stream(run, lines)
             return await run.result()
+
+
+def _cached(job: Job, options: Options, resume: str | None) -> bool:
+    """Whether earlier answers are taken. An application is asked for something new, unless a seed says that the same is wanted."""
+    if options.cache is not None:
+        return options.cache
+    return job.cached or resume is not None or options.seed is not None or options.cache_ttl is not None
 
 
 async def _stream(run: Run, lines: Lines) -> None:

@@ -133,7 +133,7 @@ class Rejected:
 @dataclass(slots=True)
 class StepState(Counts):
     """One step. checks: rejections by name of the check; rejected: by everything that refuses an answer; codes: why cells have no value of their own; outcomes: of calls.
-    candidates: keys of those that accepted cells have.
+    candidates: keys of those that accepted cells have. hits: what became of answers that the cache had: "ok", or why it was of no use.
 
     taken: of cells that have not ended, how many of their answers were somebody else's already.
     """
@@ -150,6 +150,7 @@ class StepState(Counts):
     rejected: dict[str, Rejected] = field(default_factory=dict)
     codes: dict[str, int] = field(default_factory=dict)
     outcomes: dict[str, int] = field(default_factory=dict)
+    hits: dict[str, int] = field(default_factory=dict)
     sweep: StepSwept | None = None
     candidates: set[str] = field(default_factory=set)
     live: dict[Coords, LiveCell] = field(default_factory=dict)

@@ -24,6 +24,7 @@ from fanfold.spec.events import (
     Coords,
     Drafted,
     Grew,
+    Hit,
     Paced,
     Reopened,
     Rested,
@@ -123,6 +124,8 @@ class RunState:
                 self._called(event, now)
             case Settled():
                 self._settled(event, now)
+            case Hit():
+                add(self.steps[event.step].hits, event.outcome, 1)
             case CellEnded():
                 self._cell_ended(event)
             case Rested():

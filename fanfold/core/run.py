@@ -115,6 +115,7 @@ class Cell:
         "retries",
         "rule",
         "run",
+        "same",
         "service",
         "since",
         "spare",
@@ -160,6 +161,7 @@ class Cell:
         self.since = 0
         self.wake = 0
         self.work: Any = None
+        self.same = ""  # what it asks, or waits for: the only cell that calls for it, or one that waits for that call
         self.pool: Pool | None = None  # where it is interchangeable with others
         self.spare = False  # a draw more than there are coordinates: its answer fills one that is open
         self.like = at  # the coordinates that its prompt is made for: its own, but for a spare

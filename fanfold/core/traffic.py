@@ -5,11 +5,11 @@ from __future__ import annotations
 import msgspec
 
 from fanfold.core.commands import ANSWER, JUDGE, Call
+from fanfold.core.joint import Joint
 from fanfold.core.lane import Hold, Lane
 from fanfold.core.money import cost_of
 from fanfold.core.retry import WAIT_MOST_S, asked
 from fanfold.core.run import CallRecord, Cell, Run
-from fanfold.core.spares import Spares
 from fanfold.core.states import State
 from fanfold.spec.calls import Fault, Scope
 from fanfold.spec.errors import Code
@@ -24,7 +24,7 @@ PATIENCE = 10_000_000  # µs of nothing but 429s, waits to come included, after 
 TOLD_AGAIN, TOLD_ANEW = 5_000_000, 500_000  # µs between two tellings of what holds a run back: the same, and something else
 
 
-class Traffic(Spares):
+class Traffic(Joint):
     """From a cell that is ready to a call in the air."""
 
     def _admit(self, lane: Lane, now: int) -> None:

@@ -23,6 +23,7 @@ from fanfold.engine.facts import Fact, Identified, Landed
 from fanfold.engine.identity import Unkeyed, keyed, named
 from fanfold.engine.job import Draft, Job, Landing, Route, StepWork
 from fanfold.engine.judging import Judging, unasked
+from fanfold.engine.known import known, worth_keeping
 from fanfold.engine.offers import Offer, Unoffered, handed_out
 from fanfold.engine.prompts import PromptSource, as_messages, fill, tail, with_tail
 from fanfold.engine.shapes import Unfit, length_of
@@ -61,7 +62,7 @@ class Attempts:
 
     def __init__(self, usercode: UserCode) -> None:
         self._user = usercode
-        self._judging = Judging(usercode, self._render)
+        self.judging = Judging(usercode, self._render)
 
     # ================================================================ before the call
 
@@ -72,6 +73,7 @@ class Attempts:
             step.step.function
             or cell.rule.take
             or cell.phase == FALLBACK
+            or job.answers is not None
             or callable(step.step.prompt)
             or callable(step.step.system)
         ):
@@ -103,7 +105,8 @@ class Attempts:
                 received = with_(received, candidates=own)
             if step.step.function is not None:
                 return await self._from_function(job, step, cell, received)
-            return self._work(step, cell, received, await self._messages(step, received))
+            work = self._work(step, cell, received, await self._messages(step, received))
+            return work if job.answers is None else await known(self, job, step, cell, work)
         except (NoSuchField, Unfit) as error:
             return _unusable(step, error)
         except StoreError:
@@ -186,7 +189,7 @@ class Attempts:
         assert step.step.function is not None
         given = await self._user.beside(step.step.function, received)
         landing = Landing("")
-        reply = await self._reply(job, step, cell, step.shape.conform(given), _NO_ANSWER, landing)
+        reply = await self.judged(job, step, cell, step.shape.conform(given), _NO_ANSWER, landing)
         if landing.draft is not None:
             job.drafts[cell.rule.index, cell.at] = landing.draft
         return Hit(reply=reply) if isinstance(reply, Reply) else Broken(fault=reply)
@@ -207,7 +210,7 @@ class Attempts:
         """Make one call and judge its answer. put: told what is known before that."""
         step = job.steps[command.cell.rule.index]
         if command.phase == JUDGE:
-            return await self._judging.ask(job, step, command)
+            return await self.judging.ask(job, step, command)
         route = step.routes[command.lane]
         if step.spread is not None and (fault := await self._moved_on(job, step, command.cell)) is not None:
             return fault
@@ -228,28 +231,35 @@ class Attempts:
             value = step.shape.parse(answer.text)
         except Unfit as error:
             return Reply(usage=answer.usage, told=answer.told, check="schema", finding=str(error))
-        outcome = await self._reply(job, step, command.cell, value, answer, landing)
+        outcome = await self.judged(job, step, command.cell, value, answer, landing)
+        worth_keeping(self, job, step, command, route, answer)
         return replace(outcome, told=answer.told) if answer.told else outcome
 
     def _request(self, step: StepWork, route: Route, command: Call) -> Request:
+        """What a call asks: the bare request, and at its end what the engine has to add."""
         work: Prompted = command.cell.work
         previous = work.previous[:_LONGEST_PREVIOUS] if command.repair and work.previous else None
         work.sent = with_tail(work.messages, tail(command.avoid, command.reason, previous, command.crowded))
-        sampling = {**route.sampling, **step.sampling}
+        request = self.request(step, route, command.cell)
+        sampling = request.sampling
         if command.longer and sampling.get("max_tokens"):
-            sampling["max_tokens"] = int(sampling["max_tokens"] * LONGER)
+            sampling = {**sampling, "max_tokens": int(sampling["max_tokens"] * LONGER)}
+        return replace(request, messages=work.sent, sampling=sampling)
+
+    def request(self, step: StepWork, route: Route, cell: CoreCell) -> Request:
+        """What a cell asks, with nothing appended."""
         return Request(
             model=route.model,
-            messages=work.sent,
+            messages=cell.work.messages,
             schema=step.schema,
             schema_name=step.shape.name,
-            sampling=sampling,
+            sampling={**route.sampling, **step.sampling},
             stream=route.streams and step.streamed_field is not None,
             timeout_s=step.timeout_s,
             idle_s=step.idle_s,
         )
 
-    async def _reply(
+    async def judged(
         self, job: Job, step: StepWork, cell: CoreCell, parsed: tuple[Any, bytes], answer: Answer, landing: Landing
     ) -> Reply | Fault:
         """Check a value, name its key, measure its lists, and size the judge's prompt."""
@@ -275,7 +285,7 @@ class Attempts:
         judge = None
         if step.step.judge is not None:
             try:
-                judge = await self._judging.size(step, cell.work.cell, landing.draft)
+                judge = await self.judging.size(step, cell.work.cell, landing.draft)
             except Exception as error:  # noqa: BLE001 - the judge's prompt may be the user's code
                 return replace(unasked(error), usage=usage)
         return Reply(usage=usage, **identity.words, lengths=lengths, judge=judge)

@@ -13,6 +13,8 @@ import msgspec
 from fanfold.core.fold import RunState
 from fanfold.core.past import Past
 from fanfold.core.run import Cell, Run
+from fanfold.engine.answers import Answered, Answers, Entry, certain
+from fanfold.engine.asked import Asked, Samples, digest
 from fanfold.engine.freezer import Freezer
 from fanfold.engine.opening import whole
 from fanfold.engine.shapes import Shape, identity_first, list_in, shape_of, text_of
@@ -20,6 +22,7 @@ from fanfold.engine.spread import Spread
 from fanfold.engine.tokens import AnswerSize, PromptSize
 from fanfold.engine.values import Values
 from fanfold.engine.verdicts import judge_shape, verdict_last
+from fanfold.spec.calls import Request
 from fanfold.spec.compiled import CompiledPlan, CompiledStep
 from fanfold.spec.errors import PlanError, StoreError
 from fanfold.spec.events import AnyEvent, Coords, Drafted, SpareEnded
@@ -29,13 +32,17 @@ from fanfold.spec.template import Template, dig
 
 @dataclass(frozen=True)
 class Route:
-    """Where the calls of a step go: a lane of the conductor, the provider behind it, the model's name there. free: it charges nothing."""
+    """Where the calls of a step go: a lane of the conductor, the provider behind it, the model's name there. free: it charges nothing.
+
+    origin: what else answers depend on: which provider, in which version of our adapter, at which address.
+    """
 
     lane: int
     provider: Provider
     model: str
     streams: bool = True
     free: bool = False
+    origin: str = ""
     sampling: dict[str, Any] = field(default_factory=dict)
 
 
@@ -64,7 +71,13 @@ class StepWork:
         self.compares = step.step.judge is not None and step.step.judge.versus is not None
         self.streamed_field = self._streamed_field()
         self.spread: Spread | None = None
+        self._samples: Samples | None = None
         self.proposes = False  # the facets of other steps
+
+    def samples(self, plan: CompiledPlan) -> Samples:
+        if self._samples is None:
+            self._samples = Samples(plan, self.compiled)
+        return self._samples
 
     def check_givens(self, given: Mapping[str, Any]) -> None:
         """Raises PlanError for a given that a prompt names and that cannot be written into it."""
@@ -94,11 +107,27 @@ class StepWork:
 
 @dataclass(slots=True)
 class Draft:
-    """The latest answer of a cell, until it is accepted or replaced. rival: what its judge compares it with, None for nothing."""
+    """The latest answer of a cell, until it is accepted or replaced. rival: what its judge compares it with, None for nothing.
+
+    answers, verdicts: what the cache is to keep of it once it is accepted.
+    """
 
     value: Any
     data: bytes
     rival: Any = None
+    answers: list[Answered] = field(default_factory=list)
+    verdicts: list[Entry] = field(default_factory=list)
+
+    def keep_answer(self, asked: Asked, request: Request, text: str) -> None:
+        self.answers.append(Answered(asked, text, certain(request)))
+
+    def keep_verdict(self, route: Route, request: Request, text: str) -> None:
+        """One that lets it pass."""
+        if (found := digest(route, request)) is not None:
+            self.verdicts.append(Answered(Asked(found), text, certain(request)).entry())
+
+    def entries(self) -> list[Entry]:
+        return [*(answered.entry() for answered in self.answers), *self.verdicts]
 
 
 @dataclass(slots=True)
@@ -122,6 +151,7 @@ class Job:
         self.first = 0  # number of the first event of its present life
         self.store: Store | None = None  # where earlier runs are looked up, and snapshots kept
         self.freezer = Freezer()
+        self.answers: Answers | None = None  # the cache, where it is used
         self.error: StoreError | None = None
         self.followed = False  # whether anybody waits for it, or has cancelled it
         self.cost_usd: float | None = None
@@ -166,6 +196,9 @@ class Job:
         """A spare's answer is that of the cell it fills, or nobody's."""
         draft = self.drafts.pop((event.step, event.at), None)
         if draft is not None and event.fills is not None:
+            assert self.run is not None
+            for answered in draft.answers:
+                answered.asked = answered.asked.of(event.fills, self.run.rules[event.step].counted)
             self.drafts[event.step, event.fills] = draft
 
     def wrote(self, events: Sequence[AnyEvent]) -> None:

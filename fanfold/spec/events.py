@@ -98,6 +98,16 @@ class Settled(Event, frozen=True, gc=False, array_like=True, tag=True):
     """Of the tokens in: those that the provider had already, at a lower price."""
 
 
+class Hit(Event, frozen=True, gc=False, array_like=True, tag=True):
+    """The cache had an answer for a cell. outcome: "ok", and no call was made for it; or why it was of no use, and one is made: the code
+    of the gate that refused it, "damaged" or "expired".
+    """
+
+    step: int
+    at: Coords
+    outcome: str
+
+
 class Rested(Event, frozen=True, gc=False, array_like=True, tag=True):
     """The cell will be tried again. kind: "retry" (transport), "wait" (rate limit) or "regenerate" (the answer was not good)."""
 
@@ -223,6 +233,7 @@ AnyEvent: TypeAlias = (
     | Grew
     | Called
     | Settled
+    | Hit
     | Rested
     | Drafted
     | CellEnded

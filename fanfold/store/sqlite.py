@@ -14,7 +14,8 @@ from typing import Concatenate, Literal, ParamSpec, TypeVar
 
 from fanfold.spec.errors import StoreError
 from fanfold.spec.events import AnyEvent, Coords
-from fanfold.spec.ports import Journal, RunRecord, Snapshot, Stored
+from fanfold.spec.ports import Journal, Kept, RunRecord, Snapshot, Stored
+from fanfold.store.cache import MOST_BYTES, Answers
 from fanfold.store.database import Database
 from fanfold.store.leases import TERM_S
 from fanfold.store.reader import Reader
@@ -30,6 +31,7 @@ class SqliteStore:
 
     durability: "full" survives a power cut; "normal" survives the death of the process, and a power cut may take the last
     moments. wait_s: how long a write waits for another process that writes. term_s, clock: of the leases on runs, see `leases`.
+    cache_bytes: how much the cache may hold.
     After a failed write it takes nothing more until it is opened anew; reading goes on.
     """
 
@@ -41,11 +43,12 @@ class SqliteStore:
         wait_s: float = 30.0,
         term_s: float = TERM_S,
         clock: Callable[[], float] = time.time,
+        cache_bytes: int = MOST_BYTES,
     ) -> None:
         if durability not in ("full", "normal"):
             raise StoreError(f"durability is full or normal, not {durability!r}")
         self.path = Path(path).expanduser()
-        self._how = (durability, wait_s, term_s, clock)
+        self._how = (durability, wait_s, term_s, clock, cache_bytes)
         self._closed = False
         self._begin()
 
@@ -93,9 +96,13 @@ class SqliteStore:
     async def latest(self, run_id: str) -> Snapshot | None:
         return await self.read(Reader.snapshot, run_id)
 
-    async def write(self, batch: Batch) -> None:
+    @property
+    def cache(self) -> SqliteCache:
+        return SqliteCache(self)
+
+    async def write(self, item: Batch | Answers) -> None:
         self._after_fork()
-        await self._writer.write(batch)
+        await self._writer.write(item)
 
     async def read(self, function: Callable[Concatenate[Reader, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a method of the reader in its thread."""
@@ -151,3 +158,16 @@ class SqliteJournal:
 
     async def values(self, step: int, cells: Sequence[Coords] | None = None) -> list[Stored]:
         return await self._store.read(Reader.values, self._run, step, cells)
+
+
+class SqliteCache:
+    """The cache of a `SqliteStore`."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._store = store
+
+    async def get(self, keys: Sequence[bytes]) -> list[Kept]:
+        return await self._store.read(Reader.answers, keys)
+
+    async def put(self, entries: Sequence[Kept]) -> None:
+        await self._store.write(Answers(tuple(entries)))

@@ -16,13 +16,14 @@ from fanfold.core.retry import WAITS
 from fanfold.core.run import CLOSING, Run
 from fanfold.core.traffic import FINAL
 from fanfold.core.uniqueness import normalise
-from fanfold.spec.calls import Fault, Reply
+from fanfold.spec.calls import Fault, Reply, Usage
 from fanfold.spec.events import (
     AnyEvent,
     BundleEnded,
     Called,
     CellEnded,
     Coords,
+    Hit,
     Reopened,
     Rested,
     RunEnded,
@@ -33,6 +34,7 @@ from fanfold.spec.events import (
 )
 from fanfold.testing.counted import Counted
 from fanfold.testing.handed import Handed
+from fanfold.testing.joined import Joined
 
 Place = tuple[int, Coords]
 
@@ -58,6 +60,7 @@ class Invariants:
         self.over = self.relived = False
         self.counted = Counted(run)
         self.handed = Handed(run)
+        self.joined = Joined(conductor)
         self.origin = run.origin
         self.fates: dict[Place, tuple[str, str]] = {}
         self.own_key: dict[Place, tuple[Any, str]] = {}
@@ -70,6 +73,7 @@ class Invariants:
             memory.clear()
         self.condemned.clear()
         self.handed.revive(run)
+        self.joined = Joined(conductor)
 
     def _reopened(self, event: Reopened) -> None:
         """It may be ended again; its key, its candidates and its coordinates are free."""
@@ -97,6 +101,9 @@ class Invariants:
         self._bounds()
 
     def _look(self, event: AnyEvent) -> None:
+        self.joined.saw(event)
+        if isinstance(event, Hit):
+            self.passed[event.step, event.at] = set()
         if isinstance(event, Reopened):
             self._reopened(event)
         elif isinstance(event, RunStarted) and event.seq:
@@ -211,9 +218,14 @@ class Invariants:
         if event.code:
             assert rule.fallback, "filled by a fallback that was not declared"
             return
-        reply = self.good[place, ANSWER]
+        found = self.joined.found.get(place)
+        if found is None:
+            reply = self.good[place, ANSWER]
+        else:
+            reply = Reply(usage=Usage(), key=event.key)
+            assert self.world.knew(event), "C8: what the cache had was accepted nowhere"
         assert isinstance(reply, Reply) and reply.finding is None, "I9: accepted an answer that was not good"
-        if rule.judge_lane is not None:
+        if rule.judge_lane is not None and (found is None or place in self.joined.judged):
             verdict = self.good[place, JUDGE]
             assert isinstance(verdict, Reply) and verdict.verdict, "I9: accepted what the judge refused"
             assert not rule.both_orders or self.passed[place] == {False, True}, "I9: accepted without a good word in either order"
@@ -239,6 +251,7 @@ class Invariants:
         assert len(self.run.cells) - waiting <= (AHEAD + 2) * caps + 1, "I20: more cells alive than the window holds"
         self.counted.look()
         self.handed.look()
+        self.joined.look()
         assert len(self.air) == len(self.run.calls), "I7: the log knows other calls than the conductor"
 
     # ---------------------------------------------------------------- at the end
@@ -253,6 +266,7 @@ class Invariants:
         assert self.ended.keys() <= known, "I1: cells that nobody declared"
         for lane in self.conductor.lanes:
             assert lane.in_air == lane.preparing == lane.ready == 0, f"left behind: {lane!r}"
+        self.joined.end()
         if run.stop is None:
             self.counted.end()
             self.handed.end()
