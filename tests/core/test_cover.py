@@ -40,7 +40,7 @@ def test_needed_is_the_least_that_is_enough(n, a, p):
 
 
 @given(st.integers(301, 400), st.floats(0.3, 0.95), st.sampled_from([0.5, 0.8, 0.95]))
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_the_closed_form_is_within_one(n, a, p):
     found = needed(n, a, p)
     assert tail(n, a, found + 1) >= p > tail(n, a, found - 2)
