@@ -1,0 +1,140 @@
+"""What must hold in the journal of any run, over all its lives, whoever wrote it: read event by event, as it grows.
+
+Numbers are those of the project's list of invariants. It needs no conductor: whatever is in a store can be audited.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from fanfold.core.fold import RunState
+from fanfold.core.retry import WAITS
+from fanfold.spec.events import (
+    ANSWER,
+    AnyEvent,
+    Called,
+    CellEnded,
+    Coords,
+    Reopened,
+    Rested,
+    RunEnded,
+    RunStarted,
+    Settled,
+    SpareEnded,
+)
+from fanfold.spec.ports import Stored
+
+Place = tuple[int, Coords]
+
+
+class Audit:
+    """attempts: what is allowed to a cell, None: it is not looked at. unique: steps whose keys are distinct.
+
+    per_call: what a call may cost at most, and per_token what a token of its answer does, for `spent`.
+    """
+
+    def __init__(self, attempts: int | None, unique: Iterable[int], per_call: float = 0.0, per_token: float = 0.0) -> None:
+        self._attempts, self._unique = attempts, frozenset(unique)
+        self._per_call, self._per_token = per_call, per_token
+        self.state = RunState()
+        self.seen = 0
+        self.over = False
+        self.lives = 0
+        self.fates: dict[Place, tuple[str, str]] = {}
+        self.keys: dict[Place, str] = {}
+        self._taken: set[tuple[int, str]] = set()
+        self.air: dict[int, Called] = {}
+        self.lost = 0
+        self.spent = 0.0
+        self.calls: list[tuple[int, int]] = []  # (wall at the beginning of the life, µs since then) of each call
+        self._waits: Counter[Place] = Counter()
+        self._t = self._wall = 0
+
+    @property
+    def accepted(self) -> set[Place]:
+        return {place for place, (state, _) in self.fates.items() if state == "accepted"}
+
+    @property
+    def committed(self) -> float:
+        """What has been spent, and what is in the air or was lost there, at the most."""
+        return self.spent + (len(self.air) + self.lost) * self._per_call
+
+    def take(self, events: Sequence[AnyEvent]) -> None:
+        """The events since the last time. Raises AssertionError for what may not be."""
+        for event in events:
+            assert event.seq == self.seen, f"I7: event {event.seq} where {self.seen} was due"
+            self.seen += 1
+            assert not self.over or isinstance(event, Reopened | RunStarted), f"I1: {event} after the end of the run"
+            self._look(event)
+            self.state.apply(event)
+
+    def _look(self, event: AnyEvent) -> None:
+        if isinstance(event, RunStarted):
+            self.lives += 1
+            self.lost += len(self.air)
+            self.air.clear()
+            self._waits.clear()
+            self.over, self._t, self._wall = False, 0, event.wall
+        elif not isinstance(event, Reopened):
+            assert event.t >= self._t, f"I7: {event} is older than the event before it"
+            self._t = event.t
+        if isinstance(event, Called):
+            self._called(event)
+        elif isinstance(event, Settled):
+            called = self.air.pop(event.call)
+            assert event.took == event.t - called.t, "I17: the time in the air"
+            self.spent += event.tokens_out * self._per_token
+        elif isinstance(event, Rested):
+            self._waits[event.step, event.at] += event.kind == "wait"
+            assert self._waits[event.step, event.at] <= WAITS, "I5: it waits for ever"
+        elif isinstance(event, CellEnded):
+            self._cell_ended(event)
+        elif isinstance(event, SpareEnded):
+            assert (event.step, event.at) not in self.fates, "I1: a spare is no cell"
+        elif isinstance(event, Reopened):
+            self._reopened(event)
+        elif isinstance(event, RunEnded):
+            assert not self.air, "I6: the run ended while calls were in the air"
+            self.over = True
+
+    def _called(self, event: Called) -> None:
+        assert (event.step, event.at) not in self.fates, f"I4: {event} after the end of its cell"
+        assert event.call not in self.air, "I7: a call number twice"
+        assert self._attempts is None or event.phase != ANSWER or event.attempt <= self._attempts, "I5: an attempt too many"
+        self.air[event.call] = event
+        self.calls.append((self._wall, event.t))
+
+    def _cell_ended(self, event: CellEnded) -> None:
+        place = (event.step, event.at)
+        assert place not in self.fates, f"I1: {place} ended twice"
+        assert event.state == "accepted" or event.code, "a cell without a value says why"
+        self.fates[place] = (event.state, event.code)
+        if event.state == "accepted" and event.key is not None and event.step in self._unique:
+            assert (event.step, event.key) not in self._taken, f"I3: two accepted cells share {event.key!r}"
+            self._taken.add((event.step, event.key))
+            self.keys[place] = event.key
+
+    def _reopened(self, event: Reopened) -> None:
+        places = [
+            place
+            for place, fate in self.fates.items()
+            if place[0] == event.step and fate == (event.state, event.code) and (event.at is None or place[1] in event.at)
+        ]
+        assert event.at is None or len(places) == len(event.at), f"I1: {event} opens what had not ended so"
+        for place in places:
+            del self.fates[place]
+            self._taken.discard((place[0], self.keys.pop(place, "")))
+
+    # ---------------------------------------------------------------- beside the events
+
+    def values(self, kept: Mapping[int, Iterable[Stored]]) -> None:
+        """Every accepted cell has its value in the store, and nothing else has one."""
+        there = {(step, value.at) for step, values in kept.items() for value in values}
+        assert there == self.accepted, f"I9: values {sorted(there ^ self.accepted)[:5]} without their events, or the reverse"
+
+    def end(self) -> None:
+        """Liveness, once all faults are gone."""
+        assert self.over, "I1: it never ended"
+        total = self.state.total
+        assert total.ended == total.cells, f"I1: {total.ended} of {total.cells} cells have ended"
