@@ -102,7 +102,12 @@ class Shell:
         self._go()
 
     def going(self, run_id: str) -> None:
-        """Raises PlanError where the run goes on here: whoever goes on with it beside that would make everything twice."""
+        """Raises PlanError where the run goes on here: whoever goes on with it beside that would make everything twice.
+
+        StoreError when an earlier run broke the store.
+        """
+        if self._error is not None:
+            raise self._error
         if any(job.run_id == run_id and not job.ended and job.error is None for job in self._jobs.values()):
             raise PlanError("run", f"run {run_id} is going on in this engine", "await its result, or cancel it first")
 
