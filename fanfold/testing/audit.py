@@ -49,6 +49,7 @@ class Audit:
         self.spent = 0.0
         self.calls: list[tuple[int, int]] = []  # (wall at the beginning of the life, µs since then) of each call
         self._waits: Counter[Place] = Counter()
+        self._judged: dict[Place, int] = {}  # answers of a cell that were refused, in all its lives
         self._t = self._wall = 0
 
     @property
@@ -87,6 +88,8 @@ class Audit:
             self.spent += event.tokens_out * self._per_token
         elif isinstance(event, Rested):
             self._waits[event.step, event.at] += event.kind == "wait"
+            if event.kind == "regenerate":
+                self._judged[event.step, event.at] = event.attempt - 1
             assert self._waits[event.step, event.at] <= WAITS, "I5: it waits for ever"
         elif isinstance(event, CellEnded):
             self._cell_ended(event)
@@ -101,12 +104,15 @@ class Audit:
     def _called(self, event: Called) -> None:
         assert (event.step, event.at) not in self.fates, f"I4: {event} after the end of its cell"
         assert event.call not in self.air, "I7: a call number twice"
-        assert self._attempts is None or event.phase != ANSWER or event.attempt <= self._attempts, "I5: an attempt too many"
+        if self._attempts is not None and event.phase == ANSWER:
+            assert event.attempt <= self._attempts, "I5: an attempt too many"
+            assert event.attempt > self._judged.get((event.step, event.at), 0), "I5: an attempt that was used is given again"
         self.air[event.call] = event
         self.calls.append((self._wall, event.t))
 
     def _cell_ended(self, event: CellEnded) -> None:
         place = (event.step, event.at)
+        self._judged.pop(place, None)
         assert place not in self.fates, f"I1: {place} ended twice"
         assert event.state == "accepted" or event.code, "a cell without a value says why"
         self.fates[place] = (event.state, event.code)

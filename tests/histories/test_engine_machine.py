@@ -12,6 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -366,7 +367,7 @@ class RunsMachine(RuleBasedStateMachine):
         if self.limits.rpm is None:
             return
         jumps = [wall - self.walls[wall] for wall in dict.fromkeys(wall for wall, _ in work.audit.calls)]
-        if any(later > earlier for earlier, later in zip(jumps, jumps[1:], strict=False)):
+        if any(later > earlier for earlier, later in pairwise(jumps)):
             return
         at = sorted(self.walls[wall] + t for wall, t in work.audit.calls)
         for first, last in zip(at, at[self.limits.rpm :], strict=False):
