@@ -31,12 +31,11 @@ Place = tuple[int, Coords]
 class Audit:
     """attempts: what is allowed to a cell, None: it is not looked at. unique: steps whose keys are distinct.
 
-    per_call: what a call may cost at most, and per_token what a token of its answer does, for `spent`.
+    budget: tokens of answers that all its lives together may use, None: as many as they like.
     """
 
-    def __init__(self, attempts: int | None, unique: Iterable[int], per_call: float = 0.0, per_token: float = 0.0) -> None:
-        self._attempts, self._unique = attempts, frozenset(unique)
-        self._per_call, self._per_token = per_call, per_token
+    def __init__(self, attempts: int | None, unique: Iterable[int], budget: float | None = None) -> None:
+        self._attempts, self._unique, self._budget = attempts, frozenset(unique), budget
         self.state = RunState()
         self.seen = 0
         self.over = False
@@ -45,8 +44,7 @@ class Audit:
         self.keys: dict[Place, str] = {}
         self._taken: set[tuple[int, str]] = set()
         self.air: dict[int, Called] = {}
-        self.lost = 0
-        self.spent = 0.0
+        self.used = 0  # tokens of answers; of calls that were lost, the most that they may have used
         self.calls: list[tuple[int, int]] = []  # (wall at the beginning of the life, µs since then) of each call
         self._waits: Counter[Place] = Counter()
         self._judged: dict[Place, int] = {}  # answers of a cell that were refused, in all its lives
@@ -55,11 +53,6 @@ class Audit:
     @property
     def accepted(self) -> set[Place]:
         return {place for place, (state, _) in self.fates.items() if state == "accepted"}
-
-    @property
-    def committed(self) -> float:
-        """What has been spent, and what is in the air or was lost there, at the most."""
-        return self.spent + (len(self.air) + self.lost) * self._per_call
 
     def take(self, events: Sequence[AnyEvent]) -> None:
         """The events since the last time. Raises AssertionError for what may not be."""
@@ -73,7 +66,7 @@ class Audit:
     def _look(self, event: AnyEvent) -> None:
         if isinstance(event, RunStarted):
             self.lives += 1
-            self.lost += len(self.air)
+            self.used += sum(call.most_out for call in self.air.values())
             self.air.clear()
             self._waits.clear()
             self.over, self._t, self._wall = False, 0, event.wall
@@ -85,7 +78,7 @@ class Audit:
         elif isinstance(event, Settled):
             called = self.air.pop(event.call)
             assert event.took == event.t - called.t, "I17: the time in the air"
-            self.spent += event.tokens_out * self._per_token
+            self.used += event.tokens_out
         elif isinstance(event, Rested):
             self._waits[event.step, event.at] += event.kind == "wait"
             if event.kind == "regenerate":
@@ -108,6 +101,8 @@ class Audit:
             assert event.attempt <= self._attempts, "I5: an attempt too many"
             assert event.attempt > self._judged.get((event.step, event.at), 0), "I5: an attempt that was used is given again"
         self.air[event.call] = event
+        booked = self.used + sum(call.tokens - call.tokens_in for call in self.air.values())
+        assert self._budget is None or booked <= self._budget, f"I5: {booked} of {self._budget} tokens when a call was admitted"
         self.calls.append((self._wall, event.t))
 
     def _cell_ended(self, event: CellEnded) -> None:

@@ -34,7 +34,7 @@ from fanfold.testing.disks import Beside, Disk, OnDisk
 from fanfold.testing.virtual import VirtualClock, VirtualLoop
 
 ATTEMPTS = 4
-CENT = 0.01  # what a call costs at the most: 100 tokens at 100 dollars a million
+TOKEN = 100 / 1e6  # dollars; a call costs a cent at the most
 PRICES = {"openai/x": [0.0, 100.0]}
 USAGE = Usage(tokens_in=20, tokens_out=60)
 GRID = (0.0, 0.5, 1.0, 1.0, 2.0, 5.0)
@@ -143,7 +143,7 @@ class Work:
 
     def __init__(self, plan: Plan, unique: tuple[int, ...], budget: float | None) -> None:
         self.plan, self.budget = plan, budget
-        self.audit = Audit(None if plan.name == "counted" else ATTEMPTS, unique, CENT, 100 / 1e6)
+        self.audit = Audit(None if plan.name == "counted" else ATTEMPTS, unique, None if budget is None else budget / TOKEN)
         self.run: Run | None = None
         self.id = ""
         self.log: list[bytes] = []
@@ -355,8 +355,6 @@ class RunsMachine(RuleBasedStateMachine):
         journal = self.reader.look(work.id)
         steps = range(len(work.plan.steps))
         work.audit.values({step: self.do(journal.values(step)) for step in steps})
-        if work.budget is not None:
-            assert work.audit.committed <= work.budget + 1e-9, f"I5: {work.audit.committed} of {work.budget} $"
         job = work.run._job if work.run is not None else None
         if job is not None and job.error is None and job.written >= job.first:
             assert repr(job.state) == repr(work.audit.state), "I7: the state that is served is the fold of the journal"
