@@ -73,7 +73,7 @@ class Invariants:
             memory.clear()
         self.condemned.clear()
         self.handed.revive(run)
-        self.joined = Joined(conductor)
+        self.joined = self.joined.revive(conductor)
 
     def _reopened(self, event: Reopened) -> None:
         """It may be ended again; its key, its candidates and its coordinates are free."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fanfold.core.conductor import Conductor
 from fanfold.core.states import State
-from fanfold.spec.events import JUDGE, AnyEvent, Called, CellEnded, Coords, Hit, Rested, SpareEnded
+from fanfold.spec.events import JUDGE, AnyEvent, Called, CellEnded, Coords, Drafted, Hit, Rested, SpareEnded
 
 Place = tuple[int, Coords]
 
@@ -18,9 +18,23 @@ class Joined:
         self.found: dict[Place, Hit] = {}
         self.judged: set[Place] = set()
         self._ended: set[Place] = set()
+        self._drafted: set[Place] = set()
         self._leads: dict[str, tuple[int, int]] = {}  # (cell, answers judged when it began to lead)
 
+    def revive(self, conductor: Conductor) -> Joined:
+        """Another process goes on: of what was found, it knows the answers that waited and were written down."""
+        again = Joined(conductor)
+        again._drafted = self._drafted
+        again.found = {place: hit for place, hit in self.found.items() if place in self._drafted}
+        return again
+
     def saw(self, event: AnyEvent) -> None:
+        if isinstance(event, Drafted):
+            self._drafted.add((event.step, event.at))
+        elif isinstance(event, CellEnded | SpareEnded | Rested) and not (
+            isinstance(event, Rested) and event.kind != "regenerate"
+        ):
+            self._drafted.discard((event.step, event.at))
         if isinstance(event, Hit):
             place = (event.step, event.at)
             assert place not in self._ended, "C1: an answer was found for a cell that had ended"
