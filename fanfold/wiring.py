@@ -153,7 +153,7 @@ class Wiring:
         lane = self._conductor.add_lane(model, self._limiter(kind), self._concurrency(kind))
         lane.account = kind if kind in CHARGES else ""
         origin = self._origin(kind, provider)
-        route = self._routes[model] = Route(lane.index, provider, name, free=kind == "sim", origin=origin)
+        route = self._routes[model] = Route(lane.index, provider, name, origin=origin)
         return route
 
     def _origin(self, kind: str, provider: Provider) -> str:

@@ -13,13 +13,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-from fanfold.core.breaker import Breaker
+from fanfold.core.breaker import NEVER, Breaker
 from fanfold.core.commands import FALLBACK, JUDGE, Command, Recall
 from fanfold.core.commons import Membership
 from fanfold.core.concurrency import Concurrency, Fixed
 from fanfold.core.fates import name_of
 from fanfold.core.grid import Grid
-from fanfold.core.lane import NEVER, Lane
+from fanfold.core.lane import Lane
 from fanfold.core.limiter import Limiter
 from fanfold.core.relive import Life
 from fanfold.core.run import CallRecord, Cell, Rule, Run, Stop

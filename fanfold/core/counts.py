@@ -47,10 +47,9 @@ class Counts:
     """What can be added up over steps. `accepted` includes `fallback`, the cells filled by their declared fallback.
 
     running: an answer's call is in the air. checking: answered, its gates or its judge have not spoken. waiting: everything
-    else that has not ended. swept: ended only because the run was stopped. uncalled: accepted without any call (a cache hit,
-    or a function). lost: calls in the air when a run was cut off. wasted: tokens of answers that were not kept.
-    sequential_us: time of the calls that a one-at-a-time run would have made: with rejected answers and retries, without
-    `ONE_AT_A_TIME_SPARES`.
+    else that has not ended. swept: ended only because the run was stopped. lost: calls in the air when a run was cut
+    off. wasted: tokens of answers that were not kept. sequential_us: time of the calls that a one-at-a-time run would have made: with
+    rejected answers and retries, without `ONE_AT_A_TIME_SPARES`.
     """
 
     cells: int = 0
@@ -62,7 +61,6 @@ class Counts:
     skipped: int = 0
     cancelled: int = 0
     swept: int = 0
-    uncalled: int = 0
     calls: int = 0
     hedges: int = 0
     lost: int = 0

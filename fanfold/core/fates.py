@@ -282,8 +282,6 @@ class Fates(Handout):
             if cell.rule.index in concerned and cell.state is State.RESTING and not cell.parked
         ]
         for cell in sorted(cells + resting, key=lambda cell: cell.id):
-            if cell.phase == FALLBACK:
-                continue
             if (fault := self._blocked(cell)) is not None:
                 self._resting -= cell.state is State.RESTING
                 self._fail(cell, fault.code, fault.message, fault.hint, now)

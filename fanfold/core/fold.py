@@ -291,7 +291,6 @@ class RunState:
         if cell is not None:
             cell.tokens = 0 if own else cell.tokens
             step.drop(cell)
-        step.uncalled += own and cell is None
         step.end(event.state, 1)
         self.path_us = max(self.path_us, event.path)
         if own:

@@ -229,13 +229,12 @@ class CallRecord:
 
     __slots__ = (
         "bookings", "cell", "charged", "check", "cost", "doom", "first", "heard", "hedge_at", "id", "landed", "lane", "named", "phase",
-        "started", "tokens",
+        "started",
     )  # fmt: skip
 
     def __init__(self, id: int, cell: Cell, lane: int, started: int, bookings: tuple[Booking, ...]) -> None:
         self.id, self.cell, self.lane, self.started, self.bookings = id, cell, lane, started, bookings
         self.phase = cell.phase
-        self.tokens = cell.judge_tokens if cell.phase == JUDGE else cell.tokens
         self.doom = ""
         self.landed: int | None = None
         self.first: int | None = None

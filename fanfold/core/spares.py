@@ -298,7 +298,8 @@ class Spares(Fates):
             self.lanes[cell.lane].ready -= 1
         elif cell.state is State.RESTING:
             self._resting -= 1
-        elif cell.state is State.CALLING:
+        else:
+            assert cell.state is State.CALLING, f"{cell!r} waits nowhere"
             for call in (cell.call, cell.hedge):
                 if call in self._calls:
                     self._doom(self._calls[call], Code.CANCELLED)

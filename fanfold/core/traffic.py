@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from fanfold.core.commands import ANSWER, JUDGE, Call
@@ -129,10 +131,9 @@ class Traffic(Joint):
         self._out.append(self._call(cell, record))
         return record
 
-    def _watch(self, record: CallRecord, lane: Lane, now: int) -> None:
-        """Set the moment at which this call is looked at next."""
-        record.check = now + record.cell.rule.timeout
-        self._timers.set(record.check, record)
+    if TYPE_CHECKING:
+
+        def _watch(self, record: CallRecord, lane: Lane, now: int) -> None: ...
 
     def _size(self, cell: Cell) -> tuple[int, int]:
         """Tokens in and out of its next call, the latter as the answers of its step have been."""

@@ -183,7 +183,7 @@ class Attempts:
                 messages = (Message("system", fill(step.compiled.system, received)), *messages)
         cell.work = Prompted(received, messages)
         avoid = AVOID_TOKENS if step.compiled.unique is not None else 0
-        return Work(step.prompts.corrected(estimate_messages(messages)) + avoid, step.size.expected)
+        return Work(step.prompts.corrected(estimate_messages(messages)) + avoid, step.guess)
 
     async def _from_function(self, job: Job, step: StepWork, cell: CoreCell, received: Cell) -> Hit | Broken:
         assert step.step.function is not None
@@ -221,7 +221,6 @@ class Attempts:
         answer = await route.provider.call(request, listener)
         if isinstance(answer, Fault):
             return answer
-        step.size.saw(answer.usage.tokens_out)
         if answer.usage.exact:
             step.prompts.saw(estimate_messages(request.messages), answer.usage.tokens_in)
         landing = job.landings[command.call] = Landing(answer.text)

@@ -19,7 +19,7 @@ from fanfold.engine.freezer import Freezer
 from fanfold.engine.opening import PAGE, reading, whole
 from fanfold.engine.shapes import Shape, identity_first, list_in, shape_of, text_of
 from fanfold.engine.spread import Spread
-from fanfold.engine.tokens import AnswerSize, PromptSize
+from fanfold.engine.tokens import VERDICT_MOST, PromptSize, guess
 from fanfold.engine.values import Values
 from fanfold.engine.verdicts import judge_shape, verdict_last
 from fanfold.spec.calls import Request
@@ -32,7 +32,7 @@ from fanfold.spec.template import Template, dig
 
 @dataclass(frozen=True)
 class Route:
-    """Where the calls of a step go: a lane of the conductor, the provider behind it, the model's name there. free: it charges nothing.
+    """Where the calls of a step go: a lane of the conductor, the provider behind it, the model's name there.
 
     origin: what else answers depend on: which provider, in which version of our adapter, at which address.
     """
@@ -41,7 +41,6 @@ class Route:
     provider: Provider
     model: str
     streams: bool = True
-    free: bool = False
     origin: str = ""
     sampling: dict[str, Any] = field(default_factory=dict)
 
@@ -61,8 +60,7 @@ class StepWork:
         self.shape: Shape = shape_of(Any if plain_function else step.step.output, f"{path}.output")
         self.schema = identity_first(self.shape, step.unique)
         self.sampling = dict(step.step.sampling)
-        self.size = AnswerSize(self.sampling.get("max_tokens"))
-        self.judge_size = AnswerSize(200)
+        self.guess, self.judge_guess = guess(self.sampling.get("max_tokens")), guess(VERDICT_MOST)
         self.prompts, self.judge_prompts = PromptSize(), PromptSize()
         self.judge_shape: Shape | None = None
         if step.step.judge is not None:
@@ -154,8 +152,6 @@ class Job:
         self.answers: Answers | None = None  # the cache, where it is used
         self.error: StoreError | None = None
         self.followed = False  # whether anybody waits for it, or has cancelled it
-        self.cost_usd: float | None = None
-        self.cost_is = "unknown"
         self.foreseen: dict[str, Any] | None = None  # what a forecast said
         self.written = -1  # number of the last durable event
         self._watchers: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()

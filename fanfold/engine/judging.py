@@ -38,7 +38,7 @@ class Judging:
             if draft.rival is None:
                 return None
         messages = await self._messages(step, cell, draft, swapped=False)
-        return step.judge_prompts.corrected(estimate_messages(messages)), step.judge_size.expected
+        return step.judge_prompts.corrected(estimate_messages(messages)), step.judge_guess
 
     async def _rival(self, step: StepWork, cell: Cell) -> Any:
         """What the answer is compared with, None for nothing."""
@@ -66,7 +66,6 @@ class Judging:
         answer = await route.provider.call(request, _unheard)
         if isinstance(answer, Fault):
             return answer
-        step.judge_size.saw(answer.usage.tokens_out)
         if answer.usage.exact:
             step.judge_prompts.saw(estimate_messages(request.messages), answer.usage.tokens_in)
         outcome = await self.read(step, answer, swapped=command.swapped)
