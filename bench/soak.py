@@ -84,7 +84,13 @@ def plan(number: int) -> Plan:
 async def _soak(soaked: Soaked, hours: int, runs: int, measured: bool) -> None:
     provider, store = Mixed(), MemoryStore()  # a run is deleted when it has been looked at: what is kept is not the engine's
     engine = Engine(
-        "openai/x", provider=provider, store=store, clock=VirtualClock(), seed=1, limits=Limits(rpm=600, tpm=200_000), timeout_s=30
+        "openai/x",
+        provider=provider,
+        store=store,
+        clock=VirtualClock(),
+        seed=1,
+        limits=Limits(rpm=600, tpm=200_000),
+        timeout_s=30,
     )
     loop = asyncio.get_running_loop()
     async with engine:

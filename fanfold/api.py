@@ -21,9 +21,11 @@ from fanfold.core.money import Money
 from fanfold.core.past import Past
 from fanfold.core.relive import Life
 from fanfold.core.run import Rule
+from fanfold.engine.answers import Answers
 from fanfold.engine.clock import LoopClock
 from fanfold.engine.fingerprint import changes
 from fanfold.engine.job import Job, StepWork
+from fanfold.engine.logs import CleanRecords
 from fanfold.engine.shell import Shell
 from fanfold.providers.prices import Tariff, has_list, own_prices
 from fanfold.result import Ending, Result, cell_error, drop_void, gather_result
@@ -33,7 +35,8 @@ from fanfold.spec.compiled import CompiledPlan
 from fanfold.spec.errors import CellError, FanfoldError, PlanError, StoreError
 from fanfold.spec.events import AnyEvent, BundleEnded, CellEnded, Coords, Reopened, RunEnded, StepSwept
 from fanfold.spec.plan import UNSET, Facets, Judge, Limits, Plan, Step, Unique
-from fanfold.spec.ports import Clock, Provider, RunRecord, Sink, Store
+from fanfold.spec.ports import Cache, Clock, Provider, RunRecord, Sink, Store
+from fanfold.spec.secret import Secret
 from fanfold.spec.words import PRIORITIES
 from fanfold.views.progress import Progress, in_notebook
 from fanfold.views.report import report
@@ -47,6 +50,7 @@ FORESEEABLE = 1_500  # cells of a run that is foreseen while it goes on; of more
 FORESEE_AFTER_S = 0.3  # when its first calls are in the air
 logger = logging.getLogger("fanfold")
 logger.addHandler(logging.NullHandler())
+logger.addFilter(CleanRecords())
 
 T = TypeVar("T")
 PAGE = 500
@@ -195,11 +199,8 @@ class Run:
 
     def report(self) -> dict[str, Any]:
         """The report as it stands now; final once the run has ended."""
-        functions = [work.name for work in self._job.steps if work.step.function is not None]
         cost = self._bill.cost()
-        told = report(
-            self._job.state, run_id=self.id, cost_usd=cost.usd, cost_is=cost.is_, limits=self._limits, functions=functions
-        )
+        told = report(self._job.state, run_id=self.id, cost_usd=cost.usd, cost_is=cost.is_, limits=self._limits)
         if cost.uncertain:
             told["cost_uncertain_usd"] = cost.uncertain
         if self._job.foreseen is not None:
@@ -258,7 +259,9 @@ class Engine:
     `runs.db` in the user's data folder. seed: of jitter and of the simulated provider. timeout_s: for one call. idle_s: the
     longest silence without content in a streamed answer, pings not counted.
     retries: transport faults per attempt. attempts: overrides every step's. prices: model -> US dollars for a million tokens in, and
-    out; before those of the public list (the extra `prices`). Raises PlanError and StoreError.
+    out; before those of the public list (the extra `prices`). cache: whether what was asked before is answered from the store, and what is
+    answered is kept there; None: only in runs that are gone on with. cache_ttl: seconds for which an answer is good; None: a month, for
+    ever at temperature 0. With the cache the seed is 0 unless it is given. Raises PlanError and StoreError.
     """
 
     def __init__(
@@ -268,26 +271,33 @@ class Engine:
         limits: Limits | None = None,
         store: str | Path | Store | None = None,
         base_url: str | None = None,
-        api_key: str | None = None,
+        api_key: Secret | str | None = None,
         seed: int | None = None,
         timeout_s: float = 120.0,
         idle_s: float = 60.0,
         retries: int = 4,
         attempts: int | None = None,
         prices: Mapping[str, Any] | None = None,
+        cache: bool | None = None,
+        cache_ttl: float | None = None,
         provider: Provider | None = None,
         clock: Clock | None = None,
     ) -> None:
         _positive("timeout_s", timeout_s)
         _positive("idle_s", idle_s)
+        if cache_ttl is not None:
+            _positive("cache_ttl", cache_ttl)
+        if cache is not None and not isinstance(cache, bool):
+            raise PlanError("cache", f"True, False or None is needed, not {cache!r}")
         for name, number, least in (("retries", retries, 0), ("attempts", attempts, 1), ("seed", seed, -(1 << 63))):
             if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < least):
                 raise PlanError(name, f"a whole number is needed, not {number!r}")
         if limits is not None and not isinstance(limits, Limits):
             raise PlanError("limits", f"limits are a Limits, not {type(limits).__name__}", "write Limits(rpm=500)")
-        self._seed = secrets.randbits(31) if seed is None else seed
+        # who wants the same answers again wants the same questions: facets are placed, and the simulated model answers, by the seed
+        self._seed = seed if seed is not None else 0 if cache else secrets.randbits(31)
         settings = Settings(
-            base_url=base_url, api_key=api_key, limits=limits or Limits(), timeout_s=timeout_s, idle_s=idle_s, retries=retries,
+            base_url=base_url, api_key=_secret(api_key), limits=limits or Limits(), timeout_s=timeout_s, idle_s=idle_s, retries=retries,
             attempts=attempts, seed=self._seed, provider=provider, prices=own_prices(prices or {}),
         )  # fmt: skip
         self._model = model
@@ -300,20 +310,29 @@ class Engine:
         self._store_name = store
         self._store: Store | None = None
         self._owns_store = False
+        self._cache, self._cache_ttl = cache, cache_ttl
+        self._answers: Answers | None = None
 
     async def __aenter__(self) -> Engine:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await self.close()
+        await self._end(expected=kind is not None)
 
     async def close(self) -> None:
-        """End every run that still goes on, and let go of connections and the store."""
-        await self._shell.close()
-        await self._wiring.close()
-        if self._store is not None and self._owns_store:
-            await self._store.close()
-            self._store = None
+        """End every run that still goes on, and let go of connections and the store. Warns of runs that nobody waited for."""
+        await self._end()
+
+    async def _end(self, *, expected: bool = False) -> None:
+        try:
+            await self._shell.close(expected=expected)
+        finally:
+            await self._wiring.close()
+            if self._answers is not None:
+                await self._answers.flush()
+            if self._store is not None and self._owns_store:
+                await self._store.close()
+                self._store = None
 
     def start(
         self,
@@ -351,6 +370,7 @@ class Engine:
             about=describe_run(compiled, works, self._wiring.settings, model, _with_budget(about, budget_usd)),
         )
         job = Job(record.run_id, compiled, works, LateJournal(self._opened(), record))
+        job.answers = self._kept_answers(default=False)
         views = self._views(job, sinks, progress)
         self._shell.start(
             job, rules, seed=self._seed if seed is None else seed, cap=plan.concurrent,
@@ -401,6 +421,7 @@ class Engine:
         journal = LateJournal(self._opened(), record)
         job = Job(run_id, compiled, works, journal)
         job.store = self._store
+        job.answers = self._kept_answers(default=True)
         past = await job.read_on()
         _check_steps(run_id, past, works)
         self._money(works, budget_usd, job.state)  # what is wrong is said before anything is written
@@ -409,6 +430,7 @@ class Engine:
         self._shell.going(run_id)
         views = self._views(job, sinks, progress)
         job.state.cut_off()
+        job.take_back(past, changed)
         self._shell.start(
             job, rules, seed=past.seed, cap=plan.concurrent, deadline=None if deadline_s is None else round(deadline_s * 1e6),
             priority=PRIORITIES.index(priority), sinks=views,
@@ -459,6 +481,15 @@ class Engine:
         if self._store is None:
             self._store, self._owns_store = open_store(self._store_name)
         return self._store
+
+    def _kept_answers(self, default: bool) -> Answers | None:
+        """The cache of the store, one for all runs of the engine; None where it is not used, or the store has none."""
+        cache: Cache | None = getattr(self._opened(), "cache", None)
+        if cache is None or not (default if self._cache is None else self._cache):
+            return None
+        if self._answers is None:
+            self._answers = Answers(cache, self._cache_ttl, time.time)
+        return self._answers
 
     def _views(self, job: Job, sinks: Sequence[Sink], progress: bool) -> list[Sink]:
         shown = [Progress.for_stream(sys.stderr, labels=job.labels)] if progress else []
@@ -565,6 +596,10 @@ class LateJournal:
 
     async def values(self, step: int, cells: Any = None) -> Any:
         return await (await self._open()).values(step, cells)
+
+
+def _secret(api_key: Secret | str | None) -> Secret | None:
+    return Secret(api_key) if isinstance(api_key, str) and api_key else api_key or None
 
 
 def _positive(name: str, seconds: Any) -> None:

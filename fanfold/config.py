@@ -6,6 +6,7 @@ A clash inside one level is an error; a later level is simply overruled.
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tomllib
 from collections.abc import Mapping
@@ -14,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from fanfold.spec.errors import PlanError
+from fanfold.spec.hidden import keep_unsaid
 from fanfold.spec.plan import Limits
+from fanfold.spec.secret import Secret
 
 CLASHES = (("sequential", "max_concurrent"), ("quiet", "verbose"))
 
@@ -188,3 +191,23 @@ def variable(names: tuple[str, ...], environ: Mapping[str, str] | None = None) -
     """The first of these environment variables that is set."""
     environ = os.environ if environ is None else environ
     return next((environ[name] for name in names if environ.get(name)), None)
+
+
+def secret(names: tuple[str, ...], environ: Mapping[str, str] | None = None) -> Secret | None:
+    """The key in the first of these variables that is set. Raises PlanError, naming the variable, for what can be no key."""
+    environ = os.environ if environ is None else environ
+    name = next((name for name in names if environ.get(name)), None)
+    return None if name is None else Secret(environ[name], name)
+
+
+_SECRET_NAMES = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)$", re.IGNORECASE)
+_SHORTEST_SECRET = 16  # of variables that only sound like secrets: shorter values may be ordinary words
+
+
+def keep_secrets_unsaid(environ: Mapping[str, str] | None = None) -> None:
+    """Whatever the environment holds that is called a key, of ours or of others: a check's exception may repeat all of it."""
+    environ = os.environ if environ is None else environ
+    for name, value in environ.items():
+        ours = name.endswith("_API_KEY") or name.startswith("FANFOLD_")
+        if _SECRET_NAMES.search(name) and len(value) >= (0 if ours else _SHORTEST_SECRET):
+            keep_unsaid(value.strip())

@@ -16,7 +16,7 @@ from fanfold.spec.errors import PlanError
 
 STRIDE = 64
 _YAML_MOST = 2_000_000  # characters of a plan or config file
-_YAML_ALIASES = 100
+_LONGEST_LINE = 16 << 20  # bytes of a line of a file of rows
 
 
 class Rows(Sequence[dict[str, Any]]):
@@ -42,8 +42,6 @@ class Rows(Sequence[dict[str, Any]]):
             self._index()
         except OSError as error:
             raise PlanError(str(path), f"cannot be read: {error.strerror or error}") from error
-        except UnicodeDecodeError as error:
-            raise PlanError(str(path), f"is not UTF-8 (byte {error.start})", "save it as UTF-8") from error
 
     def __len__(self) -> int:
         return self._count
@@ -77,7 +75,7 @@ class Rows(Sequence[dict[str, Any]]):
 
     def _index(self) -> None:
         with self.path.open("rb") as file:
-            lines = _Lines(file)
+            lines = _Lines(file, path=self.path)
             if self._csv:
                 self._columns = self._header(lines)
             for row_start, line, _ in self._parse(lines):
@@ -89,7 +87,7 @@ class Rows(Sequence[dict[str, Any]]):
     def _read(self, page: int) -> list[dict[str, Any]]:
         with self.path.open("rb") as file:
             file.seek(self._offsets[page])
-            lines = _Lines(file, self._offsets[page], self._lines[page] - 1)
+            lines = _Lines(file, self._offsets[page], self._lines[page] - 1, self.path)
             rows = []
             for _, _, row in self._parse(lines):
                 rows.append(row)
@@ -136,59 +134,53 @@ class Rows(Sequence[dict[str, Any]]):
             if not text.strip():
                 continue
             try:
-                row = json.loads(text)
-            except ValueError as error:
-                raise PlanError(f"{self.path}:{line}", f"is not valid JSON: {error}") from error
+                row = json.loads(text, parse_constant=_no_number)
+            except (ValueError, RecursionError) as error:
+                raise PlanError(f"{self.path}:{line}", f"is not valid JSON: {error}") from None
             if not isinstance(row, dict):
                 raise PlanError(f"{self.path}:{line}", f"is not an object but a {type(row).__name__}")
             yield start, line, row
 
 
-class _Lines(Iterator[str]):
-    """Lines of a UTF-8 file, and where the next one begins."""
+def _no_number(word: str) -> Any:
+    raise ValueError(f"{word} is no number there")
 
-    def __init__(self, file: Any, offset: int = 0, number: int = 0) -> None:
-        self._file, self.offset, self.number = file, offset, number
+
+class _Lines(Iterator[str]):
+    """Lines of a UTF-8 file, and where the next one begins. Raises PlanError for a line that cannot be one."""
+
+    def __init__(self, file: Any, offset: int = 0, number: int = 0, path: Path = Path()) -> None:
+        self._file, self.offset, self.number, self._path = file, offset, number, path
 
     def __next__(self) -> str:
-        line = self._file.readline()
+        line = self._file.readline(_LONGEST_LINE + 1)
         if not line:
             raise StopIteration
         first = self.offset == 0
         self.offset += len(line)
         self.number += 1
-        return str(line.decode("utf-8-sig" if first else "utf-8"))
+        where = f"{self._path}:{self.number}"
+        if len(line) > _LONGEST_LINE:
+            raise PlanError(where, f"is longer than {_LONGEST_LINE >> 20} MiB", "one row stands on one line")
+        if b"\0" in line:
+            raise PlanError(where, "holds a NUL character: this is no text, or not UTF-8", "save it as UTF-8")
+        try:
+            return str(line.decode("utf-8-sig" if first else "utf-8"))
+        except UnicodeDecodeError as error:
+            raise PlanError(where, f"is not UTF-8 (byte {error.start} of the line)", "save it as UTF-8") from None
 
 
 def parse_yaml(text: str, name: str) -> Any:
     """Safe YAML: no tags, few aliases, no key twice. Raises PlanError with the line."""
     import yaml
 
-    class Loader(yaml.SafeLoader):
-        aliases = 0
+    from fanfold.yamltext import loader
 
-        def compose_node(self, parent: Any, index: Any) -> Any:
-            if self.check_event(yaml.AliasEvent):
-                Loader.aliases += 1
-                if Loader.aliases > _YAML_ALIASES:
-                    raise PlanError(name, f"has more than {_YAML_ALIASES} aliases")
-            return super().compose_node(parent, index)
-
-        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-            seen = set()
-            for key_node, _ in node.value:
-                key = self.construct_object(key_node, deep=True)
-                if isinstance(key, str | int) and key in seen:
-                    raise PlanError(f"{name}:{key_node.start_mark.line + 1}", f"{key!r} is given twice")
-                if isinstance(key, str | int):
-                    seen.add(key)
-            return super().construct_mapping(node, deep=deep)
-
+    Loader = loader(name)
     if len(text) > _YAML_MOST:
         raise PlanError(name, f"is longer than {_YAML_MOST:,} characters")
     while True:
         try:
-            Loader.aliases = 0
             return yaml.load(text, Loader)  # a SafeLoader with more checks
         except yaml.MarkedYAMLError as error:
             mended = _quote_type(text, error.problem_mark.index) if error.problem_mark else None
@@ -196,8 +188,10 @@ def parse_yaml(text: str, name: str) -> Any:
                 line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
                 raise PlanError(f"{name}{line}", f"is not valid YAML: {error.problem or error}") from error
             text = mended
-        except (yaml.YAMLError, RecursionError, ValueError) as error:
-            raise PlanError(name, f"is not valid YAML: {error}") from error
+        except RecursionError:
+            raise PlanError(name, "is not valid YAML: nested too deep") from None
+        except (yaml.YAMLError, ValueError) as error:
+            raise PlanError(name, f"is not valid YAML: {' '.join(str(error).split())[:300]}") from error
 
 
 def _quote_type(text: str, at: int) -> str | None:

@@ -235,12 +235,19 @@ def _judge(value: Any, path: str, step: str) -> Judge | None:
         return None
     if isinstance(value, str):
         value = {"prompt": value}
-    _keys(value, ("prompt", "model", "output", "versus"), path)
+    _keys(value, ("prompt", "model", "output", "accept", "versus"), path)
     if not isinstance(value.get("prompt"), str):
         raise PlanError(f"{path}.prompt", "a judge has a prompt: a text")
     output = value.get("output")
     shape = None if output is None else type_from(output, f"{path}.output", f"{step}_judge")
-    return Judge(value["prompt"], value.get("model"), shape, versus=value.get("versus"))
+    accept = None if value.get("accept") is None else _accept(value["accept"], f"{path}.accept", shape)
+    return Judge(value["prompt"], value.get("model"), shape, accept, value.get("versus"))
+
+
+def _accept(value: Any, path: str, output: Any) -> Callable[[Any], bool]:
+    """A named check of the judge's answer, e.g. `{number: {min: 7, of: score}}`."""
+    check = _check(value, path, output)
+    return lambda verdict: check(verdict) is None
 
 
 def _check(value: Any, path: str, output: Any) -> Callable[[Any], Any]:

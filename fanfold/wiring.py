@@ -22,9 +22,11 @@ from fanfold.core.pool import counted_places
 from fanfold.core.run import LOCAL, Rule
 from fanfold.spec.compiled import CompiledPlan, CompiledStep, has_fallback
 from fanfold.spec.errors import PlanError
+from fanfold.spec.hidden import redact
 from fanfold.spec.plan import Limits
 from fanfold.spec.ports import Provider, Store
 from fanfold.spec.prices import Price
+from fanfold.spec.secret import Secret
 from fanfold.spec.words import PRIORITIES
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ class Settings:
     """
 
     base_url: str | None = None
-    api_key: str | None = None
+    api_key: Secret | None = None
     limits: Limits = field(default_factory=Limits)
     timeout_s: float = 120.0
     idle_s: float = 60.0
@@ -122,6 +124,7 @@ class Wiring:
 
     def __init__(self, settings: Settings, conductor: Conductor) -> None:
         check_limits(settings.limits)
+        config.keep_secrets_unsaid()
         self.settings = settings
         self._conductor = conductor
         self._routes: dict[str, Route] = {}
@@ -149,8 +152,17 @@ class Wiring:
             provider = self._provider(kind)
         lane = self._conductor.add_lane(model, self._limiter(kind), self._concurrency(kind))
         lane.account = kind if kind in CHARGES else ""
-        route = self._routes[model] = Route(lane.index, provider, name, free=kind == "sim")
+        origin = self._origin(kind, provider)
+        route = self._routes[model] = Route(lane.index, provider, name, origin=origin)
         return route
+
+    def _origin(self, kind: str, provider: Provider) -> str:
+        """What answers depend on beside the request: the provider, our adapter to it, and where it is. No key is in it."""
+        if kind in CHARGES:
+            place = urlsplit(self._base_url(kind))
+            return f"{kind} {_profile(kind).version} {place.scheme}://{place.hostname}:{place.port or ''}{place.path.rstrip('/')}"
+        own = f"{type(provider).__module__}.{type(provider).__qualname__}"
+        return f"{own} {self.settings.seed}" if kind == "sim" else own
 
     def _kind(self, model: str) -> tuple[str, str]:
         kind, name = split_model(model)
@@ -193,7 +205,7 @@ class Wiring:
 
         profile, base_url = _profile(kind), self._base_url(kind)
         given = self.settings.api_key if kind == self._first else None
-        key = given or config.variable(profile.key_env)
+        key = given or config.secret(profile.key_env)
         if key is None and base_url == profile.base_url:
             raise PlanError("model", f"{profile.key_env[0]} is not set", "set it, or use --base-url for a server of your own")
         if self._wire is None:
@@ -215,7 +227,7 @@ def _profile(kind: str) -> Profile:
     return profile
 
 
-def _adapter(kind: str) -> Callable[[Wire, str, str | None], Provider]:
+def _adapter(kind: str) -> Callable[[Wire, str, Secret | None], Provider]:
     if kind == "anthropic":
         from fanfold.providers.anthropic import Anthropic
 
@@ -347,7 +359,7 @@ def describe_run(
 
     limits = {name: value for name, value in asdict(settings.limits).items() if value is not None}
     made = {
-        "model": model, "base_url": settings.base_url, "seed": settings.seed, "plan": plan.plan.name, "limits": limits,
+        "model": model, "base_url": settings.base_url and redact(settings.base_url), "seed": settings.seed, "plan": plan.plan.name, "limits": limits,
         "timeout_s": settings.timeout_s, "retries": settings.retries, "attempts": settings.attempts, "words": of_plan(plan, works),
     }  # fmt: skip
     return msgspec.json.encode({**made, **about}, enc_hook=str)

@@ -113,8 +113,8 @@ def _bench(application: App, given: dict[str, Any], asked: Callable[[dict[str, A
     """Measure, show, and say how it went: the exit code. Raises PlanError before anything is called, StoreError."""
     import asyncio
 
-    from fanfold.cli.execute import UNWRITTEN, collect_less, refuse_later, say
-    from fanfold.cli.output import Target
+    from fanfold.cli.execute import UNWRITTEN, collect_less, refuse_later
+    from fanfold.cli.output import Target, say
     from fanfold.wiring import default_model
 
     sizes, options = _sizes(application, given, asked)

@@ -13,8 +13,9 @@ from typing import Any
 
 from fanfold.api import Engine, Run
 from fanfold.cli.jobs import Job
-from fanfold.cli.output import Target, line, write_out
+from fanfold.cli.output import Target, line, say, write_out
 from fanfold.config import Options
+from fanfold.engine.logs import CleanFormat
 from fanfold.engine.shapes import plain
 from fanfold.result import Result, error_json
 from fanfold.spec.errors import PlanError
@@ -32,28 +33,50 @@ def execute(job: Job, options: Options, *, resume: str | None = None, retry_refu
     """Run it, write what came of it, and say how it went. resume: the run to go on with. Raises PlanError before anything is called, StoreError."""
     refuse_later(options)
     target = Target(options, job.name, tuple(job.documents))
-    logging.basicConfig(level=logging.INFO if options.verbose else logging.CRITICAL, format="%(levelname)s %(name)s: %(message)s")
+    listen_to_logs(logging.INFO if options.verbose else logging.CRITICAL)
     model = options.model
     if model is None and resume is None and not all(step.model or job.plan.model or step.function for step in job.plan.steps):
         model = default_model()
         if not options.quiet:
             say(f"No model is named and no provider's key is set: answers are simulated ({SIMULATED}).")
     collect_less()
-    result = asyncio.run(_run(job, options, model, resume, retry_refused))
-    data = {**job.content(result), **result.trailer()}
+    lines = Lines()
+    result = asyncio.run(_run(job, options, model, lines, resume, retry_refused))
     written = True
     if not options.stream or target.path is not None:
-        try:
-            write_result(target, job, result, data)
-        except OSError as error:
-            written = False
-            say(
-                f"fanfold: the result cannot be written to {target.path or 'stdout'}: {error.strerror or error}; run {result.run_id} is kept"
-            )
+        written = _write(job, result, target)
     if options.stream:
-        write_out(line({"report": result.report}))
+        lines.write({"report": result.report})
+    if lines.error is not None:
+        say(f"fanfold: --stream could not be written to stdout: {lines.error.strerror}; run {result.run_id} is kept")
     _tell(result, options, target)
-    return result.exit_code if written else UNWRITTEN
+    return result.exit_code if written and lines.error is None else UNWRITTEN
+
+
+def _write(job: Job, result: Result, target: Target) -> bool:
+    """Whether the result could be written."""
+    data = {**job.content(result), **result.trailer()}
+    try:
+        write_result(target, job, result, data)
+    except OSError as error:
+        where, why = target.path or "stdout", error.strerror or error
+        say(f"fanfold: the result cannot be written to {where}: {why}; run {result.run_id} is kept")
+        return False
+    return True
+
+
+class Lines:
+    """The lines of --stream. Where one cannot be written, the run goes on without them: `error` says why."""
+
+    def __init__(self) -> None:
+        self.error: OSError | None = None
+
+    def write(self, data: dict[str, Any]) -> None:
+        if self.error is None:
+            try:
+                write_out(line(data))
+            except OSError as error:
+                self.error = error
 
 
 def write_result(target: Target, job: Job, result: Result, data: dict[str, Any]) -> None:
@@ -71,14 +94,14 @@ def collect_less() -> None:
 
 def refuse_later(options: Options) -> None:
     """Options whose machinery is not there yet are refused, not ignored."""
-    if options.cache or options.cache_ttl is not None:
-        raise PlanError("--cache", "the cache is not available in this version", "leave it out")
+    if options.cache is False and options.cache_ttl is not None:
+        raise PlanError("--cache-ttl", "means nothing without the cache", "leave out --no-cache, or this")
 
 
-async def _run(job: Job, options: Options, model: str | None, resume: str | None, retry_refused: bool) -> Result:
+async def _run(job: Job, options: Options, model: str | None, lines: Lines, resume: str | None, retry_refused: bool) -> Result:
     engine = Engine(
         model, limits=options.limits, store=options.store, base_url=options.base_url, seed=options.seed, timeout_s=options.timeout,
-        retries=options.retries, attempts=options.attempts, prices=options.prices,
+        retries=options.retries, attempts=options.attempts, prices=options.prices, cache=_cached(job, options, resume), cache_ttl=options.cache_ttl,
     )  # fmt: skip
     holder: list[Run] = []
     progress = Progress.for_stream(sys.stderr, quiet=options.quiet, labels=lambda step, at: holder[0].labels(step, at))
@@ -92,31 +115,40 @@ async def _run(job: Job, options: Options, model: str | None, resume: str | None
             holder.append(run)
             listen_for_signals(run.cancel)
             if options.stream:
-                await _stream(run)
+                await _stream(run, lines)
             return await run.result()
 
 
-async def _stream(run: Run) -> None:
+def _cached(job: Job, options: Options, resume: str | None) -> bool:
+    """Whether earlier answers are taken. An application is asked for something new, unless a seed says that the same is wanted."""
+    if options.cache is not None:
+        return options.cache
+    return job.cached or resume is not None or options.seed is not None or options.cache_ttl is not None
+
+
+async def _stream(run: Run, lines: Lines) -> None:
     async for cell in run:
         shown: dict[str, Any] = {"step": cell.step, "cell": plain(cell.at), "state": cell.state}
         if cell.error is None or cell.value is not None:
             shown["value"] = plain(cell.value)
         if cell.error is not None:
             shown["error"] = error_json(cell.error)
-        write_out(line({**shown, "elapsed_s": cell.elapsed_s}))
+        lines.write({**shown, "elapsed_s": cell.elapsed_s})
 
 
 def listen_for_signals(cancel: Callable[[], None]) -> None:
-    """The first Ctrl-C cancels and keeps what is there; a second one ends the program at once."""
+    """The first Ctrl-C (or SIGTERM, or a terminal that goes away) cancels and keeps what is there; a second one ends at once."""
     loop = asyncio.get_running_loop()
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    numbers = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]  # nohup wants no end
 
     def stop(number: int) -> None:
-        for each in (signal.SIGINT, signal.SIGTERM):  # the next one ends the program, wherever it is
+        for each in numbers:  # the next one ends the program, wherever it is
             loop.remove_signal_handler(each)
             signal.signal(each, lambda number, frame: os._exit(CANCELLED))
         cancel()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in numbers:
         try:
             loop.add_signal_handler(number, stop, number)
         except NotImplementedError:  # Windows: KeyboardInterrupt ends the loop instead
@@ -139,10 +171,8 @@ def _tell(result: Result, options: Options, target: Target) -> None:
         say(f"Written to {target.path}")
 
 
-def say(text: str) -> None:
-    """A line to stderr."""
-    try:
-        sys.stderr.write(text + "\n")
-        sys.stderr.flush()
-    except (BrokenPipeError, UnicodeEncodeError):
-        pass  # nobody listens, or a terminal that cannot show it: the exit code says it too
+def listen_to_logs(level: int) -> None:
+    """Records of all libraries go to stderr, clean."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(CleanFormat("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler])

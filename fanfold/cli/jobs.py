@@ -20,7 +20,10 @@ APPS = "fanfold.apps"  # the group of entry points
 
 @dataclass(frozen=True)
 class Job:
-    """content, rows, markdown: how its result is shown; documents: its further formats, by name."""
+    """content, rows, markdown: how its result is shown; documents: its further formats, by name.
+
+    cached: whether earlier answers are taken unless something else is said.
+    """
 
     name: str
     plan: Plan
@@ -29,6 +32,7 @@ class Job:
     rows: Callable[[Result, dict[str, Any]], Iterable[dict[str, Any]]]
     markdown: Callable[[Result, dict[str, Any]], str]
     documents: Mapping[str, Callable[[dict[str, Any]], str]] = field(default_factory=dict)
+    cached: bool = False
 
 
 def app_job(application: App, params: Any, plan: Plan) -> Job:
@@ -54,6 +58,7 @@ def file_job(plan: Plan, path: str, settings: list[str]) -> Job:
         content=lambda result: {"values": result.to_json()["values"]},
         rows=lambda result, data: result.rows(),
         markdown=lambda result, data: "".join(to_markdown(readable(data))),
+        cached=True,
     )
 
 

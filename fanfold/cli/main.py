@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -231,9 +230,12 @@ def _leave(code: int) -> None:
 
 def main() -> None:
     """The program. Exit codes: 0, 1, 2, 3, 4, 130 as documented."""
+    from fanfold import config
+    from fanfold.cli.output import ready_streams
     from fanfold.spec.errors import PlanError, StoreError
 
-    _open_closed_streams()
+    ready_streams()
+    config.keep_secrets_unsaid()
     try:
         for point in sorted(entry_points(group="fanfold.apps"), key=lambda point: point.name):
             _add_app(point)
@@ -245,15 +247,25 @@ def main() -> None:
         _complain(f"the store failed: {error}", 4)
     except KeyboardInterrupt:
         sys.exit(130)
-
-
-def _open_closed_streams() -> None:
-    """A caller may have closed them (`2>&-`): what is written there is lost, and nothing else."""
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - for as long as the program lives
+    except Exception as error:  # noqa: BLE001 - a mistake of ours: said in one line, and whole where it is asked for
+        _unexpected(error)
 
 
 def _complain(text: str, code: int) -> None:
-    print(f"fanfold: {text}", file=sys.stderr)  # noqa: T201 - the program's own voice
+    from fanfold.cli.output import say
+
+    say(f"fanfold: {text}")
     sys.exit(code)
+
+
+def _unexpected(error: Exception) -> None:
+    """An error that nothing above expects. Its traceback is for --verbose, and without keys like everything else."""
+    from fanfold.cli.output import say
+    from fanfold.engine.logs import shown
+    from fanfold.engine.usercode import described
+
+    verbose = {"--verbose", "-v"} & set(sys.argv) or os.environ.get("FANFOLD_VERBOSE")
+    if verbose:
+        say(shown(error))
+    hint = "" if verbose else " (--verbose shows where; please report it)"
+    _complain(f"an error inside Fanfold: {described(error)}{hint}", 1)

@@ -54,8 +54,10 @@ RUN_OPTIONS = (
     _common("budget_usd", float, "Stop before spending more."),
     _common("seed", int, "Of jitter, and of the simulated model."),
     _common("store", str, "Where runs are kept [runs.db in the user's data folder]."),
-    _common("cache", bool, "Answer from earlier runs where they asked the same.", "--cache/--no-cache"),
-    _common("cache_ttl", float, "Seconds for which an earlier answer is good."),
+    _common(
+        "cache", bool, "Answer from earlier runs where they asked the same [on for plans and with --seed].", "--cache/--no-cache"
+    ),
+    _common("cache_ttl", float, "Seconds for which an earlier answer is good [a month; for ever at temperature 0]."),
     _common("config", str, "A TOML or YAML file with any of these options."),
     _common("out", str, "Write the result here: a file, or a folder."),
     _common("format", str, "json, jsonl, csv or md [md on a terminal, else json, or by the file's ending]."),

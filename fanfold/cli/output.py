@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 from fanfold.config import Options
+from fanfold.engine.logs import one_line
 from fanfold.spec.errors import PlanError
 from fanfold.views import exports
 
+LONGEST_LINE = 4_000  # characters of a message
 FORMATS = ("json", "jsonl", "csv", "md")
 ENDINGS = {
     ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".md": "md", ".markdown": "md",
@@ -87,16 +92,46 @@ class Target:
 
 
 def write_out(chunks: Iterable[str]) -> None:
-    """To stdout. A reader that went away (`| head`) is no error."""
+    """To stdout. A reader that went away (`| head`) is no error. Raises OSError where it cannot be written, e.g. on a full disk."""
     try:
         for chunk in chunks:
             sys.stdout.write(chunk)
         sys.stdout.flush()
     except BrokenPipeError:
+        _to_nowhere()
+    except OSError:
+        _to_nowhere()  # what is left would be written again at the end of the program, and fail again
+        raise
+
+
+def _to_nowhere() -> None:
+    """From now on nothing that is written to stdout arrives, and nothing fails."""
+    with suppress(OSError, ValueError):
         devnull = os.open(os.devnull, os.O_WRONLY)
         os.dup2(devnull, sys.stdout.fileno())
-    except UnicodeEncodeError:  # a terminal that knows no Unicode
-        sys.stdout.buffer.write("".join(chunks).encode(sys.stdout.encoding or "ascii", "replace"))
+        os.close(devnull)
+
+
+def say(text: str) -> None:
+    """A message to stderr: no keys, and no control character but the ends of its own lines. Where nobody listens, it is lost."""
+    with suppress(OSError, ValueError):
+        sys.stderr.write("\n".join(one_line(line, LONGEST_LINE) for line in text.split("\n")) + "\n")
+        sys.stderr.flush()
+
+
+def ready_streams() -> None:
+    """Write results as UTF-8 whatever the locale is; a terminal is shown what it can show. What a caller has closed is nowhere."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # `2>&-`: what is written there is lost, and nothing else
+            nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for as long as the program lives
+            setattr(sys, name, nowhere)
+            atexit.register(nowhere.close)
+        elif isinstance(stream, TextIOWrapper):
+            if stream.isatty() or name == "stderr":
+                stream.reconfigure(errors="backslashreplace" if name == "stderr" else "replace")
+            else:
+                stream.reconfigure(encoding="utf-8")
 
 
 def line(data: dict[str, Any]) -> Sequence[str]:

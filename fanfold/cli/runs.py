@@ -140,7 +140,7 @@ def _export(given: dict[str, Any]) -> None:
 
 
 def _delete(given: dict[str, Any]) -> None:
-    from fanfold.cli.execute import say
+    from fanfold.cli.output import say
     from fanfold.spec.errors import PlanError
     from fanfold.stored import find_run
 

@@ -11,6 +11,7 @@ SPAN = 1 * SECOND  # and at least so long apart: one bad moment of many calls in
 MANY = 40  # but so many are one, however quickly they came
 ALIENS = 3
 PAUSE, LONGEST = 2 * SECOND, 15 * SECOND
+NEVER = 1 << 62  # until something else happens
 LAST = 4  # pauses in a row without a success: it will not come back in time for anybody
 
 
@@ -47,9 +48,11 @@ class Breaker:
         """Leave it alone until then, although nothing failed: there is somewhere else to go."""
         self.until, self.trial, self.wanted = until, False, False
 
-    def allows(self, now: int) -> bool:
-        """Whether a call may go out now: any while it is closed, one when a pause is over."""
-        return self.until is None or (now >= self.until and not self.trial)
+    def open_at(self, now: int) -> int:
+        """The earliest moment at which a call may go out: any while it is closed, one when a pause is over."""
+        if self.until is None:
+            return now
+        return NEVER if self.trial else max(now, self.until)
 
     def tried(self) -> None:
         """A call was sent. While the breaker is not closed, it is the trial."""

@@ -13,13 +13,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-from fanfold.core.breaker import Breaker
+from fanfold.core.breaker import NEVER, Breaker
 from fanfold.core.commands import FALLBACK, JUDGE, Command, Recall
 from fanfold.core.commons import Membership
 from fanfold.core.concurrency import Concurrency, Fixed
 from fanfold.core.fates import name_of
 from fanfold.core.grid import Grid
-from fanfold.core.lane import NEVER, Lane
+from fanfold.core.lane import Lane
 from fanfold.core.limiter import Limiter
 from fanfold.core.relive import Life
 from fanfold.core.run import CallRecord, Cell, Rule, Run, Stop
@@ -106,6 +106,8 @@ class Conductor(Tail):
         self._due(now)
         if self._stirred:
             self._even_out(now)
+        if self._freed:
+            self._go_on(now)
         if self._wanting:
             self._twins(now)
         lanes = [lane for lane in self.lanes if lane.to_send.runs or lane.to_prepare.runs]
@@ -120,16 +122,22 @@ class Conductor(Tail):
             self._launch(now)
         if self._wanting:
             self._twins(now)  # again: a second look at the same moment must find nothing more to do
+        if self._freed:
+            self._go_on(now)
         out, self._out = self._out, []
         return out
 
     def prepared(self, cell: Cell, result: Work | Hit | Broken, now: int) -> None:
         """The prompt is rendered and sized; or the value is there already; or it cannot be had."""
+        if isinstance(result, Work) and (result.same or result.spoilt) and self._joins(cell, result, now):
+            return  # it goes on being prepared until somebody else's answer is there
         lane = self.lanes[cell.lane]
         lane.preparing -= 1
         cell.run.preparing -= 1
         if cell.run.stop is not None:
             self._close_if_done(cell.run, now)
+        elif isinstance(result, Hit) and result.work is not None:
+            self._found(cell, result.reply, result.work, now)
         elif isinstance(result, Broken):
             if cell.phase == FALLBACK and cell.failure is not None:
                 code, message, hint = cell.failure
@@ -148,11 +156,8 @@ class Conductor(Tail):
                     self._accept(cell, now)
             else:
                 self._answered(cell, result.reply, now)
-        elif (fault := self._blocked(cell)) is not None:
-            self._fail(cell, fault.code, fault.message, fault.hint, now)
         else:
-            cell.tokens = (result.tokens_in, result.tokens_out)
-            self._ready(cell, urgent=False)
+            self._to_call(cell, result, now)
 
     def recalled(self, run: Run, found: Mapping[int, Membership] | Fault, now: int) -> None:
         """The keys that a run shares with others, by step; or why they cannot be had. Only now its first cells begin."""

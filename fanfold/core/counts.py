@@ -47,10 +47,9 @@ class Counts:
     """What can be added up over steps. `accepted` includes `fallback`, the cells filled by their declared fallback.
 
     running: an answer's call is in the air. checking: answered, its gates or its judge have not spoken. waiting: everything
-    else that has not ended. swept: ended only because the run was stopped. uncalled: accepted without any call (a cache hit,
-    or a function). lost: calls in the air when a run was cut off. wasted: tokens of answers that were not kept.
-    sequential_us: time of the calls that a one-at-a-time run would have made: with rejected answers and retries, without
-    `ONE_AT_A_TIME_SPARES`.
+    else that has not ended. swept: ended only because the run was stopped. lost: calls in the air when a run was cut
+    off. wasted: tokens of answers that were not kept. sequential_us: time of the calls that a one-at-a-time run would have made: with
+    rejected answers and retries, without `ONE_AT_A_TIME_SPARES`.
     """
 
     cells: int = 0
@@ -62,7 +61,6 @@ class Counts:
     skipped: int = 0
     cancelled: int = 0
     swept: int = 0
-    uncalled: int = 0
     calls: int = 0
     hedges: int = 0
     lost: int = 0
@@ -133,7 +131,7 @@ class Rejected:
 @dataclass(slots=True)
 class StepState(Counts):
     """One step. checks: rejections by name of the check; rejected: by everything that refuses an answer; codes: why cells have no value of their own; outcomes: of calls.
-    candidates: keys of those that accepted cells have.
+    candidates: keys of those that accepted cells have. hits: what became of answers that the cache had: "ok", or why it was of no use.
 
     taken: of cells that have not ended, how many of their answers were somebody else's already.
     """
@@ -150,6 +148,7 @@ class StepState(Counts):
     rejected: dict[str, Rejected] = field(default_factory=dict)
     codes: dict[str, int] = field(default_factory=dict)
     outcomes: dict[str, int] = field(default_factory=dict)
+    hits: dict[str, int] = field(default_factory=dict)
     sweep: StepSwept | None = None
     candidates: set[str] = field(default_factory=set)
     live: dict[Coords, LiveCell] = field(default_factory=dict)

@@ -8,8 +8,6 @@ from statistics import NormalDist
 EXACT = 300  # up to so many wanted, exact; beyond, the closed form, within 1 of it
 PRIOR = (4.0, 1.0)
 DISCOUNT = 0.98  # an observation's weight, for each that came after it
-CAUTION = 0.2  # acceptance is taken at this quantile of what is known about it
-EVEN = 0.5  # the chance below which those in flight are added to
 LEAST_ACCEPTANCE, SURE = 0.2, 0.95
 ZERO_IN = 13  # 1 - .8^14 = .956
 
@@ -95,82 +93,3 @@ class Acceptance:
     @property
     def mean(self) -> float:
         return self.accepted / (self.accepted + self.rejected)
-
-    def quantile(self, q: float) -> float:
-        """To four digits."""
-        low, high = 0.0, 1.0
-        while high - low > 1e-4:
-            middle = (low + high) / 2
-            low, high = (middle, high) if self.below(middle) < q else (low, middle)
-        return (low + high) / 2
-
-
-class Cover:
-    """Exactly n accepted, with spares in flight. p: how surely those in flight are to be enough.
-
-    It is told of every launch and of every end, and says how many `more` to launch now. What is in flight when n are accepted
-    is to be cancelled; what is accepted all the same does not count, so there are never more than n.
-    """
-
-    __slots__ = ("done", "ended", "evidence", "in_flight", "known", "launches", "n", "p")
-
-    def __init__(self, n: int, p: float = 0.95, known: Acceptance | None = None) -> None:
-        if n < 0 or not 0 < p < 1:
-            raise ValueError(f"n is at least 0 and p between 0 and 1: {n}, {p}")
-        self.n, self.p = n, p
-        self.known = known or Acceptance()
-        self.evidence = Acceptance(1.0, 1.0)  # of this run alone: no belief from before says that it is hopeless, or is not
-        self.done = self.ended = self.in_flight = self.launches = 0  # done: accepted; ended: accepted or rejected
-
-    def launched(self, count: int = 1) -> None:
-        self.in_flight += count
-        self.launches += count
-
-    def accepted(self) -> bool:
-        """False: n are accepted already; this one is as good as cancelled."""
-        self.in_flight -= 1
-        if self.done == self.n:
-            return False
-        self.done += 1
-        self._saw(1, 0)
-        return True
-
-    def rejected(self) -> None:
-        """Also a duplicate: whatever ended without being accepted and tells something about the next."""
-        self.in_flight -= 1
-        self._saw(0, 1)
-
-    def cancelled(self, count: int = 1) -> None:
-        """Ended without telling anything."""
-        self.in_flight -= count
-
-    def _saw(self, accepted: int, rejected: int) -> None:
-        self.ended += 1
-        self.known.saw(accepted, rejected)
-        self.evidence.saw(accepted, rejected)
-
-    def more(self) -> int:
-        """How many to launch now; nothing once it is hopeless.
-
-        Spares are added when those in flight are more likely too few than enough, and then up to p again. To add at every dip
-        below p would launch for the noise too, and no launch is taken back.
-        """
-        wanted = self.n - self.done
-        if not wanted or self.hopeless:
-            return 0
-        if self.in_flight >= wanted and 0 < self.ended < ZERO_IN:
-            return 0  # a few answers are noise
-        if self.in_flight and self.ended and enough(wanted, self.known.mean, self.in_flight) >= EVEN:
-            return 0
-        acceptance = max(self.known.quantile(CAUTION), LEAST_ACCEPTANCE)  # below that it is for `hopeless` to say
-        return max(0, needed(wanted, acceptance, self.p) - self.in_flight)
-
-    @property
-    def hopeless(self) -> bool:
-        """Fewer than one in five is ever accepted, almost surely: also where nothing of the first 13 was."""
-        if not self.done:
-            return self.ended >= ZERO_IN
-        return self.evidence.below(LEAST_ACCEPTANCE) > SURE
-
-    def __repr__(self) -> str:
-        return f"<Cover {self.done} of {self.n} accepted, {self.in_flight} in flight, {self.launches} launched>"

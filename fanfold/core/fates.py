@@ -12,10 +12,10 @@ from fanfold.core.retry import WAITS, Remedy, asked, backoff, remedy
 from fanfold.core.run import CLOSING, Bundle, Cell, Rule, Run, Stop
 from fanfold.core.states import State
 from fanfold.core.uniqueness import Key, normalise
-from fanfold.core.verdicts import HINT, NO_VERDICT, objection, opinion
+from fanfold.core.verdicts import UNREADABLE, objection, opinion, unheard
 from fanfold.spec.calls import Fault, Reply, Scope
 from fanfold.spec.errors import Code
-from fanfold.spec.events import CellEnded, Rested
+from fanfold.spec.events import CellEnded, Drafted, Rested
 
 PACE, WAIT = 1, 2  # purposes of draws
 RACES = 20  # names that a cell may lose to others while they stream, before each costs it an attempt
@@ -84,7 +84,7 @@ class Fates(Handout):
 
     def _answered(self, cell: Cell, reply: Reply, now: int) -> None:
         """The gates, in order of cost: rule checks, then the key, then the judge."""
-        cell.lengths = reply.lengths
+        cell.lengths, cell.draft = reply.lengths, reply
         if reply.finding is not None:
             code = Code.MALFORMED if reply.check == "schema" else Code.CHECK_FAILED
             self._again(cell, code, reply.finding, reply.check, now, KEY_HINT if reply.check == "key" else "")
@@ -95,9 +95,20 @@ class Fates(Handout):
         elif reply.judge is not None and cell.rule.judge_lane is not None:
             cell.judge_tokens = reply.judge
             cell.phase, cell.hops, cell.retries = JUDGE, 0, 0
+            if not cell.rule.both_orders and not cell.rule.take:  # what it is compared with, and made of, is in no journal
+                self._keep_draft(cell, reply.judge, now)
             self._ask_judge(cell, now)
         else:
             self._accept(cell, now)
+
+    def _keep_draft(self, cell: Cell, judge: tuple[int, int] | None, now: int) -> None:
+        """The answer is written down although its cell has not ended."""
+        draft = cell.draft
+        assert draft is not None
+        self._emit(
+            cell.run, Drafted, now, cell.rule.index, cell.at, draft.key, draft.exact, draft.said, draft.vector, draft.lengths, judge,
+            cell.service,
+        )  # fmt: skip
 
     def _ask_judge(self, cell: Cell, now: int) -> None:
         if (fault := self._blocked(cell)) is not None:
@@ -223,7 +234,8 @@ class Fates(Handout):
         self._release(cell)
         self._hand_back(cell)
         if cell.phase == JUDGE:  # its answer is lost for want of a verdict, and not for what it says
-            message, hint, cell.check = f"{NO_VERDICT}: {message}", hint or HINT, "judge"
+            message, hint = unheard(code if cell.run.closing is None else "", message, hint)
+            cell.check = "judge"
         elif cell.phase == ANSWER and code not in (Code.CHECK_FAILED, Code.MALFORMED):
             cell.check = ""
         if cell.rule.fallback and cell.phase != FALLBACK:
@@ -270,8 +282,6 @@ class Fates(Handout):
             if cell.rule.index in concerned and cell.state is State.RESTING and not cell.parked
         ]
         for cell in sorted(cells + resting, key=lambda cell: cell.id):
-            if cell.phase == FALLBACK:
-                continue
             if (fault := self._blocked(cell)) is not None:
                 self._resting -= cell.state is State.RESTING
                 self._fail(cell, fault.code, fault.message, fault.hint, now)
@@ -299,7 +309,8 @@ class Fates(Handout):
     def _hop(self, cell: Cell, fault: Fault, now: int) -> bool:
         """Leave a lane that does not deliver for the next one of the chain. Retries that are used up stay used up."""
         chain = cell.chain
-        if fault.code not in ELSEWHERE and fault.scope is Scope.CELL:
+        worth = ELSEWHERE | UNREADABLE if cell.phase == JUDGE else ELSEWHERE
+        if fault.code not in worth and fault.scope is Scope.CELL:
             return False
         following = chain[chain.index(cell.lane) + 1 :] if cell.lane in chain else ()
         if self._usable(cell.run, cell.rule, following) is None:

@@ -77,7 +77,8 @@ class Floor:
         cell = record.cell
         if cell.call == record.id:
             cell.call, cell.hedge = cell.hedge, -1
-        elif cell.hedge == record.id:
+        else:
+            assert cell.hedge == record.id, "only a call that counts is let go"
             cell.hedge = -1
 
     def counts(self, call: int) -> bool:

@@ -22,7 +22,9 @@ from fanfold.spec.events import (
     Called,
     CellEnded,
     Coords,
+    Drafted,
     Grew,
+    Hit,
     Paced,
     Reopened,
     Rested,
@@ -122,6 +124,8 @@ class RunState:
                 self._called(event, now)
             case Settled():
                 self._settled(event, now)
+            case Hit():
+                add(self.steps[event.step].hits, event.outcome, 1)
             case CellEnded():
                 self._cell_ended(event)
             case Rested():
@@ -132,6 +136,8 @@ class RunState:
                 self._bundle_ended(event)
             case Reopened():
                 self._reopened(event)
+            case Drafted():
+                pass
             case Grew():
                 step = self.steps[event.step]
                 step.cells = max(step.cells, event.cells)  # a resumed run tells again how it grew
@@ -285,7 +291,6 @@ class RunState:
         if cell is not None:
             cell.tokens = 0 if own else cell.tokens
             step.drop(cell)
-        step.uncalled += own and cell is None
         step.end(event.state, 1)
         self.path_us = max(self.path_us, event.path)
         if own:
@@ -304,6 +309,8 @@ class RunState:
         """What stood behind a cell that it fills was for nothing; the spare is that cell now."""
         step = self.steps[event.step]
         spare = step.live.pop(event.at, None)
+        if event.fills is not None and spare is None:  # answered in an earlier life
+            step.live.setdefault(event.fills, LiveCell())
         if event.fills is not None and spare is not None:
             before = step.live.pop(event.fills, None)
             step.live[event.fills], spare = spare, before

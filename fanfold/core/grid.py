@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
 from math import prod
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from fanfold.spec.compiled import CompiledPlan
 from fanfold.spec.events import Coords
@@ -261,11 +261,6 @@ class Grid:
             return
         for i in range(self._length(axis, node.over[: len(at)], at)):
             yield from self._walk(node, known, (*at, i))
-
-    def value(self, axis: str, index: int) -> Any:
-        """The axis' own value at an index; for dynamic axes the index itself (their values are in an answer)."""
-        values = self.plan.axes[axis].values
-        return index if values is None else values[index]
 
     # ---------------------------------------------------------------- what happens
 

@@ -17,7 +17,6 @@ from fanfold.spec.calls import Fault
 from fanfold.spec.prices import Price
 
 AHEAD = 2  # cells prepared or ready, for each call that may be in the air
-NEVER = 1 << 62  # until something else happens
 MANY = 4  # bundles waiting, for each call that may be in the air, before the deepest step goes first
 
 
@@ -123,10 +122,7 @@ class Lane:
 
     def open_at(self, tokens_in: int, tokens_out: int, now: int) -> int:
         """The earliest moment at which a call of this size may go out, slots apart."""
-        at = self.limiter.open_at(tokens_in, tokens_out, now)
-        if self.breaker.until is not None:
-            at = max(at, self.breaker.until if not self.breaker.trial else NEVER)
-        return at
+        return max(self.limiter.open_at(tokens_in, tokens_out, now), self.breaker.open_at(now))
 
     def free(self, size: tuple[int, int], now: int) -> bool:
         """Whether a call of this size could go out now."""

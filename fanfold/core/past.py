@@ -21,6 +21,7 @@ from fanfold.spec.events import (
     Called,
     CellEnded,
     Coords,
+    Drafted,
     Reopened,
     Rested,
     RunStarted,
@@ -59,13 +60,16 @@ End: TypeAlias = Ended | int
 
 @dataclass(slots=True)
 class StepPast:
-    """rows: bundles that ended together, before they had begun. refused: answers, by any gate."""
+    """rows: bundles that ended together, before they had begun. drafts: answers of cells that have not ended.
+    refused: answers, by any gate.
+    """
 
     name: str
     over: tuple[str, ...]
     ended: dict[Coords, End] = field(default_factory=dict)
     rows: list[BundleEnded] = field(default_factory=list)
     begun: dict[Coords, Begun] = field(default_factory=dict)
+    drafts: dict[Coords, Drafted] = field(default_factory=dict)
     calls: int = 0
     refused: int = 0
 
@@ -104,16 +108,21 @@ class Past:
         if isinstance(event, CellEnded):
             step = self.steps[event.step]
             step.begun.pop(event.at, None)
+            step.drafts.pop(event.at, None)
             plain = event.state == "accepted" and not (event.code or event.lengths or event.took) and event.key is None
             step.ended[event.at] = event.path if plain else _ended(event)
         elif isinstance(event, Called):
             self._called(event)
         elif isinstance(event, Rested):
             if event.kind == "regenerate":
+                self.steps[event.step].drafts.pop(event.at, None)
                 self.steps[event.step].refused += 1
                 self.steps[event.step].begun[event.at] = Begun(event.attempt - 1, event.reason if event.check else "")
+        elif isinstance(event, Drafted):
+            self.steps[event.step].drafts[event.at] = event
         elif isinstance(event, SpareEnded):
             self.steps[event.step].begun.pop(event.at, None)
+            self.steps[event.step].drafts.pop(event.at, None)
             self.steps[event.step].refused += bool(event.code) and event.fills is None
         elif isinstance(event, BundleEnded):
             self.steps[event.step].rows.append(event)
@@ -233,6 +242,7 @@ class Again:
             del step.ended[at]
         if self.whole:
             step.begun.clear()
+            step.drafts.clear()
         step.rows = []
 
     def touched(self, edge: Edge) -> Iterator[Callable[[Coords], bool]]:

@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from fanfold.core.commands import FALLBACK
 from fanfold.core.cosine import unpacked
 from fanfold.core.floor import Floor
 from fanfold.core.money import Money
 from fanfold.core.past import Ended, Past, fate
 from fanfold.core.run import Bundle, Cell, Rule, Run
 from fanfold.core.stock import Stock
-from fanfold.spec.events import Coords, Reopened
+from fanfold.spec.calls import Reply, Usage
+from fanfold.spec.events import Coords, Drafted, Reopened, SpareEnded
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,19 @@ class Relive(Floor):
             return end, None
         return (end.path, end.lengths) if state == "accepted" else (None, None)
 
+    def _drafted(self, cell: Cell, now: int) -> Drafted | None:
+        """The answer that it, or a spare in its place, had when the run was cut off."""
+        assert cell.run.past is not None
+        steps, rule = cell.run.past.steps, cell.rule
+        drafts = steps[rule.index].drafts if rule.index < len(steps) and cell.phase != FALLBACK and not cell.spare else {}
+        if not drafts or cell.at in drafts:
+            return drafts.pop(cell.at, None)
+        for at, draft in drafts.items() if rule.counted else ():
+            if draft.judge is None and all(n == at[place] for place, n in enumerate(cell.at) if place not in rule.counted):
+                self._emit(cell.run, SpareEnded, now, rule.index, at, cell.at, "", "")
+                return drafts.pop(at)
+        return None
+
     def _remember(self, cell: Cell) -> None:
         """How far it had come when the run was cut off: answers that were judged count in every life."""
         assert cell.run.past is not None
@@ -115,3 +130,16 @@ class Relive(Floor):
         begun = steps[cell.rule.index].begun.get(cell.at) if cell.rule.index < len(steps) else None
         if begun is not None and cell.rule.attempts > begun.judged:
             cell.judged, cell.reason = begun.judged, begun.reason
+
+
+def reply_of(draft: Drafted) -> Reply:
+    """The answer as it was told when it came; it was paid for then."""
+    return Reply(
+        usage=Usage(),
+        key=draft.key,
+        exact=draft.exact,
+        said=draft.said,
+        vector=draft.vector,
+        lengths=draft.lengths,
+        judge=draft.judge,
+    )

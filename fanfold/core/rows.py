@@ -151,13 +151,13 @@ class Rows(Relive):
         return waiting
 
     def _route(self, cell: Cell) -> None:
-        """Name the lane of its next call. Where there is none left, it will be found blocked."""
+        """Name the lane of its next call: there is one, for what is blocked is not sent on."""
         if not self._troubled:
             cell.lane = cell.chain[0]
             return
         lane = self._usable(cell.run, cell.rule, cell.chain)
-        if lane is not None:
-            cell.lane = lane.index
+        assert lane is not None, "no lane is left, and nobody noticed"
+        cell.lane = lane.index
 
     def _offer_trial(self, cell: Cell) -> None:
         """One cell is the trial of a lane that was left alone and would be preferred."""

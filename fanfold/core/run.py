@@ -21,7 +21,7 @@ from fanfold.core.states import NEXT, State
 from fanfold.core.stock import Stock
 from fanfold.core.uniqueness import Key
 from fanfold.core.verdicts import Opinion
-from fanfold.spec.calls import Fault
+from fanfold.spec.calls import Fault, Reply
 from fanfold.spec.events import AnyEvent, Coords
 
 SHARES = (16.0, 4.0, 1.0)  # of a critical, a normal and an optional run, while all of them have calls to make
@@ -91,6 +91,7 @@ class Cell:
         "check",
         "clash",
         "dealt",
+        "draft",
         "failure",
         "hedge",
         "hops",
@@ -114,6 +115,7 @@ class Cell:
         "retries",
         "rule",
         "run",
+        "same",
         "service",
         "since",
         "spare",
@@ -154,10 +156,12 @@ class Cell:
         self.opinion: Opinion | None = None  # of its judge, in the first of two orders
         self.lengths: dict[str, int] | None = None
         self.failure: tuple[str, str, str] | None = None
+        self.draft: Reply | None = None  # the answer that stands
         self.service = 0  # of the answer that stands, and its judge
         self.since = 0
         self.wake = 0
         self.work: Any = None
+        self.same = ""  # what it asks, or waits for: the only cell that calls for it, or one that waits for that call
         self.pool: Pool | None = None  # where it is interchangeable with others
         self.spare = False  # a draw more than there are coordinates: its answer fills one that is open
         self.like = at  # the coordinates that its prompt is made for: its own, but for a spare
@@ -225,13 +229,12 @@ class CallRecord:
 
     __slots__ = (
         "bookings", "cell", "charged", "check", "cost", "doom", "first", "heard", "hedge_at", "id", "landed", "lane", "named", "phase",
-        "started", "tokens",
+        "started",
     )  # fmt: skip
 
     def __init__(self, id: int, cell: Cell, lane: int, started: int, bookings: tuple[Booking, ...]) -> None:
         self.id, self.cell, self.lane, self.started, self.bookings = id, cell, lane, started, bookings
         self.phase = cell.phase
-        self.tokens = cell.judge_tokens if cell.phase == JUDGE else cell.tokens
         self.doom = ""
         self.landed: int | None = None
         self.first: int | None = None

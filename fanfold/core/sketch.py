@@ -5,6 +5,8 @@ A quantile is off by at most `ERROR` of itself. Old observations fade: when ther
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from itertools import accumulate
 from math import ceil, log
 
 ERROR = 0.02
@@ -57,11 +59,9 @@ class Sketch:
         return found
 
     def _find(self, q: float) -> int:
-        rank, seen, bucket = max(1, ceil(q * self.count)), 0, 0
-        for bucket in sorted(self._buckets):
-            seen += self._buckets[bucket]
-            if seen >= rank:
-                break
+        buckets = sorted(self._buckets)
+        counted = list(accumulate(self._buckets[bucket] for bucket in buckets))
+        bucket = buckets[bisect_left(counted, max(1, ceil(q * self.count)))]
         return round(2 * _GAMMA**bucket / (_GAMMA + 1)) if bucket else 1
 
     def __repr__(self) -> str:

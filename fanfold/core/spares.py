@@ -108,6 +108,7 @@ class Spares(Fates):
             assert pool is not None
             del pool.spares[cell.id]
             pool.bank.append(cell)
+            self._keep_draft(cell, None, now)
         else:
             super()._accept(cell, now)
 
@@ -232,7 +233,7 @@ class Spares(Fates):
             run.keys.commit(spare.key, spare.id)
         cell.key, cell.vector, spare.key = spare.key, spare.vector, None
         cell.service, cell.lengths = spare.service, spare.lengths
-        self._spare_over(spare, refused, "", now, cell.at)
+        self._spare_over(spare, refused, cell.check if refused else "", now, cell.at)
         run.tally.own += 1
         self._end(cell, State.ACCEPTED, ("", "", ""), now)
 
@@ -297,7 +298,8 @@ class Spares(Fates):
             self.lanes[cell.lane].ready -= 1
         elif cell.state is State.RESTING:
             self._resting -= 1
-        elif cell.state is State.CALLING:
+        else:
+            assert cell.state is State.CALLING, f"{cell!r} waits nowhere"
             for call in (cell.call, cell.hedge):
                 if call in self._calls:
                     self._doom(self._calls[call], Code.CANCELLED)

@@ -75,10 +75,6 @@ class Stock:
         """Cells that were accepted in an earlier life of the run have these."""
         self._owner.update(dict.fromkeys(keys, EARLIER))
 
-    def owner(self, key: str) -> int | None:
-        """The number of the cell that has it."""
-        return self._owner.get(key)
-
     @property
     def taken(self) -> int:
         return len(self._owner)

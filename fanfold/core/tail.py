@@ -7,8 +7,9 @@ stand for one cell, and hold one key between them.
 
 from __future__ import annotations
 
+from fanfold.core.breaker import NEVER
 from fanfold.core.knee import Knee
-from fanfold.core.lane import NEVER, Lane
+from fanfold.core.lane import Lane
 from fanfold.core.run import CallRecord, Cell
 from fanfold.core.traffic import Traffic
 from fanfold.core.uniqueness import normalise
@@ -143,7 +144,8 @@ class Tail(Traffic):
     def _crawls(self, record: CallRecord, lane: Lane, now: int) -> bool:
         """Whether its tokens come so slowly that a fresh call would be done sooner."""
         assert record.first is not None
-        return lane.late.crawls(record.heard, now - record.first, record.tokens[1])
+        _, expected = self._size(record.cell)
+        return lane.late.crawls(record.heard, now - record.first, expected)
 
     def _hedge(self, record: CallRecord, now: int) -> bool:
         """Send a twin: through the next lane of the chain that is free, else through the same one; never beyond a limit or the budget.

@@ -17,12 +17,11 @@ class Tank:
         self.at = self.full_at = 0
 
     def fill(self, now: int) -> None:
-        """full_at: since when nobody takes what there is."""
-        if now > self.at:
-            if self.level < self.capacity:
-                self.full_at = self.at + self.short_for(self.capacity)
-            self.level = min(self.capacity, self.level + (now - self.at) * self.rate / SECOND)
-            self.at = now
+        """Refill up to now, which is later than the last time. full_at: since when nobody takes what there is."""
+        if self.level < self.capacity:
+            self.full_at = self.at + self.short_for(self.capacity)
+        self.level = min(self.capacity, self.level + (now - self.at) * self.rate / SECOND)
+        self.at = now
 
     def short_for(self, until: float) -> int:
         """Microseconds until it holds so many, 0 if it does."""

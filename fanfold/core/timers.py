@@ -39,6 +39,3 @@ class Timers(Generic[T]):
             if self._waits(when, what):
                 return what
         return None
-
-    def __len__(self) -> int:
-        return len(self._heap)

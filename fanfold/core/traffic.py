@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from fanfold.core.commands import ANSWER, JUDGE, Call
+from fanfold.core.joint import Joint
 from fanfold.core.lane import Hold, Lane
 from fanfold.core.money import cost_of
 from fanfold.core.retry import WAIT_MOST_S, asked
 from fanfold.core.run import CallRecord, Cell, Run
-from fanfold.core.spares import Spares
 from fanfold.core.states import State
 from fanfold.spec.calls import Fault, Scope
 from fanfold.spec.errors import Code
@@ -24,7 +26,7 @@ PATIENCE = 10_000_000  # µs of nothing but 429s, waits to come included, after 
 TOLD_AGAIN, TOLD_ANEW = 5_000_000, 500_000  # µs between two tellings of what holds a run back: the same, and something else
 
 
-class Traffic(Spares):
+class Traffic(Joint):
     """From a cell that is ready to a call in the air."""
 
     def _admit(self, lane: Lane, now: int) -> None:
@@ -68,7 +70,7 @@ class Traffic(Spares):
         cost = cost_of(lane.price, tokens_in, most)
         if cell.phase == ANSWER and rule.judge_lane is not None:
             verdict = cell.run.verdicts[rule.index].most(VERDICT)
-            cost += cost_of(self.lanes[rule.judge_lane].price, tokens_in + most, verdict)
+            cost += (1 + rule.both_orders) * cost_of(self.lanes[rule.judge_lane].price, tokens_in + most, verdict)
         return cost
 
     def _most_out(self, cell: Cell) -> int:
@@ -129,10 +131,9 @@ class Traffic(Spares):
         self._out.append(self._call(cell, record))
         return record
 
-    def _watch(self, record: CallRecord, lane: Lane, now: int) -> None:
-        """Set the moment at which this call is looked at next."""
-        record.check = now + record.cell.rule.timeout
-        self._timers.set(record.check, record)
+    if TYPE_CHECKING:
+
+        def _watch(self, record: CallRecord, lane: Lane, now: int) -> None: ...
 
     def _size(self, cell: Cell) -> tuple[int, int]:
         """Tokens in and out of its next call, the latter as the answers of its step have been."""

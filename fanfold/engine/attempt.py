@@ -23,15 +23,17 @@ from fanfold.engine.facts import Fact, Identified, Landed
 from fanfold.engine.identity import Unkeyed, keyed, named
 from fanfold.engine.job import Draft, Job, Landing, Route, StepWork
 from fanfold.engine.judging import Judging, unasked
+from fanfold.engine.known import known, worth_keeping
 from fanfold.engine.offers import Offer, Unoffered, handed_out
 from fanfold.engine.prompts import PromptSource, as_messages, fill, tail, with_tail
 from fanfold.engine.shapes import Unfit, length_of
 from fanfold.engine.spread import proposal
 from fanfold.engine.tokens import estimate, estimate_messages
-from fanfold.engine.usercode import UserCode, described, printable
+from fanfold.engine.usercode import UserCode, described, sayable
 from fanfold.spec.calls import Answer, Broken, Chunk, Fault, Hit, Message, Reply, Request, Usage, Work
 from fanfold.spec.compiled import CompiledStep
 from fanfold.spec.errors import Code, StoreError
+from fanfold.spec.hidden import hide, redact
 from fanfold.spec.plan import UNSET, Cell
 from fanfold.spec.template import NoSuchField, Template
 
@@ -60,7 +62,7 @@ class Attempts:
 
     def __init__(self, usercode: UserCode) -> None:
         self._user = usercode
-        self._judging = Judging(usercode, self._render)
+        self.judging = Judging(usercode, self._render)
 
     # ================================================================ before the call
 
@@ -71,6 +73,7 @@ class Attempts:
             step.step.function
             or cell.rule.take
             or cell.phase == FALLBACK
+            or job.answers is not None
             or callable(step.step.prompt)
             or callable(step.step.system)
         ):
@@ -102,7 +105,8 @@ class Attempts:
                 received = with_(received, candidates=own)
             if step.step.function is not None:
                 return await self._from_function(job, step, cell, received)
-            return self._work(step, cell, received, await self._messages(step, received))
+            work = self._work(step, cell, received, await self._messages(step, received))
+            return work if job.answers is None else await known(self, job, step, cell, work)
         except (NoSuchField, Unfit) as error:
             return _unusable(step, error)
         except StoreError:
@@ -179,13 +183,13 @@ class Attempts:
                 messages = (Message("system", fill(step.compiled.system, received)), *messages)
         cell.work = Prompted(received, messages)
         avoid = AVOID_TOKENS if step.compiled.unique is not None else 0
-        return Work(step.prompts.corrected(estimate_messages(messages)) + avoid, step.size.expected)
+        return Work(step.prompts.corrected(estimate_messages(messages)) + avoid, step.guess)
 
     async def _from_function(self, job: Job, step: StepWork, cell: CoreCell, received: Cell) -> Hit | Broken:
         assert step.step.function is not None
         given = await self._user.beside(step.step.function, received)
         landing = Landing("")
-        reply = await self._reply(job, step, cell, step.shape.conform(given), _NO_ANSWER, landing)
+        reply = await self.judged(job, step, cell, step.shape.conform(given), _NO_ANSWER, landing)
         if landing.draft is not None:
             job.drafts[cell.rule.index, cell.at] = landing.draft
         return Hit(reply=reply) if isinstance(reply, Reply) else Broken(fault=reply)
@@ -206,18 +210,17 @@ class Attempts:
         """Make one call and judge its answer. put: told what is known before that."""
         step = job.steps[command.cell.rule.index]
         if command.phase == JUDGE:
-            return await self._judging.ask(job, step, command)
+            return await self.judging.ask(job, step, command)
         route = step.routes[command.lane]
         if step.spread is not None and (fault := await self._moved_on(job, step, command.cell)) is not None:
             return fault
         request = self._request(step, route, command)
         listener = heard
         if request.stream:
-            listener = IdentityListener(step.streamed_field, lambda name: put(Identified(command.call, name)), heard)
+            listener = IdentityListener(step.streamed_field, lambda name: put(Identified(command.call, hide(name))), heard)
         answer = await route.provider.call(request, listener)
         if isinstance(answer, Fault):
             return answer
-        step.size.saw(answer.usage.tokens_out)
         if answer.usage.exact:
             step.prompts.saw(estimate_messages(request.messages), answer.usage.tokens_in)
         landing = job.landings[command.call] = Landing(answer.text)
@@ -227,28 +230,35 @@ class Attempts:
             value = step.shape.parse(answer.text)
         except Unfit as error:
             return Reply(usage=answer.usage, told=answer.told, check="schema", finding=str(error))
-        outcome = await self._reply(job, step, command.cell, value, answer, landing)
+        outcome = await self.judged(job, step, command.cell, value, answer, landing)
+        worth_keeping(self, job, step, command, route, answer)
         return replace(outcome, told=answer.told) if answer.told else outcome
 
     def _request(self, step: StepWork, route: Route, command: Call) -> Request:
+        """What a call asks: the bare request, and at its end what the engine has to add."""
         work: Prompted = command.cell.work
         previous = work.previous[:_LONGEST_PREVIOUS] if command.repair and work.previous else None
         work.sent = with_tail(work.messages, tail(command.avoid, command.reason, previous, command.crowded))
-        sampling = {**route.sampling, **step.sampling}
+        request = self.request(step, route, command.cell)
+        sampling = request.sampling
         if command.longer and sampling.get("max_tokens"):
-            sampling["max_tokens"] = int(sampling["max_tokens"] * LONGER)
+            sampling = {**sampling, "max_tokens": int(sampling["max_tokens"] * LONGER)}
+        return replace(request, messages=work.sent, sampling=sampling)
+
+    def request(self, step: StepWork, route: Route, cell: CoreCell) -> Request:
+        """What a cell asks, with nothing appended."""
         return Request(
             model=route.model,
-            messages=work.sent,
+            messages=cell.work.messages,
             schema=step.schema,
             schema_name=step.shape.name,
-            sampling=sampling,
+            sampling={**route.sampling, **step.sampling},
             stream=route.streams and step.streamed_field is not None,
             timeout_s=step.timeout_s,
             idle_s=step.idle_s,
         )
 
-    async def _reply(
+    async def judged(
         self, job: Job, step: StepWork, cell: CoreCell, parsed: tuple[Any, bytes], answer: Answer, landing: Landing
     ) -> Reply | Fault:
         """Check a value, name its key, measure its lists, and size the judge's prompt."""
@@ -265,16 +275,16 @@ class Attempts:
             return Reply(usage=usage, check="schema", finding=described(error))
         check, finding = await self._findings(step, value)
         if finding is not None:
-            return Reply(usage=usage, key=name.key, exact=name.exact, check=check, finding=printable(finding))
+            return Reply(usage=usage, key=name.key, exact=name.exact, check=check, finding=sayable(finding))
         try:
             identity = await keyed(step.compiled.unique, value, name, self._user, step.timeout_s)
         except Unkeyed as error:
-            return Reply(usage=usage, check="key", finding=printable(str(error)))
+            return Reply(usage=usage, check="key", finding=sayable(str(error)))
         landing.draft = Draft(value, data)
         judge = None
         if step.step.judge is not None:
             try:
-                judge = await self._judging.size(step, cell.work.cell, landing.draft)
+                judge = await self.judging.size(step, cell.work.cell, landing.draft)
             except Exception as error:  # noqa: BLE001 - the judge's prompt may be the user's code
                 return replace(unasked(error), usage=usage)
         return Reply(usage=usage, **identity.words, lengths=lengths, judge=judge)
@@ -336,19 +346,20 @@ def spent(heard_characters: int, cell: CoreCell, phase: int) -> Usage:
 
 
 def sound(outcome: Reply | Fault) -> Reply | Fault:
-    """A fault with a code that there is, in words that can be written down: providers are other people's code."""
-    if isinstance(outcome, Fault):
-        if outcome.code not in CODES:
-            return replace(outcome, code=Code.INTERNAL, message=printable(f"{outcome.code}: {outcome.message}"))
-        if not outcome.message.isascii():
-            return replace(outcome, message=printable(outcome.message))
-    return outcome
+    """A fault with a code that there is, and words that can be written down: providers and checks are other people's code."""
+    if isinstance(outcome, Reply):
+        return outcome if outcome.finding is None else replace(outcome, finding=sayable(outcome.finding))
+    message, code = outcome.message, outcome.code
+    if code not in CODES:
+        message, code = f"{code}: {message}", Code.INTERNAL
+    headers = {name: redact(value) for name, value in outcome.headers.items()}
+    return replace(outcome, code=code, message=sayable(message), hint=sayable(outcome.hint), headers=headers)
 
 
 def _broken(step: StepWork, error: Exception) -> Broken:
-    said = printable(str(error)) if isinstance(error, Unoffered) else described(error)
+    said = sayable(str(error)) if isinstance(error, Unoffered) else described(error)
     return Broken(fault=Fault(code=Code.INTERNAL, message=f"step {step.name!r}: {said}"))
 
 
 def _unusable(step: StepWork, error: Exception) -> Broken:
-    return Broken(fault=Fault(code=Code.UPSTREAM, message=printable(f"step {step.name!r} cannot use what it needs: {error}")))
+    return Broken(fault=Fault(code=Code.UPSTREAM, message=sayable(f"step {step.name!r} cannot use what it needs: {error}")))

@@ -8,9 +8,10 @@ import logging
 from collections.abc import Callable, Sequence
 
 from fanfold.core.run import Run
+from fanfold.engine.answers import Entry
 from fanfold.engine.job import Job
 from fanfold.spec.errors import StoreError
-from fanfold.spec.events import AnyEvent, CellEnded, SpareEnded
+from fanfold.spec.events import AnyEvent, CellEnded, Drafted, RunEnded, SpareEnded
 from fanfold.spec.ports import Sink, Stored
 
 logger = logging.getLogger("fanfold")
@@ -42,8 +43,10 @@ class Bus:
                 self._forget(run)
 
     async def _write(self, job: Job, events: list[AnyEvent]) -> None:
+        events[:] = [job.with_text(event) if isinstance(event, Drafted) else event for event in events]
         values: list[Stored] = []
         kept = []
+        known: list[Entry] = []
         for event in events:
             if isinstance(event, SpareEnded):
                 job.hand_over(event)
@@ -52,6 +55,7 @@ class Bus:
                 if draft is not None and event.state == "accepted":
                     values.append(Stored(event.step, event.at, draft.data))
                     kept.append((event.step, event.at, draft.value, len(draft.data)))
+                    known += draft.entries()
         try:
             await job.journal.append(events, values)
         except StoreError as error:
@@ -59,6 +63,10 @@ class Bus:
             raise
         for step, at, value, size in kept:
             job.values.keep(step, at, value, size)
+        if job.answers is not None:
+            job.answers.keep(job.run_id, known)
+            if isinstance(events[-1], RunEnded):
+                await job.answers.flush()
 
     async def _show(self, job: Job, events: list[AnyEvent]) -> None:
         sinks = self._sinks.get(job.run_id, [])

@@ -51,7 +51,7 @@ def of_axis(axis: CompiledAxis, count: int | None = None) -> tuple[int, str]:
         return count, ""
     hashed = blake2b(digest_size=SIZE)
     for index in range(count):
-        hashed.update(_written(axis.values[index]))
+        hashed.update(written(axis.values[index]))
         hashed.update(b"\n")
     return count, hashed.hexdigest()
 
@@ -88,10 +88,10 @@ def changes(before: Mapping[str, Any], plan: CompiledPlan, works: Sequence[StepW
 
 
 def _digest(what: Any) -> str:
-    return blake2b(_written(what), digest_size=SIZE).hexdigest()
+    return blake2b(written(what), digest_size=SIZE).hexdigest()
 
 
-def _written(what: Any) -> bytes:
+def written(what: Any) -> bytes:
     return msgspec.json.encode(_told(what))
 
 

@@ -4,36 +4,44 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from fanfold.core.fold import RunState
 from fanfold.core.past import Past
 from fanfold.core.run import Cell, Run
+from fanfold.engine.answers import Answered, Answers, Entry, certain
+from fanfold.engine.asked import Asked, Samples, digest
 from fanfold.engine.freezer import Freezer
 from fanfold.engine.opening import PAGE, reading, whole
 from fanfold.engine.shapes import Shape, identity_first, list_in, shape_of, text_of
 from fanfold.engine.spread import Spread
-from fanfold.engine.tokens import AnswerSize, PromptSize
+from fanfold.engine.tokens import VERDICT_MOST, PromptSize, guess
 from fanfold.engine.values import Values
 from fanfold.engine.verdicts import judge_shape, verdict_last
+from fanfold.spec.calls import Request
 from fanfold.spec.compiled import CompiledPlan, CompiledStep
 from fanfold.spec.errors import PlanError, StoreError
-from fanfold.spec.events import AnyEvent, Coords, SpareEnded
+from fanfold.spec.events import AnyEvent, Coords, Drafted, SpareEnded
 from fanfold.spec.ports import Journal, Provider, Store
 from fanfold.spec.template import Template, dig
 
 
 @dataclass(frozen=True)
 class Route:
-    """Where the calls of a step go: a lane of the conductor, the provider behind it, the model's name there. free: it charges nothing."""
+    """Where the calls of a step go: a lane of the conductor, the provider behind it, the model's name there.
+
+    origin: what else answers depend on: which provider, in which version of our adapter, at which address.
+    """
 
     lane: int
     provider: Provider
     model: str
     streams: bool = True
-    free: bool = False
+    origin: str = ""
     sampling: dict[str, Any] = field(default_factory=dict)
 
 
@@ -52,8 +60,7 @@ class StepWork:
         self.shape: Shape = shape_of(Any if plain_function else step.step.output, f"{path}.output")
         self.schema = identity_first(self.shape, step.unique)
         self.sampling = dict(step.step.sampling)
-        self.size = AnswerSize(self.sampling.get("max_tokens"))
-        self.judge_size = AnswerSize(200)
+        self.guess, self.judge_guess = guess(self.sampling.get("max_tokens")), guess(VERDICT_MOST)
         self.prompts, self.judge_prompts = PromptSize(), PromptSize()
         self.judge_shape: Shape | None = None
         if step.step.judge is not None:
@@ -62,7 +69,13 @@ class StepWork:
         self.compares = step.step.judge is not None and step.step.judge.versus is not None
         self.streamed_field = self._streamed_field()
         self.spread: Spread | None = None
+        self._samples: Samples | None = None
         self.proposes = False  # the facets of other steps
+
+    def samples(self, plan: CompiledPlan) -> Samples:
+        if self._samples is None:
+            self._samples = Samples(plan, self.compiled)
+        return self._samples
 
     def check_givens(self, given: Mapping[str, Any]) -> None:
         """Raises PlanError for a given that a prompt names and that cannot be written into it."""
@@ -92,11 +105,27 @@ class StepWork:
 
 @dataclass(slots=True)
 class Draft:
-    """The latest answer of a cell, until it is accepted or replaced. rival: what its judge compares it with, None for nothing."""
+    """The latest answer of a cell, until it is accepted or replaced. rival: what its judge compares it with, None for nothing.
+
+    answers, verdicts: what the cache is to keep of it once it is accepted.
+    """
 
     value: Any
     data: bytes
     rival: Any = None
+    answers: list[Answered] = field(default_factory=list)
+    verdicts: list[Entry] = field(default_factory=list)
+
+    def keep_answer(self, asked: Asked, request: Request, text: str) -> None:
+        self.answers.append(Answered(asked, text, certain(request)))
+
+    def keep_verdict(self, route: Route, request: Request, text: str) -> None:
+        """One that lets it pass."""
+        if (found := digest(route, request)) is not None:
+            self.verdicts.append(Answered(Asked(found), text, certain(request)).entry())
+
+    def entries(self) -> list[Entry]:
+        return [*(answered.entry() for answered in self.answers), *self.verdicts]
 
 
 @dataclass(slots=True)
@@ -120,9 +149,9 @@ class Job:
         self.first = 0  # number of the first event of its present life
         self.store: Store | None = None  # where earlier runs are looked up, and snapshots kept
         self.freezer = Freezer()
+        self.answers: Answers | None = None  # the cache, where it is used
         self.error: StoreError | None = None
-        self.cost_usd: float | None = None
-        self.cost_is = "unknown"
+        self.followed = False  # whether anybody waits for it, or has cancelled it
         self.foreseen: dict[str, Any] | None = None  # what a forecast said
         self.written = -1  # number of the last durable event
         self._watchers: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
@@ -141,10 +170,31 @@ class Job:
             if landing.draft is not None:
                 self.drafts[cell.rule.index, cell.at] = landing.draft
 
+    def with_text(self, event: Drafted) -> Drafted:
+        """What is written down of an answer that waits is the answer itself, too."""
+        draft = self.drafts.get((event.step, event.at))
+        return event if draft is None else msgspec.structs.replace(event, text=draft.data.decode())
+
+    def take_back(self, past: Past, changed: Collection[int]) -> None:
+        """Answers that earlier lives left without an end. One that cannot be read any more is made again."""
+        for index, step in enumerate(past.steps):
+            for at, event in list(step.drafts.items()):
+                try:
+                    if index in changed or not event.text:
+                        raise ValueError("its step is made again")
+                    value = self.steps[index].shape.decode(event.text.encode())
+                except ValueError:
+                    del step.drafts[at]
+                else:
+                    self.drafts[index, at] = Draft(value, event.text.encode())
+
     def hand_over(self, event: SpareEnded) -> None:
         """A spare's answer is that of the cell it fills, or nobody's."""
         draft = self.drafts.pop((event.step, event.at), None)
         if draft is not None and event.fills is not None:
+            assert self.run is not None
+            for answered in draft.answers:
+                answered.asked = answered.asked.of(event.fills, self.run.rules[event.step].counted)
             self.drafts[event.step, event.fills] = draft
 
     def wrote(self, events: Sequence[AnyEvent]) -> None:
@@ -181,6 +231,7 @@ class Job:
 
     async def more(self, after: int) -> None:
         """Wait until there are events beyond `after`, or the run is over."""
+        self.followed = True
         watcher = (asyncio.get_running_loop(), asyncio.Event())
         with self._lock:
             self._watchers.add(watcher)

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from msgspec.structs import replace
 
 from fanfold.core.commands import Call
-from fanfold.engine.job import Draft, Job, StepWork
+from fanfold.engine.job import Draft, Job, Route, StepWork
 from fanfold.engine.shapes import Unfit, text_of
 from fanfold.engine.tokens import estimate_messages
 from fanfold.engine.usercode import UserCode, described, printable
@@ -38,7 +38,7 @@ class Judging:
             if draft.rival is None:
                 return None
         messages = await self._messages(step, cell, draft, swapped=False)
-        return step.judge_prompts.corrected(estimate_messages(messages)), step.judge_size.expected
+        return step.judge_prompts.corrected(estimate_messages(messages)), step.judge_guess
 
     async def _rival(self, step: StepWork, cell: Cell) -> Any:
         """What the answer is compared with, None for nothing."""
@@ -58,28 +58,34 @@ class Judging:
     async def ask(self, job: Job, step: StepWork, command: Call) -> Reply | Fault:
         """One call of a judge, in one of two orders where it compares."""
         cell, route = command.cell, step.judge_routes[command.lane]
-        assert step.judge_shape is not None
         draft = job.drafts[cell.rule.index, cell.at]
         try:
-            messages = await self._messages(step, cell.work.cell, draft, swapped=command.swapped)
+            request = await self.request(step, route, cell.work.cell, draft, swapped=command.swapped)
         except Exception as error:  # noqa: BLE001 - it may be the user's code
             return unasked(error)
-        answer = await route.provider.call(
-            Request(
-                model=route.model, messages=messages, schema=step.judge_schema, schema_name=step.judge_shape.name,
-                sampling=route.sampling, timeout_s=step.timeout_s,
-            ),
-            _unheard,
-        )  # fmt: skip
+        answer = await route.provider.call(request, _unheard)
         if isinstance(answer, Fault):
             return answer
-        step.judge_size.saw(answer.usage.tokens_out)
         if answer.usage.exact:
-            step.judge_prompts.saw(estimate_messages(messages), answer.usage.tokens_in)
-        outcome = await self._read(step, answer, swapped=command.swapped)
+            step.judge_prompts.saw(estimate_messages(request.messages), answer.usage.tokens_in)
+        outcome = await self.read(step, answer, swapped=command.swapped)
+        if isinstance(outcome, Reply) and outcome.verdict and job.answers is not None:
+            draft.keep_verdict(route, request, answer.text)
         return replace(outcome, told=answer.told) if answer.told else outcome
 
-    async def _read(self, step: StepWork, answer: Answer, *, swapped: bool) -> Reply | Fault:
+    async def request(self, step: StepWork, route: Route, cell: Cell, draft: Draft, *, swapped: bool) -> Request:
+        """What a judge is asked about a draft. Raises what its prompt raises."""
+        assert step.judge_shape is not None
+        return Request(
+            model=route.model,
+            messages=await self._messages(step, cell, draft, swapped=swapped),
+            schema=step.judge_schema,
+            schema_name=step.judge_shape.name,
+            sampling=route.sampling,
+            timeout_s=step.timeout_s,
+        )
+
+    async def read(self, step: StepWork, answer: Answer, *, swapped: bool) -> Reply | Fault:
         """What an answer means. One that cannot be read is a fault of the judge's: it says nothing of what it judges."""
         assert step.judge_shape is not None and step.step.judge is not None
         accept = step.step.judge.accept
@@ -94,7 +100,8 @@ class Judging:
                 good = bool(await self._user(accept, verdict))
             except Exception as error:  # noqa: BLE001 - it is the user's code
                 return Fault(code=Code.INTERNAL, message=f"the judge's accept function: {described(error)}", usage=answer.usage)
-        finding = None if good else printable(f"a judge says: {reason_of(verdict) or text_of(verdict)}")
+        shown = f", who was shown it {'second' if swapped else 'first'}," if step.compares else ""
+        finding = None if good else printable(f"a judge{shown} says: {reason_of(verdict) or text_of(verdict)}")
         return Reply(usage=answer.usage, verdict=good, finding=finding, check="" if good else "judge")
 
 

@@ -11,6 +11,7 @@ from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from fanfold.engine.doubles import doubled
+from fanfold.engine.schemas import check_schema
 from fanfold.engine.usercode import printable
 from fanfold.spec.errors import PlanError
 from fanfold.spec.plan import Markdown, Unique
@@ -159,6 +160,7 @@ def shape_of(output: Any, path: str) -> Shape:
     if output is str or output is Markdown:
         return Text(markdown=output is Markdown)
     if isinstance(output, Mapping):
+        check_schema(output, path)
         return Schemed(output, path)
     return Typed(output, path)
 

@@ -16,6 +16,7 @@ from fanfold.engine.attempt import Attempts, sound, spent
 from fanfold.engine.bus import Bus
 from fanfold.engine.dispatch import dispatch
 from fanfold.engine.facts import Fact, Heard, Inbox, Offered, Prepared, Recalled, Settled
+from fanfold.engine.forgotten import forgotten, warn_of
 from fanfold.engine.job import Job
 from fanfold.engine.recall import recall
 from fanfold.engine.usercode import UserCode, described
@@ -113,6 +114,7 @@ class Shell:
 
     def cancel(self, job: Job) -> None:
         """Stop a run: nothing more starts, what is in the air is cancelled."""
+        job.followed = True
         if job.run is not None:
             self.conductor.cancel(job.run, self.clock.now())
             self.inbox.nudge()
@@ -140,20 +142,24 @@ class Shell:
         if not isinstance(error, StoreError | asyncio.CancelledError):
             logger.error("the engine stopped", exc_info=error)
         self._error = broken
+        lost = forgotten(self._jobs.values()) if task.cancelled() else []
         for job in self._jobs.values():
             if job.run is not None:
                 job.run.keys.leave()  # what it reserved is free for other engines
             if not job.ended:
                 job.broke(broken)
+        warn_of(lost, "its event loop ended")
 
-    async def close(self) -> None:
-        """Cancel every run and wait until nothing of them is left."""
+    async def close(self, *, expected: bool = False) -> None:
+        """Cancel every run and wait until nothing of them is left. expected: nobody is told of runs that he forgot."""
         self._closed = True
+        lost = [] if expected else forgotten(self._jobs.values())
         for job in list(self._jobs.values()):
             if not job.ended and job.error is None:
                 self.cancel(job)
         while self._dispatching is not None and not self._dispatching.done():
             await asyncio.wait([self._dispatching])
+        warn_of(lost, "its engine was closed")
 
     # ================================================================ commands
 

@@ -9,7 +9,8 @@ from fanfold.spec.calls import Message
 CHARACTERS_PER_TOKEN = 3.6
 MARGIN = 1.1
 PER_MESSAGE = 4  # role and separators
-UNKNOWN_ANSWER = 512  # tokens, until answers of the step have been seen
+UNKNOWN_ANSWER = 512  # tokens, where there is no `max_tokens`
+VERDICT_MOST = 200  # tokens of a judge's answer
 
 
 def estimate(text: str) -> int:
@@ -22,22 +23,9 @@ def estimate_messages(messages: Iterable[Message]) -> int:
     return sum(estimate(message.content) + PER_MESSAGE for message in messages)
 
 
-class AnswerSize:
-    """The expected size of a step's answers: half of `max_tokens` at first, then a moving average of what came."""
-
-    def __init__(self, max_tokens: int | None) -> None:
-        self._first = max_tokens // 2 if max_tokens else UNKNOWN_ANSWER
-        self._mean = 0.0
-        self._seen = 0
-
-    def saw(self, tokens_out: int) -> None:
-        self._seen += 1
-        weight = max(0.05, 1 / self._seen)
-        self._mean += weight * (tokens_out - self._mean)
-
-    @property
-    def expected(self) -> int:
-        return self._first if self._seen < 5 else round(self._mean) + 1
+def guess(max_tokens: int | None) -> int:
+    """Tokens of a step's answer before any has come: half of `max_tokens`. What comes then is learned in `core.sizes`."""
+    return max_tokens // 2 if max_tokens else UNKNOWN_ANSWER
 
 
 class PromptSize:

@@ -8,9 +8,12 @@ from collections.abc import Callable, Iterable
 from time import perf_counter
 from typing import Any
 
+from fanfold.spec.hidden import redact
 from fanfold.spec.ports import Clock
 
 SLOW_S = 0.005
+OFTEN = 2  # times of being slow that are no accident
+LONGEST = 8_000  # characters of a message
 
 
 class UserCode:
@@ -18,7 +21,7 @@ class UserCode:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._slow: set[int] = set()
+        self._slow: dict[int, int] = {}  # times that a function was
 
     async def __call__(self, function: Callable[..., Any], *args: Any) -> Any:
         """Raises an Exception for whatever the function raises, SystemExit and the like too: it may not end the program."""
@@ -26,19 +29,34 @@ class UserCode:
             return await self.beside(function, *args)
         began = perf_counter()
         result = await _awaited(_outcome(function, args))
-        if perf_counter() - began > SLOW_S:
-            self._slow.add(id(function))
+        self._took(function, began)
         return result
 
+    def _took(self, function: Callable[..., Any], began: float) -> None:
+        if perf_counter() - began > SLOW_S:
+            self._slow[id(function)] = self._slow.get(id(function), 0) + 1
+
     def cheap_first(self, functions: Iterable[Callable[..., Any]]) -> list[Callable[..., Any]]:
-        """In the order given, but those that take their time (asynchronous, or slow before) after all others."""
-        return sorted(functions, key=lambda each: id(each) in self._slow or inspect.iscoroutinefunction(each))
+        """In the order given, but those that have been slow after all others, and asynchronous ones last."""
+        return sorted(functions, key=self._price)
+
+    def _price(self, function: Callable[..., Any]) -> int:
+        """Slow once is nothing: at its first call a function may load what it needs."""
+        if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
+            return 2
+        return int(self._slow.get(id(function), 0) >= OFTEN)
 
     async def beside(self, function: Callable[..., Any], *args: Any) -> Any:
         """For code that is expected to take its time: a step's function."""
         if inspect.iscoroutinefunction(function):
             return await _awaited(_outcome(function, args))
-        return await _awaited(await self._clock.offload(_outcome, function, args))
+        return await _awaited(await self._clock.offload(self._timed, function, args))
+
+    def _timed(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Outcome:
+        began = perf_counter()
+        outcome = _outcome(function, args)
+        self._took(function, began)
+        return outcome
 
 
 Outcome = tuple[Any, BaseException | None]
@@ -76,12 +94,19 @@ async def _awaited(outcome: Outcome) -> Any:
 
 
 def described(error: BaseException) -> str:
-    """An error in one line that can be written anywhere."""
+    """An error in words that can be written anywhere, without keys."""
     try:
         text = str(error)
     except Exception:  # noqa: BLE001 - even __str__ is users' code
         text = ""
-    return printable(f"{type(error).__name__}: {text}" if text else type(error).__name__)
+    return sayable(f"{type(error).__name__}: {text}" if text else type(error).__name__)
+
+
+def sayable(text: str) -> str:
+    """Somebody else's words, as they can be written anywhere: without keys, half characters or more than is read."""
+    if len(text) > LONGEST:
+        text = redact(text[: 2 * LONGEST])[:LONGEST] + "…"
+    return printable(redact(text))
 
 
 def printable(text: str) -> str:

@@ -10,7 +10,7 @@ from fanfold.core.commands import Abandon, Call, Cancel, Command, Prepare
 from fanfold.core.conductor import Conductor
 from fanfold.core.run import Cell
 from fanfold.forecast.weather import Flight, Weather
-from fanfold.spec.calls import Broken, Fault, Hit, Reply, Usage, Work
+from fanfold.spec.calls import Broken, Fault, Hit, Usage, Work
 from fanfold.spec.errors import Code
 from fanfold.spec.events import AnyEvent
 
@@ -99,8 +99,6 @@ class Heap:
         if not self._flying[cell.id]:
             del self._flying[cell.id]
         outcome = flight.outcome if what == LANDED else _cut_off(flight, self.now - began)
-        if isinstance(outcome, Reply):
-            self._weather.landed(cell, outcome)
         self._conductor.settled(call, outcome, self.now)
 
 

@@ -51,7 +51,10 @@ class Lesson:
         for axis, length in (event.lengths or {}).items():
             self.lengths.setdefault(axis, []).append(length)
         if event.state != "accepted" or event.code:
-            self.refusals[event.code] += 1
+            if event.check != "judge":
+                self.refusals[event.code] += 1
+            elif event.code == Code.CHECK_FAILED:
+                self.refusals["judge"] += 1
 
 
 class Lessons:

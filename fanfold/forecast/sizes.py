@@ -22,8 +22,7 @@ VALUES_LOOKED_AT = 50
 DEEPEST = 5
 _PLAIN = {"integer": 3, "number": 5, "boolean": 5, "null": 4}
 
-UNKNOWN_ANSWER = 512  # tokens booked until answers have been seen, as engine/tokens has it
-SEEN = 5
+UNKNOWN_ANSWER, VERDICT_MOST = 512, 200  # tokens of answers and of verdicts, as engine/tokens has it
 
 
 def charged(characters: float) -> int:
@@ -35,22 +34,9 @@ def booked(characters: float, messages: int) -> int:
     return round(characters / 3.6 * 1.1) + 5 * messages
 
 
-class Booked:
-    """The size of answer that is booked: half of `max_tokens` at first, then a moving average; as engine/tokens has it."""
-
-    __slots__ = ("_first", "_mean", "_seen")
-
-    def __init__(self, max_tokens: int | None) -> None:
-        self._first = max_tokens // 2 if max_tokens else UNKNOWN_ANSWER
-        self._mean, self._seen = 0.0, 0
-
-    def saw(self, tokens_out: int) -> None:
-        self._seen += 1
-        self._mean += max(0.05, 1 / self._seen) * (tokens_out - self._mean)
-
-    @property
-    def expected(self) -> int:
-        return self._first if self._seen < SEEN else round(self._mean) + 1
+def guess(max_tokens: int | None) -> int:
+    """Tokens of an answer before any has come, as engine/tokens has it."""
+    return max_tokens // 2 if max_tokens else UNKNOWN_ANSWER
 
 
 # ---------------------------------------------------------------- answers

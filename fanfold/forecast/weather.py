@@ -10,7 +10,7 @@ from fanfold.core.run import Cell
 from fanfold.forecast.asked import FAULTS, Asked, AskedStep, Size
 from fanfold.forecast.habits import Habits, Luck, Temper, Voice, normal
 from fanfold.forecast.names import rank
-from fanfold.forecast.sizes import Booked
+from fanfold.forecast.sizes import VERDICT_MOST, guess
 from fanfold.spec.calls import Broken, Fault, Hit, Reply, Usage, Work
 
 OBEYS = 0.95  # answers that keep to an avoid-list
@@ -35,7 +35,7 @@ class Flight(NamedTuple):
 
 
 class _Step:
-    """One step in the weather of one seed. booked: the size that its answers are taken to have."""
+    """One step in the weather of one seed. booked: the size that its answers are taken to have before any has come."""
 
     __slots__ = (
         "booked",
@@ -55,7 +55,7 @@ class _Step:
         self.items = items
         words = step.compiled.step
         self.habits, self.size, self.voice = habits, size, habits.voice
-        self.booked, self.judge_booked = Booked(step.max_tokens), Booked(200)
+        self.booked, self.judge_booked = guess(step.max_tokens), guess(VERDICT_MOST)
         self.named = step.compiled.unique is not None
         self.streams = step.streams
         self.judged = words.judge is not None
@@ -81,25 +81,11 @@ class Weather:
             if step.named:
                 key = f"fallback {'' if phase == FALLBACK and step.constant else cell.id}"
             return Hit(reply=Reply(usage=Usage(), key=key, exact=True, lengths=self._lengths(step, self._luck(cell, phase, 0))))
-        return Work(step.size.booked, step.booked.expected)
+        return Work(step.size.booked, step.booked)
 
-    def _luck(self, cell: Cell, phase: int, spare: int) -> Luck:
-        return Luck(
-            fold(
-                (
-                    self._seed,
-                    cell.rule.index,
-                    *cell.at,
-                    cell.judged,
-                    cell.races,
-                    cell.retries,
-                    cell.waits,
-                    cell.lane,
-                    phase,
-                    spare,
-                )
-            )
-        )
+    def _luck(self, cell: Cell, phase: int, spare: int, *more: int) -> Luck:
+        tried = (cell.judged, cell.races, cell.retries, cell.waits, cell.lane, phase, spare, *more)
+        return Luck(fold((self._seed, cell.rule.index, *cell.at, *tried)))
 
     def _lengths(self, step: _Step, luck: Luck) -> dict[str, int] | None:
         if not step.lengths:
@@ -111,7 +97,7 @@ class Weather:
     def fly(self, call: Call, spare: int) -> Flight:
         """What becomes of a call. spare: calls of this cell that are in the air already."""
         cell = call.cell
-        step, luck = self._steps[cell.rule.index], self._luck(cell, call.phase, spare)
+        step, luck = self._steps[cell.rule.index], self._luck(cell, call.phase, spare, *((1,) if call.swapped else ()))
         habits = step.habits
         told = NAME_TOKENS_TOLD * len(call.avoid) + (REASON_TOKENS if call.reason else 0)
         if call.phase == JUDGE:
@@ -132,16 +118,11 @@ class Weather:
         name = str(self._rank(habits.names, luck, call.avoid)) if step.named else None
         reply = Reply(
             usage=usage, key=name, finding=finding, check=check, lengths=self._lengths(step, luck),
-            judge=(step.size.judge_booked, step.judge_booked.expected) if step.judged else None,
+            judge=(step.size.judge_booked, step.judge_booked) if step.judged else None,
         )  # fmt: skip
         if not step.streams:
             return Flight(said.took, reply, tokens_in)
         return Flight(said.took, reply, tokens_in, said.first, said.named, name)
-
-    def landed(self, cell: Cell, reply: Reply) -> None:
-        """An answer has come: the next ones are taken to be about as long."""
-        step = self._steps[cell.rule.index]
-        (step.booked if reply.verdict is None else step.judge_booked).saw(reply.usage.tokens_out)
 
     def _finding(self, habits: Habits, luck: Luck, *, told: bool) -> tuple[str | None, str]:
         chance = luck.draw()

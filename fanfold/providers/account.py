@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from urllib.parse import SplitResult, quote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from fanfold.spec.errors import PlanError
-
-_SHORTEST_SECRET = 8  # shorter keys are placeholders for servers that want none; hiding "x" would garble every message
-_HIDDEN = "[key]"
+from fanfold.spec.hidden import HIDDEN, forms_of, keep_unsaid, redact
+from fanfold.spec.secret import Header, Secret
 
 
 class Account:
@@ -15,13 +14,14 @@ class Account:
 
     __slots__ = ("_forms", "_key", "_path", "_query", "host", "origin")
 
-    def __init__(self, base_url: str, key: str | None = None) -> None:
+    def __init__(self, base_url: str, key: Secret | str | None = None) -> None:
         parts = _checked_url(base_url)
         self.host = f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
         self.origin = f"{parts.scheme}://{parts.netloc}"
         self._path, self._query = parts.path.rstrip("/"), parts.query
-        self._key = _checked_key(key) if key else ""
-        self._forms = _forms(self._key)
+        self._key = key if isinstance(key, Secret) else Secret(key) if key else None
+        secrets = [*_secrets_in(self._query), *([self._key.reveal()] if self._key else [])]
+        self._forms = tuple(form.encode() for secret in secrets for form in forms_of(secret))
 
     def url(self, path: str) -> str:
         """The address of an endpoint: `path` below the base URL; a query of the base URL stays at the end."""
@@ -33,7 +33,7 @@ class Account:
 
     def bearer(self) -> dict[str, str]:
         """The header that shows the key; nothing without a key."""
-        return {"Authorization": f"Bearer {self._key}"} if self._key else {}
+        return {"Authorization": Header(f"Bearer {self._key.reveal()}")} if self._key else {}
 
     @property
     def has_key(self) -> bool:
@@ -41,13 +41,13 @@ class Account:
 
     def keyed(self, header: str) -> dict[str, str]:
         """The key as it is, in a header of that name; nothing without a key."""
-        return {header: self._key} if self._key else {}
+        return {header: Header(self._key.reveal())} if self._key else {}
 
     def hide(self, text: bytes) -> bytes:
         """A server's words without the key, should it repeat it."""
         for form in self._forms:
             if form in text:
-                text = text.replace(form, _HIDDEN.encode())
+                text = text.replace(form, HIDDEN.encode())
         return text
 
     def __repr__(self) -> str:
@@ -67,24 +67,18 @@ def _checked_url(base_url: str) -> SplitResult:
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
         raise PlanError("base_url", "the base URL must be an http or https address", hint)
     if parts.username or parts.password:
+        keep_unsaid(parts.password or "")
         raise PlanError("base_url", "the base URL must not hold a user name or password", "give the key by its own variable")
     if any(char.isspace() or not char.isprintable() for char in base_url) or parts.fragment:
         raise PlanError("base_url", "the base URL holds white space, control characters or a fragment", hint)
+    if HIDDEN in base_url:
+        raise PlanError("base_url", "the base URL held a key, which was not written down", "give it anew: --base-url")
     return parts
 
 
-def _checked_key(key: str) -> str:
-    if not key.isascii() or not key.isprintable() or " " in key:
-        raise PlanError(
-            "api_key", "the API key holds white space, control or non-ASCII characters",
-            "copy it again, without quotes and without the end of the line",
-        )  # fmt: skip
-    return key
-
-
-def _forms(key: str) -> tuple[bytes, ...]:
-    """The key as it may be repeated: plain, escaped in JSON, encoded in a URL."""
-    if len(key) < _SHORTEST_SECRET:
-        return ()
-    forms = (key, key.replace("/", "\\/"), quote(key, safe=""), quote(key))
-    return tuple(dict.fromkeys(form.encode() for form in forms))
+def _secrets_in(query: str) -> list[str]:
+    """The values of its query that are not to be said."""
+    found = [value for name, value in parse_qsl(query) if HIDDEN in redact(f"?{name}={value}")]
+    for value in found:
+        keep_unsaid(value)
+    return found

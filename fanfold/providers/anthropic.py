@@ -33,6 +33,7 @@ from fanfold.providers.schema import Once, Schema, Strict, response_name
 from fanfold.providers.spendcap import SpendCap
 from fanfold.providers.wire import HEADERS, Target, Wire
 from fanfold.spec.calls import Answer, Chunk, Fault, Message, Request
+from fanfold.spec.secret import Secret
 
 PROFILE = Profile(
     name="anthropic", base_url="https://api.anthropic.com", key_env=("ANTHROPIC_API_KEY",), base_url_env="ANTHROPIC_BASE_URL",
@@ -85,7 +86,7 @@ def first_form(model: str, shape: Strict) -> str:
 class Anthropic:
     """The Provider port. Raises PlanError for an unusable base URL or key."""
 
-    def __init__(self, wire: Wire, base_url: str = PROFILE.base_url, api_key: str | None = None) -> None:
+    def __init__(self, wire: Wire, base_url: str = PROFILE.base_url, api_key: Secret | str | None = None) -> None:
         self._account = account = Account(base_url, api_key)
         self._delivery = Delivery(wire, account, PROFILE.key_env[0])
         self._cap = SpendCap() if urlsplit(base_url).hostname == OWN_HOST else None

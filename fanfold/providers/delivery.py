@@ -14,6 +14,7 @@ from fanfold.providers.usage import estimated
 from fanfold.providers.wire import Heed, Target, Wire
 from fanfold.spec.calls import Answer, Chunk, Fault, Request, Scope
 from fanfold.spec.errors import Code
+from fanfold.spec.hidden import hide
 
 Decode = Callable[[int, Mapping[str, str], bytes, Request], Answer | Fault]
 """(status, headers, body, request) -> the outcome of a whole response. Pure."""
@@ -69,14 +70,18 @@ class Delivery:
             outcome = self._hinted(reading.end(received.headers, request, None, self._account.hide))
         else:
             outcome = self._decoded(received.status, received.headers, received.body, request, decode)
-        if isinstance(outcome, Answer) and not listener.heard_any:
-            heard(Chunk(outcome.text))
+        if isinstance(outcome, Answer):
+            outcome = msgspec.structs.replace(outcome, text=hide(outcome.text))
+            if not listener.heard_any:
+                heard(Chunk(outcome.text))
         return outcome
 
     def _decoded(self, status: int, headers: Mapping[str, str], body: bytes, request: Request, decode: Decode) -> Answer | Fault:
+        body = self._account.hide(body)
         outcome = decode(status, headers, body, request)
-        if isinstance(outcome, Fault) and (hidden := self._account.hide(body)) is not body:
-            outcome = decode(status, headers, hidden, request)
+        if isinstance(outcome, Fault):  # its words may be taken from headers
+            unsaid = {name: hide(value) for name, value in headers.items()}
+            outcome = outcome if unsaid == headers else decode(status, unsaid, body, request)
         return self._hinted(outcome)
 
     def _hinted(self, outcome: Answer | Fault) -> Answer | Fault:

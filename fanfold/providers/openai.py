@@ -21,6 +21,7 @@ from fanfold.providers.reading import Unreadable, parse
 from fanfold.providers.schema import Once, Strict, response_name, strict_subset, without_added_nulls
 from fanfold.providers.wire import HEADERS, Target, Wire
 from fanfold.spec.calls import Answer, Chunk, Fault, Request
+from fanfold.spec.secret import Secret
 
 PROFILE = Profile(
     name="openai", base_url="https://api.openai.com/v1", key_env=("OPENAI_API_KEY",), base_url_env="OPENAI_BASE_URL", charge="max"
@@ -57,7 +58,7 @@ def response_format(request: Request, strict: Strict) -> dict[str, Any]:
 class OpenAI:
     """The Provider port. Raises PlanError for an unusable base URL or key."""
 
-    def __init__(self, wire: Wire, base_url: str = PROFILE.base_url, api_key: str | None = None) -> None:
+    def __init__(self, wire: Wire, base_url: str = PROFILE.base_url, api_key: Secret | str | None = None) -> None:
         self._account = account = Account(base_url, api_key)
         self._delivery = Delivery(wire, account, PROFILE.key_env[0])
         hostname = urlsplit(base_url).hostname

@@ -13,7 +13,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     charge: how its limiter counts tokens at admission: "max" is max(max_tokens, estimate), "sum" is prompt + max_tokens,
     "estimate" is the estimate alone.
     streams: whether it can answer in pieces. dialect: how it is told the shape of an answer ("json_schema",
-    "tool", "response_schema").
+    "tool", "response_schema"). version: of our way to ask and to read; it grows when the same request may be answered otherwise than
+    before, and then no earlier answer is taken from the cache.
     """
 
     name: str
@@ -23,3 +24,4 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     charge: str = "max"
     streams: bool = True
     dialect: str = "json_schema"
+    version: int = 1

@@ -8,7 +8,7 @@ not prolong. Responses are read decompressed and only up to a limit.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +75,7 @@ class Wire:
         self._connections, self._body_limit, self._connect_s, self._ca_file = connections, body_limit, connect_s, ca_file
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._guard: AsyncGenerator[None, None] | None = None
         self._timeouts: dict[float, aiohttp.ClientTimeout] = {}
 
     @staticmethod
@@ -119,9 +120,11 @@ class Wire:
     async def close(self) -> None:
         """Close every connection. The next call would open anew."""
         session, self._session, self._loop = self._session, None, None
+        guard, self._guard = self._guard, None
+        if guard is not None:
+            await guard.aclose()
         if session is not None:
             await session.close()
-            await asyncio.sleep(0)  # transports close in the next round of the loop
 
     # ---------------------------------------------------------------- going out
 
@@ -149,6 +152,8 @@ class Wire:
             connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False,
             max_line_size=HEADER_LIMIT, max_field_size=HEADER_LIMIT, max_headers=HEADERS_LIMIT,
         )  # fmt: skip
+        self._guard = _closed_with_its_loop(session)
+        await anext(self._guard)
         if before is not None and loop is not None and loop.is_closed():
             await before.close()  # the pool of a loop that has gone; one of a living loop belongs to its thread or process
         return session
@@ -246,6 +251,15 @@ class Silence:
             self._end()
         else:
             self._timer = self._loop.call_at(due, self._look)
+
+
+async def _closed_with_its_loop(session: aiohttp.ClientSession) -> AsyncGenerator[None, None]:
+    """Ends when the event loop shuts its generators down, which is before it is closed: no connection outlives its loop."""
+    try:
+        yield
+    finally:
+        await session.close()
+        await asyncio.sleep(0)  # transports close in the next round
 
 
 def _prepare(target: Target) -> tuple[Any, Any]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from math import prod
 from typing import Any
 
-from fanfold.spec.compiled import CompiledAxis, CompiledStep
+from fanfold.spec.compiled import CompiledAxis, CompiledPlan, CompiledStep
 from fanfold.spec.errors import PlanError
 from fanfold.spec.names import check_names, field_exists, near
 from fanfold.spec.plan import Axis, Plan, Step
+
+MOST_CELLS = 10_000_000  # of one step, as far as it is known beforehand
 
 
 def axes_of(plan: Plan) -> dict[str, CompiledAxis]:
@@ -55,6 +58,8 @@ def _axis(axis: Axis) -> CompiledAxis:
     if axis.count is not None:
         if isinstance(axis.count, bool) or not isinstance(axis.count, int) or axis.count < 1:
             raise PlanError(f"{path}.count", f"a count is a whole number from 1, not {axis.count!r}")
+        if axis.count > MOST_CELLS:
+            raise PlanError(f"{path}.count", f"{axis.count:,} is too many: at most {MOST_CELLS:,}", "make several runs of it")
         return CompiledAxis(axis.name, range(1, axis.count + 1), counted=True)
     if axis.each is not None:
         source, *inner = str(axis.each).split(".")
@@ -99,6 +104,15 @@ def over_of(step: Step, axes: Mapping[str, CompiledAxis]) -> tuple[str, ...]:
         if names.count(name) > 1:
             raise PlanError(path, f"axis {name!r} is named twice")
     return tuple(names)
+
+
+def most_cells(compiled: CompiledPlan, step: CompiledStep) -> None:
+    """Raises PlanError for a step with more cells than any run could fill: a slip of the pen, most likely."""
+    cells = prod(size for axis in step.over if (size := compiled.axes[axis].size) is not None)
+    if cells > MOST_CELLS:
+        raise PlanError(
+            f"steps.{step.name}.over", f"{cells:,} cells are too many: at most {MOST_CELLS:,}", "make several runs of it"
+        )
 
 
 def check_dynamic(axes: Mapping[str, CompiledAxis], steps: tuple[CompiledStep, ...]) -> None:

@@ -135,16 +135,26 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Work(msgspec.Struct, frozen=True, gc=False):
-    """A cell's prompt is rendered; its size in tokens, as the limiter books it."""
+    """A cell's prompt is rendered; its size in tokens, as the limiter books it.
+
+    same: what it asks, as a digest: of two cells with the same one, only one calls, and the other takes its answer from the cache.
+    "": it asks alone. spoilt: why an answer that the cache had could not be used ("damaged" or "expired"), or "".
+    """
 
     tokens_in: int
     tokens_out: int
+    same: str = ""
+    spoilt: str = ""
 
 
 class Hit(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer was known already (cache, or a step without a model): no call is needed."""
+    """The answer was known already (cache, or a step without a model): no call is needed.
+
+    work: the call that it saves, for an answer from the cache; it is made where the gates refuse that answer.
+    """
 
     reply: Reply
+    work: Work | None = None
 
 
 class Broken(msgspec.Struct, frozen=True, kw_only=True):

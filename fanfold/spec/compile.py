@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from math import prod
 from typing import Any, Literal, get_args, get_origin
 
-from fanfold.spec.axes import axes_of, check_dynamic, over_of
+from fanfold.spec.axes import axes_of, check_dynamic, most_cells, over_of
 from fanfold.spec.candidates import candidates_of, check_said
 from fanfold.spec.compiled import CompiledAxis, CompiledPlan, CompiledStep
 from fanfold.spec.errors import PlanError
@@ -18,6 +18,8 @@ from fanfold.spec.judges import judge_of
 from fanfold.spec.names import Names, check_names
 from fanfold.spec.plan import Plan, Step
 from fanfold.spec.words import check_words, is_whole, unique_of
+
+CYCLE_SHOWN = 12  # steps of a circle that a message names
 
 
 def compile_plan(plan: Plan) -> CompiledPlan:
@@ -99,16 +101,21 @@ def _topological(steps: tuple[CompiledStep, ...]) -> tuple[int, ...]:
         return tuple(ready)
     name = next(s.name for s in steps if waiting[s.index])
     trail: list[str] = []
-    while name not in trail:  # every step left over needs another one left over
+    seen: set[str] = set()
+    while name not in seen:  # every step left over needs another one left over
         trail.append(name)
+        seen.add(name)
         name = next(n for n in steps[index[name]].needs if waiting[index[n]])
     cycle = [*trail[trail.index(name) :], name]
+    if len(cycle) > CYCLE_SHOWN:
+        cycle = [*cycle[: CYCLE_SHOWN - 2], f"… ({len(cycle) - CYCLE_SHOWN + 1} more)", cycle[-1]]
     raise PlanError(f"steps.{name}", "steps need each other in a circle: " + " → ".join(cycle), "break it by removing one need")
 
 
 def _counts(compiled: CompiledPlan, step: CompiledStep) -> None:
     """Counts that contradict each other: a gather that can never be full enough, more distinct values than there are."""
     path = f"steps.{step.name}"
+    most_cells(compiled, step)
     gathers = []
     for need in map(compiled.step, step.needs):
         sizes = [compiled.axes[a].size for a in need.over if a not in step.over]
@@ -142,10 +149,12 @@ def _counts(compiled: CompiledPlan, step: CompiledStep) -> None:
 def _options(output: Any, by: str | None) -> int | None:
     """How many different values a type can take, if that is few and known."""
     for name in (by or "").split(".") if by else ():
-        fields = getattr(output, "model_fields", None)
+        fields = output.get("properties") if isinstance(output, Mapping) else getattr(output, "model_fields", None)
         if not isinstance(fields, Mapping) or name not in fields:
             return None
-        output = fields[name].annotation
+        output = getattr(fields[name], "annotation", fields[name])
+    if isinstance(output, Mapping):
+        return len(output["enum"]) if isinstance(output.get("enum"), list) else None
     if output is bool:
         return 2
     if get_origin(output) is Literal:

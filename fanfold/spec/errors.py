@@ -16,6 +16,7 @@ from enum import StrEnum
 import msgspec
 
 from fanfold.spec.calls import At
+from fanfold.spec.hidden import redact
 
 
 class Code(StrEnum):
@@ -52,7 +53,10 @@ class CellError(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FanfoldError(Exception):
-    """Everything that Fanfold raises."""
+    """Everything that Fanfold raises. Its words hold no key."""
+
+    def __init__(self, *words: object) -> None:
+        super().__init__(*(redact(word) if isinstance(word, str) else word for word in words))
 
 
 class PlanError(FanfoldError):
@@ -62,6 +66,7 @@ class PlanError(FanfoldError):
     """
 
     def __init__(self, path: str, message: str, hint: str = "") -> None:
+        path, message, hint = redact(path), redact(message), redact(hint)
         self.path, self.message, self.hint = path, message, hint
         super().__init__(": ".join(part for part in (path, message) if part) + (f" ({hint})" if hint else ""))
 

@@ -98,6 +98,16 @@ class Settled(Event, frozen=True, gc=False, array_like=True, tag=True):
     """Of the tokens in: those that the provider had already, at a lower price."""
 
 
+class Hit(Event, frozen=True, gc=False, array_like=True, tag=True):
+    """The cache had an answer for a cell. outcome: "ok", and no call was made for it; or why it was of no use, and one is made: the code
+    of the gate that refused it, "damaged" or "expired".
+    """
+
+    step: int
+    at: Coords
+    outcome: str
+
+
 class Rested(Event, frozen=True, gc=False, array_like=True, tag=True):
     """The cell will be tried again. kind: "retry" (transport), "wait" (rate limit) or "regenerate" (the answer was not good)."""
 
@@ -110,6 +120,26 @@ class Rested(Event, frozen=True, gc=False, array_like=True, tag=True):
     attempt: int
     until: int
     """Microseconds since the run began."""
+
+
+class Drafted(Event, frozen=True, gc=False, array_like=True, tag=True):
+    """An answer is good, and waits: for its judge, or (a spare's) for a cell that it can fill. It is paid for: whoever goes on with the
+    run need not buy it again.
+
+    key, exact, said, vector, lengths, judge: as `Reply` has them. took: microseconds of the call. text: the value, as JSON; the shell
+    writes it in, the core never sees it.
+    """
+
+    step: int
+    at: Coords
+    key: str | None
+    exact: bool
+    said: str | None
+    vector: bytes | None
+    lengths: dict[str, int] | None
+    judge: tuple[int, int] | None
+    took: int
+    text: str = ""
 
 
 class CellEnded(Event, frozen=True, gc=False, array_like=True, tag=True):
@@ -198,7 +228,20 @@ class RunEnded(Event, frozen=True, gc=False, array_like=True, tag=True):
 
 
 AnyEvent: TypeAlias = (
-    RunStarted | Reopened | Grew | Called | Settled | Rested | CellEnded | SpareEnded | BundleEnded | StepSwept | Paced | RunEnded
+    RunStarted
+    | Reopened
+    | Grew
+    | Called
+    | Settled
+    | Hit
+    | Rested
+    | Drafted
+    | CellEnded
+    | SpareEnded
+    | BundleEnded
+    | StepSwept
+    | Paced
+    | RunEnded
 )
 
 encode = msgspec.json.Encoder().encode

@@ -14,20 +14,41 @@ from fanfold.spec.plan import Axis, Candidates, Facets, Plan, Step
 from fanfold.spec.template import NoSuchField, Slot, Template, dig, parse
 
 RESERVED = frozenset({"value", "candidates", "facet"})
+DEVICES = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))})
+"""No file may have such a name on Windows, whatever its ending."""
+LONGEST_NAME = 100
+LONGEST_PROMPT = 4_000_000  # characters; no model reads as many
+ALIKE = str.maketrans(
+    "аеорсухіјѕԁһԛԝьАВЕКМНОРСТХІЈЅαορνικτυΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "aeopcyxijsdhqwbABEKMHOPCTXIJSaopviktuABEZHIKMNOPTYX"
+)
+"""Cyrillic and Greek letters that look like Latin ones."""
 
 
 def check_names(things: Iterable[Any], path: str) -> None:
-    seen: set[str] = set()
+    """Usable, and no two that a person or a file system would take for one another. Raises PlanError."""
+    seen: dict[str, str] = {}
+    looks: dict[str, str] = {}
     for thing in things:
         name = thing.name
+        where = f"{path}.{name if len(str(name)) <= LONGEST_NAME else str(name)[:20] + '…'}"
+        if isinstance(name, str) and len(name) > LONGEST_NAME:
+            raise PlanError(where, f"the name is longer than {LONGEST_NAME} characters", "choose a shorter one")
         if not isinstance(name, str) or not name.isidentifier():
-            raise PlanError(f"{path}.{name}", f"{name!r} is not a usable name", "use letters, digits and underscores")
-        if name in RESERVED:
-            raise PlanError(f"{path}.{name}", f"{name!r} is a reserved name", "choose another")
+            raise PlanError(where, f"{name!r} is not a usable name", "use letters, digits and underscores")
+        if name in RESERVED or name.casefold() in DEVICES:
+            raise PlanError(where, f"{name!r} is a reserved name", "choose another")
         key = unicodedata.normalize("NFKC", name)
+        key = key.casefold() if path == "steps" else key  # files are named after steps
         if key in seen:
-            raise PlanError(f"{path}.{name}", f"the name {name!r} is used twice", "names must differ")
-        seen.add(key)
+            raise PlanError(where, f"the name {name!r} is used twice" + _as(seen[key], name), "names must differ")
+        look = key.translate(ALIKE)
+        if look in looks:
+            raise PlanError(where, f"the name {name!r} looks like {looks[look]!r}, in other letters", "names must differ visibly")
+        seen[key] = looks[look] = name
+
+
+def _as(other: str, name: str) -> str:
+    return "" if other == name else f", once as {other!r}"
 
 
 def near(name: str, names: Iterable[str]) -> str:
@@ -64,7 +85,10 @@ class Names:
         if not isinstance(text, str):
             raise PlanError(path, f"a prompt is text or a callable, not {type(text).__name__}")
         if not text.strip():
-            raise PlanError(path, "the prompt is empty")
+            raise PlanError(path, "the prompt is empty", "write what the model is asked")
+        if len(text) > LONGEST_PROMPT:
+            hint = "give large texts in parts: as an axis, or by files"
+            raise PlanError(path, f"the prompt has {len(text):,} characters, at most {LONGEST_PROMPT:,} are sent", hint)
         template = parse(text)
         for slot in template.slots:
             self._resolve(slot, path, extra)

@@ -134,8 +134,8 @@ class Step:
     facets: name -> values, that the cells are spread over evenly; or `Facets`, or the name of a step that answers such a mapping.
     A prompt has a cell's own as `{facet.tone}`, or all as `{facet}`; those that a text does not name are added at its end.
     candidates: a sequence, of which each cell is given one of its own; or `Candidates`.
-    checks: value -> None or True when it is good, else the reason; in this order, but those that take their time (async, or slow before)
-    after the others. The first that refuses ends it: nothing dearer runs.
+    checks: value -> None or True when it is good, else the reason; in this order, but those that were slow again and again after the
+    others, and asynchronous ones last. The first that refuses ends it: nothing dearer runs.
     attempts: answers judged per cell; a name lost to another cell while it streamed is none. at_least: how many accepted values a
     gather needs.
     fallback: a value, or a callable cell -> value, used when the cell fails. required: whether its failure makes the run partial.

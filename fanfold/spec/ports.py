@@ -113,6 +113,33 @@ class Snapshots(Protocol):
         ...
 
 
+class Kept(msgspec.Struct, frozen=True, gc=False):
+    """An accepted answer as the cache keeps it. run: the one it was made in. made: when, in seconds since the epoch.
+
+    data: b"" where what was kept is damaged: then nothing else of it is to be trusted.
+    """
+
+    key: bytes
+    run: str
+    made: float
+    data: bytes
+
+
+class Cache(Protocol):
+    """Answers by what was asked. Bounded: the oldest go first. Losing any of them costs a call, nothing else.
+
+    Every store of ours has one, as its `cache`.
+    """
+
+    async def get(self, keys: Sequence[bytes]) -> list[Kept]:
+        """What is kept under these keys, in any order; absent ones are left out. Raises StoreError."""
+        ...
+
+    async def put(self, entries: Sequence[Kept]) -> None:
+        """Keep these, in the place of what has their keys. Raises StoreError."""
+        ...
+
+
 class Clock(Protocol):
     """Time, and the only way to leave the event loop."""
 

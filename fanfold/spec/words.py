@@ -45,9 +45,9 @@ def check_words(step: Step, path: str) -> None:
     whole("attempts", 1)
     whole("at_least", 0)
     whole("items_per_call", 1)
-    if not isinstance(step.weight, int | float) or not 0 <= step.weight < float("inf"):
+    if not _is_number(step.weight) or not 0 <= step.weight < float("inf"):
         raise PlanError(f"{path}.weight", f"a weight is a number from 0, not {step.weight!r}")
-    if step.timeout_s is not None and (not isinstance(step.timeout_s, int | float) or not 0 < step.timeout_s < float("inf")):
+    if step.timeout_s is not None and (not _is_number(step.timeout_s) or not 0 < step.timeout_s < float("inf")):
         raise PlanError(f"{path}.timeout_s", f"a time-out is a number of seconds above 0, not {step.timeout_s!r}")
     if step.priority not in PRIORITIES:
         raise PlanError(f"{path}.priority", f"{step.priority!r} is not a priority", "one of " + ", ".join(PRIORITIES))
@@ -58,6 +58,10 @@ def check_words(step: Step, path: str) -> None:
             )
     if step.items_per_call > 1:
         raise PlanError(f"{path}.items_per_call", "several items in a call are not available in this version", "leave it at 1")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def is_whole(value: Any, least: int) -> bool:

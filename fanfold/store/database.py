@@ -12,6 +12,7 @@ from pathlib import Path
 
 from fanfold.spec.errors import StoreError
 from fanfold.spec.ports import RunRecord
+from fanfold.store.cache import MOST_BYTES, Room
 from fanfold.store.leases import RENEWALS, TERM_S, Leases, Owner
 from fanfold.store.lock import FileLock
 from fanfold.store.rows import Removal
@@ -30,7 +31,13 @@ class Database:
     """Blocks: only the writer's thread uses it. Raises StoreError; after any but Refused it must not be used again."""
 
     def __init__(
-        self, path: Path, durability: str, wait_s: float, term_s: float = TERM_S, clock: Callable[[], float] = time.time
+        self,
+        path: Path,
+        durability: str,
+        wait_s: float,
+        term_s: float = TERM_S,
+        clock: Callable[[], float] = time.time,
+        cache_bytes: int = MOST_BYTES,
     ) -> None:
         """term_s: how long a lease holds without being renewed. clock: Unix time, the same for all who use the store."""
         self.path = path
@@ -44,6 +51,7 @@ class Database:
                 raise in_words(path, error) from error
             raise
         self._term_s, self._clock, self._renew_at = term_s, clock, 0.0
+        self._room = Room(cache_bytes)
         self._known: dict[str, Tally] = {}
         self._held: dict[str, int] = {}  # run -> fence
         self._logged = 0  # bytes in the log since the last checkpoint, about
@@ -58,7 +66,7 @@ class Database:
         try:
             with self._lock:
                 self._is_there()
-                written = write(self._db, items, self._known, self._leases())
+                written = write(self._db, items, self._known, self._leases(), self._room)
                 self._count(written.events)
         except (sqlite3.Error, ValueError) as error:
             raise in_words(self.path, error) from error

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from fanfold.spec.errors import StoreError
 from fanfold.spec.events import AnyEvent, Coords, Reopened
-from fanfold.spec.ports import Journal, RunRecord, Snapshot, Stored
+from fanfold.spec.ports import Journal, Kept, RunRecord, Snapshot, Stored
+from fanfold.store.cache import MOST_BYTES, ROW_BYTES
 from fanfold.store.tally import ENDED, Refused, Tally
 
 
@@ -31,6 +32,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._shelves: dict[str, Shelf] = {}
         self._closed = False
+        self.cache = MemoryCache(self)
 
     async def journal(self, record: RunRecord) -> Journal:
         self.usable()
@@ -62,6 +64,7 @@ class MemoryStore:
         if self._shelf(run_id).leased:
             raise Refused(f"run {run_id} is going on: cancel it first")
         self._shelves.pop(run_id).gone = True
+        self.cache.forget(run_id)
 
     async def keep(self, run_id: str, snapshot: Snapshot) -> None:
         shelf = self._shelf(run_id)
@@ -87,6 +90,37 @@ class MemoryStore:
     def usable(self) -> None:
         if self._closed:
             raise StoreError("the store is closed")
+
+
+class MemoryCache:
+    """The cache of a `MemoryStore`. most: bytes."""
+
+    def __init__(self, store: MemoryStore, most: int = MOST_BYTES) -> None:
+        self._store, self._most = store, most
+        self._entries: dict[bytes, Kept] = {}  # oldest first
+        self._size = 0
+
+    async def get(self, keys: Sequence[bytes]) -> list[Kept]:
+        self._store.usable()
+        return [self._entries[key] for key in keys if key in self._entries]
+
+    async def put(self, entries: Sequence[Kept]) -> None:
+        self._store.usable()
+        for entry in entries:
+            self._drop(entry.key)
+            self._entries[entry.key] = entry
+            self._size += len(entry.data) + ROW_BYTES
+        while self._size > self._most:
+            self._drop(next(iter(self._entries)))
+
+    def forget(self, run: str) -> None:
+        for key in [key for key, entry in self._entries.items() if entry.run == run]:
+            self._drop(key)
+
+    def _drop(self, key: bytes) -> None:
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self._size -= len(entry.data) + ROW_BYTES
 
 
 class MemoryJournal:

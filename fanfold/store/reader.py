@@ -12,7 +12,8 @@ from pathlib import Path
 
 from fanfold.spec.errors import StoreError
 from fanfold.spec.events import AnyEvent, Coords
-from fanfold.spec.ports import RunRecord, Snapshot, Stored
+from fanfold.spec.ports import Kept, RunRecord, Snapshot, Stored
+from fanfold.store import cache
 from fanfold.store.rows import Picture, checksum, decode_events, pack, picture_row, record_row, unpack
 from fanfold.store.schema import in_words, open_reader
 from fanfold.store.tally import Tally
@@ -123,6 +124,10 @@ class Reader:
                 return Snapshot(row[1], row[2])
         logger.warning("store %s: run %s: its snapshot does not match its checksum, and is not used", self._path, run)
         return None
+
+    def answers(self, keys: Sequence[bytes]) -> list[Kept]:
+        with self._snapshot("the cache") as db:
+            return cache.look(db, keys)
 
     def runs(self, run: str | None) -> list[RunRecord]:
         sql, wanted = ("SELECT * FROM runs", ()) if run is None else ("SELECT * FROM runs WHERE run = ?", (run,))

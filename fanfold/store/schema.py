@@ -9,12 +9,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from fanfold.spec.errors import StoreError
+from fanfold.store import cache
 from fanfold.store.lock import FileLock
 
 logger = logging.getLogger("fanfold")
 
 APPLICATION_ID = 0x46414E46  # "FANF"
-VERSION = 2
+VERSION = 3
 BUSY_S = 5.0
 """How long SQLite itself waits for programs that do not know our lock."""
 
@@ -45,7 +46,8 @@ CREATE TABLE leases (
     crc INTEGER NOT NULL
 );
 CREATE TABLE snapshots (run TEXT NOT NULL PRIMARY KEY, seq INTEGER NOT NULL, data BLOB NOT NULL, crc INTEGER NOT NULL);
-"""
+""",
+    3: cache.TABLE,
 }
 """Version -> what it has added to the one before."""
 

@@ -14,7 +14,8 @@ from typing import Concatenate, Literal, ParamSpec, TypeVar
 
 from fanfold.spec.errors import StoreError
 from fanfold.spec.events import AnyEvent, Coords
-from fanfold.spec.ports import Journal, RunRecord, Snapshot, Stored
+from fanfold.spec.ports import Journal, Kept, RunRecord, Snapshot, Stored
+from fanfold.store.cache import MOST_BYTES, Answers
 from fanfold.store.database import Database
 from fanfold.store.leases import TERM_S
 from fanfold.store.reader import Reader
@@ -30,6 +31,7 @@ class SqliteStore:
 
     durability: "full" survives a power cut; "normal" survives the death of the process, and a power cut may take the last
     moments. wait_s: how long a write waits for another process that writes. term_s, clock: of the leases on runs, see `leases`.
+    cache_bytes: how much the cache may hold.
     After a failed write it takes nothing more until it is opened anew; reading goes on.
     """
 
@@ -41,16 +43,30 @@ class SqliteStore:
         wait_s: float = 30.0,
         term_s: float = TERM_S,
         clock: Callable[[], float] = time.time,
+        cache_bytes: int = MOST_BYTES,
     ) -> None:
         if durability not in ("full", "normal"):
             raise StoreError(f"durability is full or normal, not {durability!r}")
         self.path = Path(path).expanduser()
+        self._how = (durability, wait_s, term_s, clock, cache_bytes)
+        self._closed = False
+        self._begin()
+
+    def _begin(self) -> None:
+        """Threads and connections of this process; the file is opened at the first use."""
+        self._process = os.getpid()
         self._reader = Reader(self.path)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="fanfold-read")
-        make = partial(Database, self.path, durability, wait_s, term_s, clock)
+        make = partial(Database, self.path, *self._how)
         self._writer = Writer(self.path, make, partial(_leave, self._pool, self._reader))
-        self._closed = False
-        weakref.finalize(self, self._writer.stop)  # forgotten, or the interpreter ends
+        self._forgotten = weakref.finalize(self, self._writer.stop)  # forgotten, or the interpreter ends
+
+    def _after_fork(self) -> None:
+        """A forked process has none of its parent's threads, and must not touch its connections: it begins anew beside them."""
+        if self._process != os.getpid():
+            self._forgotten.detach()
+            _of_the_parent.append((self._reader, self._pool, self._writer))
+            self._begin()
 
     @property
     def commits(self) -> int:
@@ -58,6 +74,7 @@ class SqliteStore:
         return self._writer.commits
 
     async def journal(self, record: RunRecord) -> Journal:
+        self._after_fork()
         await self._writer.write(record)
         return SqliteJournal(self, record.run_id)
 
@@ -69,21 +86,29 @@ class SqliteStore:
         return await self.read(Reader.runs, run_id)
 
     async def delete(self, run_id: str) -> None:
+        self._after_fork()
         await self._writer.write(Removal(run_id))
 
     async def keep(self, run_id: str, snapshot: Snapshot) -> None:
+        self._after_fork()
         await self._writer.write(Picture(run_id, snapshot.seq, snapshot.data, len(snapshot.data)))
 
     async def latest(self, run_id: str) -> Snapshot | None:
         return await self.read(Reader.snapshot, run_id)
 
-    async def write(self, batch: Batch) -> None:
-        await self._writer.write(batch)
+    @property
+    def cache(self) -> SqliteCache:
+        return SqliteCache(self)
+
+    async def write(self, item: Batch | Answers) -> None:
+        self._after_fork()
+        await self._writer.write(item)
 
     async def read(self, function: Callable[Concatenate[Reader, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a method of the reader in its thread."""
         if self._closed:
             raise StoreError(f"{self.path}: the store is closed")
+        self._after_fork()
 
         def call() -> T:
             self._writer.wait_open()
@@ -94,11 +119,16 @@ class SqliteStore:
     async def close(self) -> None:
         """Write what waits, move the log into the file, end the threads. Again: nothing."""
         self._closed = True
+        self._after_fork()
         await self._writer.close()
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "failed" if self._writer.failed else "open"
         return f"<SqliteStore {self.path}: {state}, {self.commits} commits>"
+
+
+_of_the_parent: list[object] = []
+"""Kept for ever: to let go of a connection would close it, in a process that may not."""
 
 
 def _leave(pool: ThreadPoolExecutor, reader: Reader) -> None:
@@ -128,3 +158,16 @@ class SqliteJournal:
 
     async def values(self, step: int, cells: Sequence[Coords] | None = None) -> list[Stored]:
         return await self._store.read(Reader.values, self._run, step, cells)
+
+
+class SqliteCache:
+    """The cache of a `SqliteStore`."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._store = store
+
+    async def get(self, keys: Sequence[bytes]) -> list[Kept]:
+        return await self._store.read(Reader.answers, keys)
+
+    async def put(self, entries: Sequence[Kept]) -> None:
+        await self._store.write(Answers(tuple(entries)))

@@ -11,11 +11,12 @@ from typing import TypeAlias
 
 from fanfold.spec.events import Reopened
 from fanfold.spec.ports import RunRecord
+from fanfold.store.cache import Answers, Room
 from fanfold.store.leases import Leases, stored_lease
 from fanfold.store.rows import Batch, Picture, Removal, Row, decode_steps, pack, picture_row, record_row, tally_row
 from fanfold.store.tally import ENDED, Refused, Tally
 
-Item: TypeAlias = Batch | RunRecord | Picture | Removal
+Item: TypeAlias = Batch | RunRecord | Picture | Removal | Answers
 
 ROWS = 100
 """Rows in one statement. Each statement that SQLite steps hands the interpreter lock over and back, which costs up to some
@@ -29,7 +30,7 @@ FROM (VALUES {rows}) AS fresh, leases
 WHERE tallies.run = fresh.column1 AND leases.run = fresh.column1 AND leases.fence = fresh.column8
 """
 """Where the lease of a run bears another number, its row is not among those that change."""
-TABLES_OF_RUNS = ("runs", "tallies", "journal", "stored", "snapshots", "leases")
+TABLES_OF_RUNS = ("runs", "tallies", "journal", "stored", "snapshots", "cache", "leases")
 RECORD = """
 INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (run) DO UPDATE SET
     plan = excluded.plan, started = excluded.started, cost_usd = excluded.cost_usd, about = excluded.about, crc = excluded.crc
@@ -46,14 +47,14 @@ class Written:
     events: int
 
 
-def write(db: sqlite3.Connection, items: Sequence[Item], known: Mapping[str, Tally], leases: Leases) -> Written:
+def write(db: sqlite3.Connection, items: Sequence[Item], known: Mapping[str, Tally], leases: Leases, room: Room) -> Written:
     """Write the items in order and commit.
 
     known: tallies of runs that this store holds the lease of, as it last wrote them: nobody else can have written since.
-    Raises Refused when an item is wrong, sqlite3.Error when the file is; nothing is kept then.
+    room: of the cache. Raises Refused when an item is wrong, sqlite3.Error when the file is; nothing is kept then.
     """
     with immediate(db):
-        group = _Group(db, known, leases)
+        group = _Group(db, known, leases, room)
         for item in items:
             group.add(item)
         group.flush()
@@ -73,8 +74,8 @@ def immediate(db: sqlite3.Connection) -> Iterator[None]:
 
 
 class _Group:
-    def __init__(self, db: sqlite3.Connection, known: Mapping[str, Tally], leases: Leases) -> None:
-        self._db, self._known, self._leases = db, known, leases
+    def __init__(self, db: sqlite3.Connection, known: Mapping[str, Tally], leases: Leases, room: Room) -> None:
+        self._db, self._known, self._leases, self._room = db, known, leases, room
         self.fresh: dict[str, Tally | None] = {}
         self.events = 0
         self._fences: dict[str, int] = {}  # of the tallies in `fresh`: those under which they are written
@@ -89,6 +90,8 @@ class _Group:
             self._record(item)
         elif isinstance(item, Picture):
             self._keep(item)
+        elif isinstance(item, Answers):
+            self._room.put(self._db, item)
         else:
             self._remove(item.run)
 

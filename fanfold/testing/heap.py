@@ -33,7 +33,7 @@ class Flight:
 @dataclass
 class Heap:
     """prepare: what a cell's preparation gives, and after how many µs; offer: likewise the keys of the candidates it is offered. fly: what becomes of a call. cancelled: what a call that is
-    cut off has used. watch: told every step. earlier: keys that earlier lives of the run have left, by step. at: (moment, action) from outside, in order of moments."""
+    cut off has used. watch: told every step; told: each batch of events, once it is durable. earlier: keys that earlier lives of the run have left, by step. at: (moment, action) from outside, in order of moments."""
 
     conductor: Conductor
     fly: Callable[[Call], Flight]
@@ -45,6 +45,7 @@ class Heap:
     at: list[tuple[int, Callable[[], None]]] = field(default_factory=list)
     earlier: Callable[[int], Sequence[str]] = lambda step: ()
     offer: Callable[[Cell], tuple[int, tuple[str, ...]]] = lambda cell: (0, ())
+    told: Callable[[list[AnyEvent]], None] = lambda events: None
     _moments: list[tuple[int, tuple[int, int, int], int, object]] = field(default_factory=list)
     _pushed: int = 0
     _preparing: dict[int, int] = field(default_factory=dict)  # cell -> the moment that counts
@@ -69,6 +70,7 @@ class Heap:
     def _drain(self) -> None:
         for run, events in self.conductor.drain():
             self.log.setdefault(run.id, []).extend(events)
+            self.told(events)
 
     def _perform(self, command: Command) -> None:
         if isinstance(command, Prepare):

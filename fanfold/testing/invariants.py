@@ -16,13 +16,14 @@ from fanfold.core.retry import WAITS
 from fanfold.core.run import CLOSING, Run
 from fanfold.core.traffic import FINAL
 from fanfold.core.uniqueness import normalise
-from fanfold.spec.calls import Fault, Reply
+from fanfold.spec.calls import Fault, Reply, Usage
 from fanfold.spec.events import (
     AnyEvent,
     BundleEnded,
     Called,
     CellEnded,
     Coords,
+    Hit,
     Reopened,
     Rested,
     RunEnded,
@@ -33,6 +34,7 @@ from fanfold.spec.events import (
 )
 from fanfold.testing.counted import Counted
 from fanfold.testing.handed import Handed
+from fanfold.testing.joined import Joined
 
 Place = tuple[int, Coords]
 
@@ -49,7 +51,7 @@ class Invariants:
         self.keys: set[tuple[Any, str]] = set()
         self.air: dict[int, Called] = {}
         self.answers: dict[Place, int] = defaultdict(int)
-        self.good: dict[tuple[Place, int], int] = {}  # the call that delivered last, by phase
+        self.good: dict[tuple[Place, int], Reply | Fault] = {}  # what was delivered last, by phase
         self.passed: dict[Place, set[bool]] = {}  # orders in which the judge let its latest answer pass
         self.starts: dict[int, deque[int]] = defaultdict(deque)
         self.gates: dict[int, int] = defaultdict(int)
@@ -58,6 +60,7 @@ class Invariants:
         self.over = self.relived = False
         self.counted = Counted(run)
         self.handed = Handed(run)
+        self.joined = Joined(conductor)
         self.origin = run.origin
         self.fates: dict[Place, tuple[str, str]] = {}
         self.own_key: dict[Place, tuple[Any, str]] = {}
@@ -70,10 +73,11 @@ class Invariants:
         self.climate, self.conductor, self.run, self.world, self.origin = climate, conductor, run, world, run.origin
         self.swept, self.over = set(), False
         self.lives += 1
-        for memory in (self.air, self.answers, self.good, self.gates, self.waits):
+        for memory in (self.air, self.answers, self.gates, self.waits):
             memory.clear()
         self.condemned.clear()
         self.handed.revive(run)
+        self.joined = self.joined.revive(conductor)
 
     def _reopened(self, event: Reopened) -> None:
         """It may be ended again; its key, its candidates and its coordinates are free."""
@@ -101,6 +105,9 @@ class Invariants:
         self._bounds()
 
     def _look(self, event: AnyEvent) -> None:
+        self.joined.saw(event)
+        if isinstance(event, Hit):
+            self.passed[event.step, event.at] = set()
         if isinstance(event, Reopened):
             self._reopened(event)
         elif isinstance(event, RunStarted) and event.seq:
@@ -120,10 +127,10 @@ class Invariants:
             self.counted.spare_ended(event)
             for phase in (ANSWER, JUDGE) if event.fills is not None else ():
                 assert event.fills is not None
-                call = self.good.get(((event.step, event.at), phase))
+                good = self.good.get(((event.step, event.at), phase))
                 self.passed[event.step, event.fills] = self.passed.get((event.step, event.at), set())
-                if call is not None:
-                    self.good[(event.step, event.fills), phase] = call
+                if good is not None:
+                    self.good[(event.step, event.fills), phase] = good
         elif isinstance(event, BundleEnded):
             for position in range(event.start, event.stop):
                 self._end((event.step, self.run.grid.coords(event.step, event.at, position)), event)
@@ -187,7 +194,7 @@ class Invariants:
     def _settled(self, event: Settled) -> None:
         called = self.air.pop(event.call)
         if event.outcome == "ok":
-            self.good[(event.step, event.at), event.phase] = event.call
+            self.good[(event.step, event.at), event.phase] = self.world.outcome(event.call)
             self._passed((event.step, event.at), event)
         rule = self.run.rules[event.step]
         assert event.took == event.t - called.t, "I17: the time in the air"
@@ -219,10 +226,15 @@ class Invariants:
         if event.code:
             assert rule.fallback, "filled by a fallback that was not declared"
             return
-        reply = self.world.outcome(self.good[place, ANSWER])
+        found = self.joined.found.get(place)
+        if found is None:
+            reply = self.good[place, ANSWER]
+        else:
+            reply = Reply(usage=Usage(), key=event.key)
+            assert self.world.knew(event), "C8: what the cache had was accepted nowhere"
         assert isinstance(reply, Reply) and reply.finding is None, "I9: accepted an answer that was not good"
-        if rule.judge_lane is not None:
-            verdict = self.world.outcome(self.good[place, JUDGE])
+        if rule.judge_lane is not None and (found is None or place in self.joined.judged):
+            verdict = self.good[place, JUDGE]
             assert isinstance(verdict, Reply) and verdict.verdict, "I9: accepted what the judge refused"
             assert not rule.both_orders or self.passed[place] == {False, True}, "I9: accepted without a good word in either order"
         if rule.unique is not None:
@@ -248,6 +260,7 @@ class Invariants:
         assert len(self.run.cells) - waiting <= (AHEAD + 2) * caps + 1, "I20: more cells alive than the window holds"
         self.counted.look()
         self.handed.look()
+        self.joined.look()
         assert len(self.air) == len(self.run.calls), "I7: the log knows other calls than the conductor"
 
     # ---------------------------------------------------------------- at the end
@@ -262,6 +275,7 @@ class Invariants:
         assert self.ended.keys() <= known, "I1: cells that nobody declared"
         for lane in self.conductor.lanes:
             assert lane.in_air == lane.preparing == lane.ready == 0, f"left behind: {lane!r}"
+        self.joined.end()
         if run.stop is None:
             self.counted.end()
             self.handed.end()

@@ -81,7 +81,9 @@ def _live(
     def earlier(of: int) -> list[str]:
         return [str(key[-1]) for (number, _), key in watching.own_key.items() if number == of]
 
-    heap = Heap(conductor, world.fly, world.prepare, spent, step, now=now, offer=world.offer, earlier=earlier)
+    heap = Heap(
+        conductor, world.fly, world.prepare, spent, step, now=now, offer=world.offer, earlier=earlier, told=world.remember
+    )
     if climate.cancel is not None:
         heap.at.append((now + climate.cancel, lambda: conductor.cancel(run, heap.now)))
     try:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from fanfold.core.bound import Bound, lower_bound
-from fanfold.core.counts import StepState
+from fanfold.core.counts import StepState, add
 from fanfold.core.fold import RunState
 from fanfold.spec.plan import Limits
 from fanfold.views.wording import clean, seconds
@@ -21,12 +21,12 @@ def report(
     cost_usd: float | None = None,
     cost_is: str = "unknown",
     limits: Limits | None = None,
-    functions: Collection[str] = (),
 ) -> Json:
     """The report of a run so far: of the whole run, all its lives.
 
-    limits: as declared, each lane its own. functions: names of the steps that never call, so that they are not taken for
-    cache hits. cost_is: "exact", "at_least" or "unknown", as `Spend` has it. Times in seconds; None where there is nothing to compare.
+    limits: as declared, each lane its own. cost_is: "exact", "at_least" or "unknown", as `Spend` has it. cached: answers that the
+    cache had and that passed the gates; cache_unused: those that were of no use, by why. Times in seconds; None where there is nothing to
+    compare.
     """
     total, wall = state.total, state.wall_us
     bound = _bound(state, limits or Limits())
@@ -45,7 +45,8 @@ def report(
         "retries": total.retries,
         "hedges": total.hedges,
         "rate_limited": total.rate_limited,
-        "cached": sum(step.uncalled for step in state.steps if step.name not in functions),
+        "cached": sum(step.hits.get("ok", 0) for step in state.steps),
+        "cache_unused": _unused(state.steps),
         "regenerated": total.regenerations,
         "duplicates_rejected": total.duplicates,
         "lost": total.lost,
@@ -65,6 +66,15 @@ def report(
         "steps": {step.name: _step(step) for step in state.steps},
         "groups": groups(state),
     }
+
+
+def _unused(steps: Iterable[StepState]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for step in steps:
+        for why, count in step.hits.items():
+            if why != "ok":
+                add(found, why, count)
+    return found
 
 
 def _s(microseconds: int | None) -> float | None:
@@ -225,7 +235,7 @@ def _refusals(steps: Json) -> list[str]:
     lines = []
     for name, step in steps.items():
         for why, seen in step["rejected"].items():
-            example = f": {clean(seen['example'], 100)}" if seen["example"] else ""
+            example = f": {clean(seen['example'])}" if seen["example"] else ""
             lines.append(f"  {clean(name)}: {seen['count']:,} rejected, {clean(why, 40)}{example}")
     return lines
 

@@ -107,6 +107,7 @@ def step_details(step: StepState) -> list[str]:
     counts = [
         ("running", step.running),
         ("checking", step.checking),
+        ("from the cache", step.hits.get("ok", 0)),
         ("drawn again", step.regenerations),
         ("by a fallback", step.fallback),
         ("failed", step.failed),
@@ -126,6 +127,8 @@ def status_line(state: RunState, elapsed_s: float) -> str:
     if state.state == "running" and left is not None:
         parts.append(f"about {seconds(left)} left")
     parts.append(f"{sum(step.calls for step in state.steps):,} calls")
+    if cached := sum(step.hits.get("ok", 0) for step in state.steps):
+        parts.append(f"{cached:,} from the cache")
     if state.in_flight:
         parts.append(f"{state.in_flight} in the air")
     if state.accepted_per_s:
@@ -171,6 +174,7 @@ def last_line(state: RunState) -> str:
     """`mealplan: partial (budget), 21 of 22 cells accepted, 1 failed, 2.9 s`."""
     total = state.total
     others = [
+        ("from the cache", sum(step.hits.get("ok", 0) for step in state.steps)),
         ("by a fallback", total.fallback),
         ("failed", total.failed),
         ("skipped", total.skipped),

@@ -54,16 +54,18 @@ def test_the_pause_is_at_least_half_and_at_most_whole(draw):
 
 def test_nothing_passes_while_it_is_open_and_one_call_after_it():
     breaker, _ = opened()
-    assert not breaker.allows(breaker.until - 1)
-    assert breaker.allows(breaker.until)
+    assert breaker.open_at(breaker.until - 1) > breaker.until - 1
+    assert breaker.open_at(breaker.until) == breaker.until
     sent = tried(breaker)
-    assert not breaker.allows(sent) and not breaker.allows(sent + 100 * LONGEST), "one trial, however long it takes"
+    assert breaker.open_at(sent) > sent and breaker.open_at(sent + 100 * LONGEST) > sent + 100 * LONGEST, (
+        "one trial, however long it takes"
+    )
 
 
 def test_a_trial_that_ends_well_closes_it():
     breaker, _ = opened()
     tried(breaker)
-    assert breaker.succeeded() and breaker.closed and breaker.allows(0)
+    assert breaker.succeeded() and breaker.closed and breaker.open_at(0) == 0
     assert not breaker.failed(1, 2, 0.0), "and the count begins again"
 
 
@@ -84,20 +86,20 @@ def test_what_was_sent_before_the_pause_says_nothing():
     assert not breaker.failed(at - 10, at + 10, 0.5) and breaker.until == until, "it does not lengthen the pause"
     sent = tried(breaker)
     assert not breaker.failed(at - 10, sent + 5, 0.5), "nor is it the trial"
-    assert breaker.trial and not breaker.allows(sent + 5)
+    assert breaker.trial and breaker.open_at(sent + 5) > sent + 5
 
 
 def test_a_trial_that_was_cancelled_makes_room_for_another():
     breaker, _ = opened()
     sent = tried(breaker)
     breaker.gave_up()
-    assert breaker.allows(sent + 1)
+    assert breaker.open_at(sent + 1) == sent + 1
     assert not breaker.failed(sent, sent + 2, 0.5) and breaker.until == sent, "and what it says later is no verdict"
 
 
 def test_a_success_from_before_the_pause_closes_it():
     breaker, _ = opened()
-    assert breaker.succeeded() and breaker.allows(0)
+    assert breaker.succeeded() and breaker.open_at(0) == 0
 
 
 def test_it_is_hopeless_after_some_pauses_and_no_longer_after_a_success():
@@ -119,7 +121,7 @@ def test_a_server_that_comes_back_is_found_soon_and_asked_little_meanwhile(down)
     found = None
     while found is None:
         now += SECOND // 10
-        if breaker.allows(now):
+        if breaker.open_at(now) == now:
             breaker.tried()
             asked += 1
             if now < back:

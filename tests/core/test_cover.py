@@ -1,14 +1,12 @@
 from __future__ import annotations
 
 from math import comb, exp, fsum, log, log1p
-from random import Random
-from statistics import mean
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fanfold.core.cover import ZERO_IN, Acceptance, Cover, enough, incomplete_beta, needed
+from fanfold.core.cover import Acceptance, enough, incomplete_beta, needed
 
 
 def tail(n: int, a: float, launched: int) -> float:
@@ -22,6 +20,7 @@ TABLE = [
     (21, 0.6, [35, 41, 44, 48]),
     (100, 0.8, [125, 132, 135, 139]),
     (500, 0.6, [833, 864, 873, 890]),
+    (15, 0.803, [18, 22, 23, 25]),  # where the closed form is one short
 ]
 
 
@@ -32,6 +31,7 @@ def test_the_table(n, a, p, want):
     assert abs(needed(n, a, p) - want) <= (n > 300)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 60), st.floats(0.05, 0.999), st.sampled_from([0.5, 0.8, 0.9, 0.95, 0.99]))
 def test_needed_is_the_least_that_is_enough(n, a, p):
     found = needed(n, a, p)
@@ -40,7 +40,7 @@ def test_needed_is_the_least_that_is_enough(n, a, p):
 
 
 @given(st.integers(301, 400), st.floats(0.3, 0.95), st.sampled_from([0.5, 0.8, 0.95]))
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_the_closed_form_is_within_one(n, a, p):
     found = needed(n, a, p)
     assert tail(n, a, found + 1) >= p > tail(n, a, found - 2)
@@ -61,91 +61,17 @@ def test_incomplete_beta(a, b, x, want):
     assert incomplete_beta(a, b, x) == pytest.approx(want, abs=1e-12)
 
 
+def test_millions_of_answers_are_still_weighed():
+    """The fraction is cut off after so many terms; what it then gives is good to a thousandth."""
+    assert incomplete_beta(1e10, 1e10, 0.5) == pytest.approx(0.5, abs=1e-3)
+
+
 def test_what_is_known_forgets():
     known = Acceptance()
-    assert known.quantile(0.2) == pytest.approx(0.2**0.25, abs=1e-4)  # Beta(4, 1): x^4
+    assert known.below(0.5) == pytest.approx(0.5**4) and known.mean == 0.8  # Beta(4, 1): x^4
     for _ in range(300):
         known.saw(1, 0)
-    assert known.quantile(0.2) > 0.95 and known.accepted + known.rejected == pytest.approx(50, abs=0.5)
+    assert known.below(0.95) < 0.2 and known.accepted + known.rejected == pytest.approx(50, abs=0.5)
     for _ in range(100):
         known.saw(0, 1)
-    assert known.quantile(0.2) < 0.15
-
-
-def play(cover: Cover, a: float, draw: Random) -> int:
-    """Answers come in any order, one by one. Returns how many launches the first wave had."""
-    flying = first = cover.more()
-    cover.launched(flying)
-    while cover.done < cover.n and flying:
-        flying -= 1
-        if draw.random() < a:
-            assert cover.accepted()
-        else:
-            cover.rejected()
-        flying += (extra := cover.more())
-        cover.launched(extra)
-        assert cover.in_flight == flying
-    return first
-
-
-@pytest.mark.parametrize("a", [0.3, 0.6, 0.95])
-@pytest.mark.parametrize("n", [21, 100])
-def test_exactly_n_from_about_as_many_calls_as_it_takes(a, n):
-    """What is known is right: the first wave is as likely to be enough as wanted, and calls stay within 5 % of it."""
-    calls, waves, once = [], [], 0
-    runs = 60
-    for seed in range(runs):
-        draw = Random(seed)
-        cover = Cover(n, known=Acceptance(a * 1e4, (1 - a) * 1e4))
-        first = play(cover, a, draw)
-        assert (cover.done == n and cover.more() == 0) or cover.hopeless
-        if cover.done == n:
-            calls.append(cover.launches)
-            left = cover.in_flight
-            if left:
-                assert cover.accepted() is False and cover.done == n
-                cover.cancelled(left - 1)
-            assert cover.in_flight == 0
-        waves.append(first)
-    for seed in range(1500):
-        draw = Random(-seed)
-        once += sum(draw.random() < a for _ in range(waves[0])) >= n
-    assert len(calls) >= runs * 0.93 and mean(calls) <= 1.05 * needed(n, a, 0.95)
-    assert 0.95 - 0.03 <= once / 1500 <= max(0.98, tail(n, a, waves[0]) + 0.01)
-
-
-@pytest.mark.parametrize(("a", "most"), [(0.3, 1.3), (0.6, 1.3), (0.95, 1.6)])
-def test_exactly_n_where_nothing_is_known(a, most):
-    """Caution costs calls: at first acceptance is taken as .67, so a first wave is too large where all is well."""
-    calls = []
-    for seed in range(40):
-        cover = Cover(100)
-        play(cover, a, Random(seed))
-        assert cover.done == 100 or cover.hopeless
-        calls += [cover.launches] if cover.done == 100 else []
-    assert len(calls) >= 36 and mean(calls) <= most * needed(100, a, 0.95)
-
-
-def test_hopeless_after_thirteen_or_when_it_turns_bad():
-    cover = Cover(50)
-    cover.launched(cover.more())
-    for n in range(ZERO_IN):
-        assert not cover.hopeless and n == cover.ended
-        cover.rejected()
-    assert cover.hopeless and cover.more() == 0
-    turned = Cover(500)
-    turned.launched(1000)
-    for _ in range(100):
-        turned.accepted()
-    bad = 0
-    while not turned.hopeless:
-        turned.rejected()
-        bad += 1
-    assert 60 < bad < 160
-
-
-def test_what_makes_no_sense():
-    for n, p in ((-1, 0.5), (1, 0), (1, 1)):
-        with pytest.raises(ValueError):
-            Cover(n, p)
-    assert Cover(0).more() == 0
+    assert known.below(0.15) > 0.6

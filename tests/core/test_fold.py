@@ -169,13 +169,6 @@ def test_a_second_call_beside_one_that_counts_is_a_hedge() -> None:
     assert (total.hedges, total.accepted, total.running, total.sequential_us, total.wasted) == (1, 1, 0, 1000, 30)
 
 
-def test_what_needed_no_call_is_told_apart() -> None:
-    story = Story(recipes(2))
-    story.ended(0, (0,))
-    story.answered(0, (1,), 1)
-    assert story.state.total.uncalled == 1
-
-
 def test_a_fallback_is_accepted_and_an_error() -> None:
     story = Story(recipes(1))
     story.called(0, (0,), 1)

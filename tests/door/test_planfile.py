@@ -10,6 +10,7 @@ from fanfold import Facets, Markdown, PlanError, Unique
 from fanfold.files import parse_yaml
 from fanfold.planfile import load_plan, plan_from, type_from
 from fanfold.spec.compile import compile_plan
+from fanfold.spec.template import Slot
 
 HAIKU = """
 name: haiku
@@ -40,6 +41,28 @@ def test_the_plan_of_the_readme():
         "title: length is 70, at most 60 is allowed", "lines: number of items is 1, at least 3 is needed",
     ]  # fmt: skip
     assert len(compiled.axes["n"].values or ()) == 5
+
+
+JUDGED = """
+given: {draft: theirs}
+steps:
+  scored: {prompt: x, judge: {prompt: "{value}", model: sim/critic, output: {reason: str, score: int}, accept: {number: {min: 7, of: score}}}}
+  better: {prompt: x, judge: {prompt: "{first} or {second}", versus: scored}}
+"""
+
+
+def test_judges_of_every_kind():
+    scored, better = compile_plan(plan_from(parse_yaml(JUDGED, "plan.yaml"))).steps
+    judge = scored.step.judge
+    assert judge is not None and judge.accept is not None and judge.model == "sim/critic"
+    assert [judge.accept(judge.output(reason="", score=n)) for n in (6, 7)] == [False, True]
+    assert better.needs == ("scored",) and better.versus == Slot("scored", ())
+
+
+def test_a_plan_file_with_judges_runs(fanfold, tmp_path):
+    (tmp_path / "plan.yaml").write_text(JUDGED.replace("min: 7", "min: -99"))
+    done = fanfold("run", "plan.yaml", "--model", "sim/default", "--seed", "1", "--format", "json", code=0)
+    assert json.loads(done.stdout)["report"]["steps"]["better"]["calls"] >= 3, "an answer, and its judge twice"
 
 
 def test_givens_are_overridden_in_their_own_kind():
@@ -140,6 +163,11 @@ MISTAKES = {
     "check": ("steps: {a: {prompt: x, checks: [{lenght: {max: 1}}]}}", "did you mean 'length'"),
     "check parameter": ("steps: {a: {prompt: x, checks: [{length: {maxx: 1}}]}}", r"steps\.a\.checks\[0\]\.length: .*maxx"),
     "check bounds": ("steps: {a: {prompt: x, checks: [length]}}", "give min, max or both"),
+    "judge's accept": (
+        "steps: {a: {prompt: x, judge: {prompt: y, output: {score: int}, accept: {number: {min: 7, of: scor}}}}}",
+        r"steps\.a\.judge\.accept\.number\.of: .*'score'",
+    ),
+    "judge's words": ("steps: {a: {prompt: x, judge: {prompt: y, verses: z}}}", "did you mean 'versus'"),
     "range": ("axes: {n: 5..1}\nsteps: {a: {prompt: x}}", "axes.n: '5..1' is not a range"),
     "axis": ("axes: {n: {cout: 3}}\nsteps: {a: {prompt: x}}", "axes.n: an axis is"),
     "count": ("axes: {n: {count: many}}\nsteps: {a: {prompt: x}}", "axes.n.count: a whole number"),

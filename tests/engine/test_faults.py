@@ -100,7 +100,8 @@ def test_leaving_the_engine_cancels_what_goes_on():
             await asyncio.sleep(1)
         return started.state, asyncio.get_running_loop().time()
 
-    assert run(main()) == ("cancelled", 1.0)
+    with pytest.warns(RuntimeWarning, match="nobody waited for it"):
+        assert run(main()) == ("cancelled", 1.0)
     assert provider.cancelled == 5
 
 

@@ -144,7 +144,8 @@ def test_code_that_never_returns_ends_at_its_timeout_and_with_its_run(word):
             engine.start(Plan("p", [step]))
             await asyncio.sleep(0.5)
 
-    run(main())
+    with pytest.warns(RuntimeWarning, match="nobody waited for it"):
+        run(main())
 
 
 def test_the_calls_deadline_is_not_for_checks():

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from fanfold import Axis, Judge, Plan, PlanError, Step, Unique
 from fanfold.core.verdicts import TIE
-from fanfold.engine.usercode import UserCode
+from fanfold.engine.usercode import OFTEN, UserCode
 from fanfold.engine.verdicts import Preference, Verdict, judge_shape, verdict_last
 from fanfold.spec.calls import Fault, Request
 from fanfold.spec.phrases import EVIDENCE, PREVIOUS, REJECTED
@@ -102,7 +102,7 @@ def test_checks_that_were_slow_come_last_and_leave_the_loop():
 
     user = UserCode(VirtualClock())
     assert user.cheap_first([slow, far, quick]) == [slow, quick, far]
-    user._slow.add(id(slow))
+    user._slow[id(slow)] = OFTEN
     assert user.cheap_first([slow, far, quick]) == [quick, slow, far]
 
 
@@ -247,7 +247,9 @@ def test_a_worse_answer_is_refused_with_the_reason():
     result, provider = one(step, ["bad", "new"], prefers("new", "gold"), given={"old": "gold"})
     assert result.values == ["new"]
     assert shown(provider) == ["1: bad 2: gold", "1: gold 2: bad", "1: new 2: gold", "1: gold 2: new"]
-    assert "a judge says: first is richer" in last(provider.calls[3]) and TIE not in last(provider.calls[3])
+    assert "a judge, who was shown it second, says: first is richer" in last(provider.calls[3]) and TIE not in last(
+        provider.calls[3]
+    )
 
 
 @pytest.mark.parametrize("place", ["first", "second"])

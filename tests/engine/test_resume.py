@@ -8,11 +8,11 @@ import msgspec
 import pytest
 from pydantic import BaseModel
 
-from fanfold import Axis, Engine, Limits, Plan, PlanError, Step, Unique
+from fanfold import Axis, Engine, Judge, Limits, Plan, PlanError, Step, Unique
 from fanfold.core.fold import RunState
 from fanfold.spec.calls import Fault
 from fanfold.spec.errors import StoreError
-from fanfold.spec.events import Called, CellEnded, Reopened, Settled
+from fanfold.spec.events import Called, CellEnded, Drafted, Reopened, Settled
 from fanfold.store.memory import MemoryStore
 from fanfold.testing.scripted import Fails, Says, ScriptedProvider
 from fanfold.testing.virtual import VirtualClock, run
@@ -251,7 +251,7 @@ def test_what_failed_outside_is_tried_again_and_what_was_refused_is_not():
     assert len(good.calls) == 2, "c, and the sum of a and c"
     assert "<do c>" in good.calls[1].messages[-1].content
     assert [error.code for error in again.errors] == ["check_failed"] and again.report["failed"] == 1
-    assert len(once_more.calls) == 3, "b twice, and the sum"
+    assert len(once_more.calls) == 2, "b twice; the sum asks what it asked before, and a resumed run has a cache"
     assert any(isinstance(event, Reopened) for event in events)
 
 
@@ -367,3 +367,48 @@ def test_near_and_scoped_keys_of_an_earlier_life_count():
     kept, result = run(main())
     assert kept == ["creamy tomato soup"]
     assert "Creamy tomatoe soup" not in [value.name for value in result.values] and result.ok
+
+
+@pytest.mark.parametrize("appends", range(2, 12))
+def test_an_answer_that_waits_for_its_judge_is_not_bought_again(appends):
+    plan = Plan("judged", [Step("one", "do {n}", over="n", judge=Judge("Is {value} good?"))], {"n": range(4)})
+
+    def script(request, number):
+        asked = request.messages[-1].content
+        judged = asked.startswith("Is ")
+        return Says({"reason": "fine", "pass": True} if judged else f"<{asked}>", latency_s=2.0 if judged else 1.0 + number % 3)
+
+    async def main():
+        store, provider = MemoryStore(), ScriptedProvider(script)
+        run_id = await killed(store, provider, plan, appends)
+        before = await journal_of(store, run_id)
+        result = await resumed(store, provider, run_id, plan)
+        return in_the_air(before), result, provider
+
+    lost, result, provider = run(main())
+    assert result.values == [f"<do {n}>" for n in range(4)]
+    assert len(provider.calls) <= 8 + lost, "four answers, four verdicts, and what was in the air"
+    answers = [call for call in provider.calls if call.messages[-1].content.startswith("do ")]
+    assert len(answers) <= 4 + lost
+
+
+def test_a_spares_answer_is_not_bought_again():
+    plan = Plan("many", [Step("one", "a name", over="n", output=Named, unique="name")], [Axis("n", count=12)])
+
+    def script(request, number):
+        return Says({"name": f"name {number // 2}"}, latency_s=1 + (number % 5) * 2)
+
+    async def main(appends):
+        store, first, second = MemoryStore(), ScriptedProvider(script), ScriptedProvider(lambda r, n: script(r, n + 1000))
+        run_id = await killed(store, first, plan, appends)
+        drafts = [event for event in await journal_of(store, run_id) if isinstance(event, Drafted)]
+        result = await resumed(store, second, run_id, plan)
+        return drafts, result
+
+    filled = 0
+    for appends in range(4, 24):
+        drafts, result = run(main(appends))
+        names = {value.name for value in result.values}
+        assert len(names) == 12 and result.ok and result.report["cached"] == 0
+        filled += bool(drafts) and any(msgspec.json.decode(draft.text)["name"] in names for draft in drafts)
+    assert filled, "a spare's answer was there at some kill"

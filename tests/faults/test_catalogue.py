@@ -11,7 +11,10 @@ from tests.faults import test_provider_faults as provider_faults
 from tests.faults.catalogue import CATALOGUE
 from tests.faults.facing import MODES
 
-ROWS = [f"A{n}" for n in range(1, 25)] + [f"B{n}" for n in range(1, 15) if n != 12]
+ROWS = [
+    *(f"A{n}" for n in range(1, 25)), *(f"B{n}" for n in range(1, 15) if n != 12),
+    *(f"P{n}" for n in range(1, 17) if n not in (10, 11, 13)), *(f"S{n}" for n in range(1, 15)), *(f"F{n}" for n in range(1, 11)),
+]  # fmt: skip
 
 
 def test_every_row_is_there():

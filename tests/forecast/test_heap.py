@@ -62,6 +62,8 @@ def test_calls_that_lost_their_name_are_cut_off_early():
 def test_judges_and_checks_make_more_calls():
     plain, judged = trial_of(fan(200)), trial_of(fan(200, judge=Judge("Good? {value}")))
     assert judged.calls > 1.9 * plain.calls
+    compared = trial_of(fan(200, judge=Judge("Which? {first} {second}", versus="n")))
+    assert compared.calls > 2.9 * plain.calls, "once in either order"
     checked = trial_of(fan(200, checks=[bool]))
     assert 5 < checked.drawn_again - plain.drawn_again < 60
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import pytest
 
 from fanfold.forecast.foresee import foresee
@@ -29,8 +31,8 @@ class Journal:
     def again(self, code, check="", kind="regenerate"):
         self.add(Rested, 0, (0,), kind, code, "why", check, 2, 0)
 
-    def end(self, state="accepted", code="", lengths=None, step=0):
-        self.add(CellEnded, step, (0,), state, code, "", "", 1, None, lengths, 0)
+    def end(self, state="accepted", code="", lengths=None, step=0, check=""):
+        self.add(CellEnded, step, (0,), state, code, "", "", 1, None, lengths, 0, None, (), check)
 
 
 def learn(plan, *journals):
@@ -110,7 +112,15 @@ def test_a_judge_and_lists_are_learned():
             journal.again("check_failed", "judge")
         else:
             journal.end()
+    before = deepcopy(journal)
+    journal.end("failed", "malformed", check="judge")  # its judge gave no verdict: that says nothing of answers
     habits = learn(plan, journal).habits["one"]
+    assert habits.malformed == learn(plan, Journal("one")).habits["one"].malformed * DOUBT / (100 + DOUBT)
+    journal.call(phase=JUDGE, took=SECOND // 2, tokens_out=9)
+    journal.end("failed", "check_failed", check="judge")
+    habits = learn(plan, journal).habits["one"]
+    assert habits.passes == pytest.approx(1 - (26 + 0.1 * DOUBT) / (101 + DOUBT)) and habits.refused == 0
+    habits = learn(plan, before).habits["one"]
     assert habits.passes == pytest.approx(1 - (25 + 0.1 * DOUBT) / (100 + DOUBT)) and habits.refused == 0
     assert habits.judge.seen[0] == Seen(SECOND // 2, 50, 9)
     lists = Journal("outline", "section", "edit", "index")

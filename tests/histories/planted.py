@@ -18,6 +18,7 @@ from tests.core import test_conductor as conductor_tests
 from tests.core import test_schedules as schedule_tests
 from tests.core import test_verdicts as verdict_tests
 from tests.engine import test_budget as budget_tests
+from tests.engine import test_cache as cache_tests
 from tests.engine import test_candidates as candidate_tests
 from tests.engine import test_chain as chain_tests
 from tests.engine import test_counted as counted_tests
@@ -25,7 +26,9 @@ from tests.engine import test_engine as engine_tests
 from tests.engine import test_facets as facet_tests
 from tests.engine import test_faults as fault_tests
 from tests.engine import test_found as found_tests
+from tests.engine import test_gates as gate_tests
 from tests.engine import test_hedging as hedge_tests
+from tests.engine import test_joint as joint_tests
 from tests.engine import test_judges as judge_tests
 from tests.engine import test_opening as opening_tests
 from tests.engine import test_resume as resume_tests
@@ -37,6 +40,7 @@ from tests.engine import test_unique_vectors as vector_tests
 from tests.engine import test_writes_fail as write_tests
 
 MOST_HISTORIES = 600
+J = "core.joint:Joint."
 HOMES = (
     "engine.shell",
     "core.conductor",
@@ -44,6 +48,8 @@ HOMES = (
     "core.fates",
     "core.handout",
     "core.spares",
+    "core.joint",
+    "engine.known",
     "core.rows",
     "core.floor",
     "engine.spread",
@@ -143,7 +149,7 @@ FAULTS = (
     Fault("a wrong key is tried again", C + "_heard_of", "fault.scope in FINAL or", "False or"),
     Fault("what rests for a condemned lane goes on", "core.fates:Fates._rest", "self._blocked(cell)", "None"),
     Fault("answers are bought for a judge that is dead", C + "_refusal", "(rule.chain, rule.judge_chain)", "(rule.chain,)", chain_tests.test_no_answers_are_bought_for_a_judge_that_is_dead),
-    Fault("what is prepared for a run that is over is waited for", C + "_stop", "self._give_up(cell, stop[1], stop[2])", "pass"),
+    Fault("what is prepared for a run that is over is waited for", "core.floor:Floor._stop", "self._give_up(cell, stop[1], stop[2])", "pass"),
     Fault("a late duplicate is accepted", C + "_answered", "not self._claim(cell, reply)", "False"),
     Fault(
         "read, then add: only accepted keys are looked at", U + "take", "if taken is not None:",
@@ -161,9 +167,9 @@ FAULTS = (
     Fault("a hanging call is never cut off", C + "_watch", "self._timers.set(record.check, record)", "pass"),
     Fault("a rest that never ends", "core.fates:Fates._rest", "self._timers.set(until, cell)", "pass"),
     Fault("no wake-up for the limiter", C + "wake_at", "not lane.to_send.runs or", "True or"),
-    Fault("cancel lets what waits go on", C + "_stop", "cells, _ = queue.take()", "cells = []"),
-    Fault("cancel forgets what is in the air", C + "_stop", "if not record.doom:", "if False:"),
-    Fault("cancel forgets to count what waited", C + "_stop", "self.lanes[index].ready -= len(cells)", "pass"),
+    Fault("cancel lets what waits go on", "core.floor:Floor._stop", "cells, _ = queue.take()", "cells = []"),
+    Fault("cancel forgets what is in the air", "core.floor:Floor._stop", "if not record.doom:", "if False:"),
+    Fault("cancel forgets to count what waited", "core.floor:Floor._stop", "self.lanes[index].ready -= len(cells)", "pass"),
     Fault("a run that has ended is not seen to have", C + "settled", "self._close_if_done(run, now)  # it was", "pass  # it was"),
     Fault("events numbered twice", C + "_emit", "run.seq += 1", "run.seq += run.seq % 5 != 3"),
     Fault("what hangs on a skipped cell is forgotten", C + "_wake", "todo.extend(self._end_bundle(run, bundle, now))", "self._end_bundle(run, bundle, now)"),
@@ -223,7 +229,7 @@ FAULTS = (
         hedge_tests.test_hedges_keep_to_their_budget,
     ),
     Fault(
-        "a chain that is never followed", C + "_hop", "return True", "return False",
+        "a chain that is never followed", "core.fates:Fates._hop", "return True", "return False",
         chain_tests.test_a_model_that_only_fails_is_left_after_the_retries_which_are_not_made_again,
     ),
     Fault("a refused step is refused by all lanes", C + "_usable", "(rule.index, index) not in run.refused", "not any(step == rule.index for step, _ in run.refused)", lambda: chain_tests.test_a_refused_schema_is_refused_by_one_model_only()),
@@ -233,9 +239,9 @@ FAULTS = (
     ),
     Fault("credit for having been idle", C + "_queue", "run.served = max(run.served, self._served)", "pass", share_tests.test_a_run_that_was_idle_has_no_credit),
     Fault("the window is full of one run", C + "_prepare", "and run.preparing + queue.waiting >= cap", "", share_tests.test_a_small_job_does_not_wait_for_a_big_one),
-    Fault("a deadline takes the fallbacks too", C + "_due", "any(rule.fallback for rule in what.rules)", "False", chain_tests.test_a_deadline_leaves_the_fallbacks),
+    Fault("a deadline takes the fallbacks too", "core.fates:Fates._end_early", "any(rule.fallback for rule in run.rules)", "False", chain_tests.test_a_deadline_leaves_the_fallbacks),
     Fault("more are shown than were asked for", "core.pool:Pool.beyond", "sizes[0] + self.made", "self.made"),
-    Fault("a surplus answer is a cell of its own", P + "_fill", "self._spare_over(spare, refused, \"\", now, cell.at)", "self._spare_over(spare, refused, \"\", now, spare.at)"),
+    Fault("a surplus answer is a cell of its own", P + "_fill", "now, cell.at)", "now, spare.at)"),
     Fault("surplus calls go on", P + "_settle_pool", "self._withdraw(spare, now)", "pass"),
     Fault("what is cancelled is not charged", C + "settled", "usage = outcome.usage", "usage = outcome.usage if record.doom != 'cancelled' else type(outcome.usage)(tokens_in=0, tokens_out=0)"),
     Fault("draws without end", "core.pool:Pool.draw", "self.begun >= self.most", "False"),
@@ -285,12 +291,30 @@ FAULTS = (
     Fault("a cell keeps a combination that fails", "engine.attempt:Attempts._moved_on", "facet != work.cell.facet", "False", facet_tests.test_a_combination_that_failed_twice_is_dropped_for_one_that_is_free),
     Fault("the report forgets that a cell moved on", "result:Endings.apply", "event.code == Code.DUPLICATE", "False", facet_tests.test_a_combination_that_failed_twice_is_dropped_for_one_that_is_free),
     Fault("what was taken is forgotten by the next life", "core.counts:StepState.reopen", "self.drop_all()", "self.drop_all(); self.taken.clear()", facet_tests.test_what_was_taken_outlives_a_run_that_was_cut_off),
+    Fault("who waits for a leader that failed is forgotten", J + "_lands", "self._freed[waiter.id] = (waiter, None if accepted else work)", "pass"),
+    Fault("who asks the same does not wait", J + "_joins", "if flight is None:", "if True:", lambda: joint_tests.test_two_runs_that_ask_the_same_make_one_call_for_each(0.0)),
+    Fault("it leads with its answer refused", J + "_again", "self._lands(cell)", "pass"),
+    Fault("it leads although its run was stopped", J + "_stop", "self._lands(cell)", "pass"),
+    Fault("it leads for a model that it has left", J + "_hop", "self._lands(cell)", "pass", joint_tests.test_who_leaves_for_another_model_leads_no_longer),
+    Fault("who waits and is given up is waited for", J + "_give_up", "flight.waiting.pop(cell.id, None) if flight is not None else None", "None"),
+    Fault("who waits for too long fails", J + "_give_up", "late = code == Code.TIMEOUT and cell.run.stop is None and cell.run.closing is None", "late = False", joint_tests.test_nobody_waits_longer_than_a_preparation_may_take),
+    Fault("a hit passes no gate", J + "_gate", "if reply.finding is not None:", "if False:", cache_tests.test_an_answer_that_a_new_check_refuses_costs_a_call_and_no_attempt),
+    Fault("a hit takes no key", J + "_gate", "if cell.rule.unique is not None and not self._claim(cell, reply):", "if False:", cache_tests.test_within_the_store_no_answer_is_repeated_whatever_the_cache_has),
+    Fault("a hit that its judge refuses has no size", J + "_found", "cell.tokens = (work.tokens_in, work.tokens_out)", "pass", cache_tests.test_a_known_answer_that_a_judge_refuses_is_drawn_again_at_its_full_size),
+    Fault("samples share an answer", "engine.asked:Samples._place", "return \"\", index", "return \"\", 0", cache_tests.test_the_same_again_calls_nobody_and_costs_nothing),
+    Fault("rows that show the same share an answer", "engine.asked:Samples._place", "0 if before is None or index >= len(before) else before[index]", "0", lambda: cache_tests.test_rows_that_show_the_same_never_share_an_answer("Explain {row.term}.")),
+    Fault("the key forgets the sampling", "engine.asked:digest", "sorted(request.sampling.items())", "0", lambda: cache_tests.test_whatever_makes_a_difference_is_asked_anew(cache_tests.asking(), cache_tests.asking(sampling={"seed": 4}), {}, cache_tests.echo)),
+    Fault("the key forgets the provider", "engine.asked:digest", "route.origin, ", "", cache_tests.test_another_provider_or_another_address_is_asked_anew),
+    Fault("an entry for something else is served", "engine.answers:Answers._judged", "entry.key != kept.key", "False", lambda: cache_tests.test_an_entry_must_be_what_was_asked_for(cache_tests.entry(key=b"other"), "damaged")),
+    Fault("an answer is good for ever", "engine.answers:Answers._judged", "longest is not None and self._wall() - kept.made > longest", "False", cache_tests.check_that_answers_expire),
+    Fault("what was refused is kept", "engine.bus:Bus._write", "draft is not None and event.state == \"accepted\"", "draft is not None", cache_tests.test_what_a_judge_refused_is_never_kept),
+    Fault("a spare's answer is kept under its own number", "engine.job:Job.hand_over", "answered.asked.of(event.fills, self.run.rules[event.step].counted)", "answered.asked", cache_tests.test_what_spares_filled_is_known_the_next_time),
     Fault("a lost race costs an attempt", "core.fates:Fates._outrun", "self._raced(cell) and", "False and", race_tests.test_a_race_that_was_lost_while_the_name_streamed_is_no_attempt),
     Fault("races without end", "core.fates:Fates._outrun", "cell.races < RACES", "True", race_tests.test_races_end),
     Fault("every duplicate is called a race", "core.fates:Fates._raced", "cell.run.keys.born >= cell.asked", "True", race_tests.test_a_name_that_it_was_told_of_costs_an_attempt),
     Fault("a twin takes the name from the call that is ahead", "core.tail:Tail._rival", "other.named and", "False and", race_tests.test_a_race_that_was_lost_while_the_name_streamed_is_no_attempt),
     Fault("fallbacks count for their facets", "result:gather_result", "if at not in endings.of[index]", "", facet_tests.test_the_report_says_how_evenly_facets_were_used_and_how_different_answers_are),
-    Fault("the judge is asked about what a check has refused", "engine.attempt:Attempts._reply", "if finding is not None:", "if finding is not None and not step.step.judge:", judge_tests.test_nothing_dear_runs_when_something_cheap_has_refused),
+    Fault("the judge is asked about what a check has refused", "engine.attempt:Attempts.judged", "if finding is not None:", "if finding is not None and not step.step.judge:", judge_tests.test_nothing_dear_runs_when_something_cheap_has_refused),
     Fault("checks that take their time are not last", "engine.usercode:UserCode.cheap_first", "sorted(functions,", "list(functions) or sorted(functions,", judge_tests.test_nothing_dear_runs_when_something_cheap_has_refused),
     Fault("a judge's reason is not fed back", C + "_judged", 'against, "judge", now', 'against, "", now', judge_tests.test_the_reason_goes_into_the_next_attempt_with_the_answer),
     Fault("a verdict is asked for before its reason", "engine.verdicts:verdict_last", "name in PASSES or name == BETTER", "name not in PASSES and name != BETTER", judge_tests.test_the_reason_is_asked_for_before_the_verdict),
@@ -322,6 +346,12 @@ FAULTS = (
     Fault("a run is gone on with twice in one engine", S + "going", "raise PlanError(", "PlanError(", lambda: two_tests.test_an_engine_goes_on_with_a_run_once(True)),
     Fault("the engine goes on after a write has failed", "engine.bus:Bus._write", "job.broke(error)\n        raise", "pass", lambda: write_tests.test_the_kth_write_fails("full", False)),
     Fault("the last refusal is nobody's", "core.fates:Fates._again", "cell.check = check", "pass", verdict_tests.test_the_last_refusal_is_counted_under_its_name),
+    Fault("slow once is slow for ever", "engine.usercode:UserCode._price", ">= OFTEN", ">= 1", gate_tests.test_checks_that_are_slow_again_and_again_run_last_and_beside_the_loop),
+    Fault("both orders are paid, and one is booked", C + "_cost", "(1 + rule.both_orders) *", "1 *", gate_tests.test_the_money_for_both_orders_is_booked_with_the_answer),
+    Fault("an unreadable judge is the last of its chain", C + "_hop", "ELSEWHERE | UNREADABLE if", "ELSEWHERE if", gate_tests.test_a_judge_that_cannot_be_read_is_followed_by_the_next_of_its_chain),
+    Fault("a deadline is blamed on the judge's model", "core.verdicts:unheard", "code in ILL", "True", gate_tests.test_a_deadline_that_a_judge_does_not_meet_blames_no_model),
+    Fault("a tie does not say what spoke against it", "core.verdicts:objection", 'f"{TIE}. {last.reason if first.good else first.reason}"', "TIE", gate_tests.test_a_tie_is_told_to_the_next_attempt_with_what_speaks_against_it),
+    Fault("a run goes on with another rival", "engine.fingerprint:of_step", "{step.versus.name} if step.versus is not None else set()", "set()", gate_tests.test_another_rival_is_another_step_for_a_run_that_goes_on),
 )  # fmt: skip
 
 

@@ -171,6 +171,17 @@ def test_a_judge_usually_passes_and_its_reason_agrees():
     assert good and bad and not good & bad
 
 
+def test_a_judge_that_compares_usually_finds_both_good_and_its_reason_agrees():
+    class Preference(BaseModel):
+        reason: str
+        better: Literal["first", "second", "tie"]
+
+    answers = [fill(Preference.model_json_schema(), seed) for seed in range(400)]
+    assert list(answers[0]) == ["reason", "better"]
+    assert {answer["better"] for answer in answers} == {"first", "second", "tie"}
+    assert 0.9 < sum(answer["better"] == "tie" for answer in answers) / 400 < 1
+
+
 def test_fields_hold_what_their_names_say():
     schema = TypeAdapter(
         type("Person", (BaseModel,), {"__annotations__": {"author": str, "city": str, "rating": int, "review_text": str}})

@@ -19,6 +19,7 @@ import pytest
 
 from fanfold.spec.errors import StoreError
 from fanfold.store.database import Database
+from fanfold.store.schema import VERSION
 from fanfold.store.sqlite import SqliteStore
 from fanfold.testing.archives import ArchiveConformance, LeaseConformance, Time
 from fanfold.testing.stores import DurableConformance, StoreConformance, called, calls, ended, numbers, record, refused, value
@@ -139,7 +140,7 @@ async def test_another_programs_database_is_left_alone(path: Path) -> None:
 async def test_a_newer_format_is_refused(path: Path) -> None:
     await _filled(path)
     db = sqlite3.connect(path)
-    db.execute("PRAGMA user_version=3")
+    db.execute(f"PRAGMA user_version={VERSION + 1}")
     db.close()
     before = path.read_bytes()
     store = SqliteStore(path)

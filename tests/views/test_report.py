@@ -7,7 +7,8 @@ import json
 import pytest
 
 from fanfold.core.fold import RunState, fold
-from fanfold.spec.events import AnyEvent, Called, CellEnded, RunEnded, RunStarted, Settled, StepFacts
+from fanfold.core.freeze import freeze, thaw
+from fanfold.spec.events import AnyEvent, Called, CellEnded, Hit, RunEnded, RunStarted, Settled, StepFacts
 from fanfold.spec.plan import Limits
 from fanfold.views.report import describe, groups, report
 
@@ -24,7 +25,7 @@ def test_the_report_of_a_run(events: list[AnyEvent]) -> None:
     steps = told.pop("steps")
     assert told == {
         "run_id": "r1", "plan": "mealplan", "state": "partial", "cells": 7, "accepted": 6, "failed": 1, "skipped": 0,
-        "cancelled": 0, "fallbacks": 1, "calls": 11, "retries": 1, "hedges": 0, "rate_limited": 1, "cached": 0, "regenerated": 2,
+        "cancelled": 0, "fallbacks": 1, "calls": 11, "retries": 1, "hedges": 0, "rate_limited": 1, "cached": 0, "cache_unused": {}, "regenerated": 2,
         "duplicates_rejected": 1, "lost": 0, "max_in_flight": 6, "wall_s": 4.0, "sequential_s": 9.6, "speedup": 2.4,
         "lower_bound_s": 1.2, "efficiency": 0.3, "bound_by": "critical path", "tokens_in": 3000, "tokens_out": 720,
         "wasted_tokens": 620, "tokens_are": "exact", "cost_usd": 0.0123, "cost_is": "exact",
@@ -44,6 +45,7 @@ def test_the_report_of_a_run(events: list[AnyEvent]) -> None:
     }  # fmt: skip
     assert (steps["shopping"]["p50_s"], steps["shopping"]["fallbacks"]) == (None, 1)
     json.dumps([told, steps], allow_nan=False)
+    assert thaw(RunState, freeze(fold(events))) == fold(events), "it outlives a restart"
 
 
 GOLDEN = """\
@@ -130,11 +132,12 @@ def test_concurrency_binds_when_slots_are_short() -> None:
 def test_a_run_without_calls_has_nothing_to_compare() -> None:
     events = [
         RunStarted(0, 0, "p", 1, (StepFacts("cell", (), 1), StepFacts("sum", (), 1)), 1),
-        CellEnded(1, 5, 0, (), "accepted", "", "", "", 1, None, None, 5),
-        CellEnded(2, 9, 1, (), "accepted", "", "", "", 1, None, None, 9),
-        RunEnded(3, 9, "complete", ""),
+        Hit(1, 5, 0, (), "ok"),
+        CellEnded(2, 5, 0, (), "accepted", "", "", "", 1, None, None, 5),
+        CellEnded(3, 9, 1, (), "accepted", "", "", "", 1, None, None, 9),
+        RunEnded(4, 9, "complete", ""),
     ]
-    told = report(fold(events), run_id="r", functions={"sum"})
+    told = report(fold(events), run_id="r")
     assert (told["cached"], told["speedup"], told["efficiency"], told["groups"]) == (1, None, None, [])
     assert describe(told).splitlines()[:3] == [
         "p: complete, 2 of 2 cells accepted",
