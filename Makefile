@@ -14,8 +14,11 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest
 	$(MAKE) --no-print-directory check
 
-test-long: $(VENV)/.dev  # what takes too long for every commit, about 40 minutes: 100,000 histories, 400,000 cells, 100 seeds of each size
-	FANFOLD_HISTORIES=100000 FANFOLD_CELLS=400000 FANFOLD_SEEDS=100 FANFOLD_MACHINES=2000 $(BIN)/python -m pytest tests/histories --timeout 3600
+test-long: $(VENV)/.dev  # what takes too long for every commit, about an hour and a half: histories, lives, machines, 200 kills, the long benchmarks
+	FANFOLD_HISTORIES=100000 FANFOLD_LIVES=10000 FANFOLD_CELLS=400000 FANFOLD_SEEDS=100 FANFOLD_MACHINES=5000 \
+		$(BIN)/python -m pytest tests/histories --timeout 7200
+	FANFOLD_KILLS=200 $(BIN)/python -m pytest tests/door/test_resume.py --timeout 3600
+	$(BIN)/python -m bench soak many
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -15,6 +15,7 @@ import pytest
 from fanfold.testing.lives import lives_history
 from fanfold.testing.weather import Climate, same_log
 from tests.core import test_conductor as conductor_tests
+from tests.core import test_pool as pool_tests
 from tests.core import test_schedules as schedule_tests
 from tests.core import test_verdicts as verdict_tests
 from tests.engine import test_budget as budget_tests
@@ -247,7 +248,7 @@ FAULTS = (
     Fault("draws without end", "core.pool:Pool.draw", "self.begun >= self.most", "False"),
     Fault("a spare's key is given back", P + "_fill", "run.keys.commit(spare.key, spare.id)", "run.keys.release(spare.key, spare.id)"),
     Fault("never hopeless", "core.pool:Pool.give_up", "if not self.given_up and self.hopeless():", "if False:", lambda: counted_tests.test_a_model_that_always_says_the_same_is_given_up_soon_and_says_why(100)),
-    Fault("given up before what is good has come", "core.pool:Pool.give_up", "self.hopeless(sum(cell.told and promising(cell) for cell in cells))", "True", lambda: counted_tests.test_a_model_that_does_not_listen_half_of_the_time_is_not_given_up(100)),
+    Fault("given up before what is good has come", "core.pool:Pool.give_up", "self.hopeless(sum(cell.told and promising(cell) for cell in cells))", "True", pool_tests.test_a_pool_is_not_given_up_while_what_is_good_is_on_its_way),
     Fault("a cell that was never drawn is a duplicate", "core.fold:_refused_before", "return code in", "return False and code in", counted_tests.test_answers_that_were_never_drawn_are_no_duplicates),
     Fault("a rejection is replaced one by one", "core.pool:Pool.short", "needed(wanted, acceptance, BALANCED) - air, backed", "0, 0", counted_tests.test_of_sixty_per_cent_a_hundred_come_in_about_two_waves_and_few_calls_more_than_needed),
     Fault("a candidate is given twice", "core.stock:Stock.take", "if owner is None:", "if owner is None or (owner != cell and numbers == ()):"),
