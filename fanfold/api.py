@@ -407,6 +407,7 @@ class Engine:
             _positive("deadline_s", deadline_s)
         if priority not in PRIORITIES:
             raise PlanError("priority", f"{priority!r} is not a priority", "one of " + ", ".join(PRIORITIES))
+        self._shell.going(run_id)
         record = await self._recorded(run_id, plan)
         before = msgspec.json.decode(record.about)
         compiled, works, rules, model = self._wired(plan, self._model or before.get("model"))
@@ -417,12 +418,17 @@ class Engine:
         }
         told["seed"] = before.get("seed", told["seed"])
         record = msgspec.structs.replace(record, state="running", about=msgspec.json.encode(told))
-        job = Job(run_id, compiled, works, LateJournal(self._opened(), record))
+        journal = LateJournal(self._opened(), record)
+        job = Job(run_id, compiled, works, journal)
         job.store = self._store
         job.answers = self._kept_answers(default=True)
         past = await job.read_on()
-        views = self._views(job, sinks, progress)
         _check_steps(run_id, past, works)
+        self._money(works, budget_usd, job.state)  # what is wrong is said before anything is written
+        await journal.take(job, past)
+        _check_steps(run_id, past, works)
+        self._shell.going(run_id)
+        views = self._views(job, sinks, progress)
         job.state.cut_off()
         job.take_back(past, changed)
         self._shell.start(
@@ -560,6 +566,19 @@ class LateJournal:
         if self._opening is None:
             self._opening = asyncio.ensure_future(self._store.journal(self._record))
         return await asyncio.shield(self._opening)  # whoever gives up waiting does not end it for the others
+
+    async def take(self, job: Job, past: Past) -> None:
+        """Open it to go on with the run: nobody else works on it from here on. past: takes in what was written until now.
+
+        Raises StoreError where somebody works on it.
+        """
+        await self._open()
+        if not await job.read_more(past):
+            return
+        total = job.state.total  # until a moment ago somebody did: the record that was just written down is older than that
+        self._record = msgspec.structs.replace(self._record, cells=total.cells, accepted=total.accepted)
+        self._opening = None
+        await self._open()
 
     async def close(self, cost_usd: float | None, notes: Mapping[str, Any]) -> None:
         """Keep what a run has cost, and something more, in the record of a run that has ended. Once."""

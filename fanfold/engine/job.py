@@ -16,7 +16,7 @@ from fanfold.core.run import Cell, Run
 from fanfold.engine.answers import Answered, Answers, Entry, certain
 from fanfold.engine.asked import Asked, Samples, digest
 from fanfold.engine.freezer import Freezer
-from fanfold.engine.opening import whole
+from fanfold.engine.opening import PAGE, reading, whole
 from fanfold.engine.shapes import Shape, identity_first, list_in, shape_of, text_of
 from fanfold.engine.spread import Spread
 from fanfold.engine.tokens import VERDICT_MOST, PromptSize, guess
@@ -205,10 +205,20 @@ class Job:
     async def read_on(self) -> Past:
         """Take in what earlier lives have written, and return what they leave to the next."""
         assert self.store is not None
-        self.state, past = await whole(self.store, self.journal, self.run_id)
+        self.state, past = await whole(self.store, await reading(self.store, self.run_id), self.run_id)
         self.written = self.state.seq
         self.first = self.written + 1
         return past
+
+    async def read_more(self, past: Past) -> bool:
+        """Take in what was written since `read_on`. Returns whether there was anything."""
+        before = past.seq
+        while events := await self.journal.events(past.seq, PAGE):
+            self.state.apply_all(events)
+            past.apply_all(events)
+        self.written = self.state.seq
+        self.first = self.written + 1
+        return past.seq > before
 
     def broke(self, error: StoreError) -> None:
         self.error = error

@@ -21,7 +21,7 @@ from fanfold.engine.job import Job
 from fanfold.engine.recall import recall
 from fanfold.engine.usercode import UserCode, described
 from fanfold.spec.calls import Broken, Chunk, Fault, Hit, Work
-from fanfold.spec.errors import Code, FanfoldError, StoreError
+from fanfold.spec.errors import Code, FanfoldError, PlanError, StoreError
 from fanfold.spec.ports import Clock, Sink
 
 logger = logging.getLogger("fanfold")
@@ -101,6 +101,16 @@ class Shell:
         job.run = run
         self._jobs[run.id] = job
         self._go()
+
+    def going(self, run_id: str) -> None:
+        """Raises PlanError where the run goes on here: whoever goes on with it beside that would make everything twice.
+
+        StoreError when an earlier run broke the store.
+        """
+        if self._error is not None:
+            raise self._error
+        if any(job.run_id == run_id and not job.ended and job.error is None for job in self._jobs.values()):
+            raise PlanError("run", f"run {run_id} is going on in this engine", "await its result, or cancel it first")
 
     def cancel(self, job: Job) -> None:
         """Stop a run: nothing more starts, what is in the air is cancelled."""

@@ -101,6 +101,9 @@ class Counted:
             assert record.doom or pool is None or not pool.filled, (
                 "U4: as many as were asked for are there, and more are in the air"
             )
+            if pool is not None:
+                group = self._group(record.cell.rule.index, record.cell.at)
+                assert pool.open <= self._size(group[0]) - self._accepted[group], "U4: it draws for cells that are there"
 
     def end(self) -> None:
         """Of a run that was not stopped."""

@@ -64,11 +64,15 @@ class Invariants:
         self.origin = run.origin
         self.fates: dict[Place, tuple[str, str]] = {}
         self.own_key: dict[Place, tuple[Any, str]] = {}
+        self.when: dict[Place, int] = {}
+        self.judged: dict[Place, int] = {}  # answers of a cell that were refused, in all its lives
+        self.lives = 1
 
     def revive(self, climate: Any, conductor: Conductor, run: Run, world: Any) -> None:
         """Another process goes on with the run: what is written stands, what was in the air and in memory is gone."""
         self.climate, self.conductor, self.run, self.world, self.origin = climate, conductor, run, world, run.origin
         self.swept, self.over = set(), False
+        self.lives += 1
         for memory in (self.air, self.answers, self.gates, self.waits):
             memory.clear()
         self.condemned.clear()
@@ -129,10 +133,12 @@ class Invariants:
                     self.good[(event.step, event.fills), phase] = good
         elif isinstance(event, BundleEnded):
             for position in range(event.start, event.stop):
-                self._end((event.step, self.run.grid.coords(event.step, event.at, position)), event.state, event.code)
+                self._end((event.step, self.run.grid.coords(event.step, event.at, position)), event)
         elif isinstance(event, Rested):
             self.waits[event.step, event.at] += event.kind == "wait"
             assert self.waits[event.step, event.at] <= WAITS, "I5: it waits for ever"
+            if event.kind == "regenerate":
+                self.judged[event.step, event.at] = event.attempt - 1
             if self.run.rules[event.step].counted:
                 self.counted.rested(event)
         elif isinstance(event, StepSwept):
@@ -164,6 +170,7 @@ class Invariants:
             self.counted.called(event)
         elif event.phase == ANSWER:
             self.answers[place] += 1
+            assert event.attempt > self.judged.get(place, 0), "I5: an attempt that was used is given again"
             assert event.attempt <= rule.attempts, f"I5: attempt {event.attempt} of {rule.attempts}"
             most = (1 + self.climate.hedges) * ((rule.attempts + RACES) * (1 + rule.retries) + WAITS + len(rule.chain) - 1)
             assert self.answers[place] <= most, "I5: calls without end"
@@ -208,7 +215,8 @@ class Invariants:
 
     def _cell_ended(self, event: CellEnded) -> None:
         place, rule = (event.step, event.at), self.run.rules[event.step]
-        self._end(place, event.state, event.code)
+        self._end(place, event)
+        self.judged.pop(place, None)
         assert rule.counted or event.attempts <= rule.attempts, "I5: more answers judged than allowed"
         self.counted.cell_ended(event)
         self.handed.cell_ended(event)
@@ -236,11 +244,12 @@ class Invariants:
             self.keys.add(scope)  # type: ignore[arg-type]
             self.own_key[place] = scope  # type: ignore[assignment]
 
-    def _end(self, place: Place, state: str, code: str) -> None:
+    def _end(self, place: Place, event: CellEnded | BundleEnded) -> None:
         assert place not in self.ended, f"I1: {place} ended twice"
         assert place[0] not in self.swept, f"I1: {place} ended after its step was swept"
-        self.ended[place] = state
-        self.fates[place] = (state, code)
+        self.ended[place] = event.state
+        self.fates[place] = (event.state, event.code)
+        self.when[place] = event.seq
 
     def _bounds(self) -> None:
         for lane in self.conductor.lanes:
@@ -275,9 +284,19 @@ class Invariants:
             assert all(not edge.groups and not edge.watchers for node in run.grid.nodes for edge in node.ins), (
                 "I20: groups left behind"
             )
+        self._made_from_what_stands()
         total = self.state.total
         assert total.ended == total.cells == sum(run.grid.totals), "I1: the counts do not add up"
         self._verdict()
+
+    def _made_from_what_stands(self) -> None:
+        """I11: no value is older than what it was made from, as if that had not been made again in a later life."""
+        for place, fate in self.fates.items() if self.lives > 1 else ():
+            if fate[0] == "accepted" and place in self.ended:
+                for edge in self.run.grid.nodes[place[0]].ins:
+                    members = [(edge.src.index, at) for at in self.run.grid.members(edge, place[1])]
+                    newest = max((self.when[member] for member in members if member in self.ended), default=-1)
+                    assert newest < self.when[place], f"I11: {place} is older than what it was made from"
 
     def _verdict(self) -> None:
         """I22: how it ended is a function of how its cells ended."""

@@ -58,6 +58,15 @@ async def test_a_snapshot_that_cannot_be_used_costs_only_time(data: bytes) -> No
     assert await whole(store, store.look("r1"), "r1") == (fold(events), Past().apply_all(events))
 
 
+async def test_a_snapshot_of_another_moment_is_not_used() -> None:
+    """Its state and its past have to be of the event that it names: else what lies between would be left out."""
+    events, store = heap_history(Climate.of(2)), MemoryStore()
+    await (await store.journal(record())).append(events, [])
+    state_10, past_5 = freeze(fold(events[:10])), Past().apply_all(events[:5])
+    await store.keep("r1", Snapshot(9, pack(state_10, past_5)))
+    assert await whole(store, store.look("r1"), "r1") == (fold(events), Past().apply_all(events))
+
+
 async def test_a_damaged_snapshot_is_told_of_and_not_used(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     import sqlite3
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import inspect
 import textwrap
@@ -9,10 +10,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import pytest
+
+from fanfold.testing.lives import lives_history
 from fanfold.testing.weather import Climate, same_log
 from tests.core import test_conductor as conductor_tests
 from tests.core import test_schedules as schedule_tests
 from tests.core import test_verdicts as verdict_tests
+from tests.engine import test_budget as budget_tests
 from tests.engine import test_cache as cache_tests
 from tests.engine import test_candidates as candidate_tests
 from tests.engine import test_chain as chain_tests
@@ -25,10 +30,14 @@ from tests.engine import test_gates as gate_tests
 from tests.engine import test_hedging as hedge_tests
 from tests.engine import test_joint as joint_tests
 from tests.engine import test_judges as judge_tests
+from tests.engine import test_opening as opening_tests
+from tests.engine import test_resume as resume_tests
 from tests.engine import test_shares as share_tests
+from tests.engine import test_two_resume as two_tests
 from tests.engine import test_unique_races as race_tests
 from tests.engine import test_unique_store as store_tests
 from tests.engine import test_unique_vectors as vector_tests
+from tests.engine import test_writes_fail as write_tests
 
 MOST_HISTORIES = 600
 J = "core.joint:Joint."
@@ -54,6 +63,18 @@ def histories() -> None:
     """Random weather under both shells until something is wrong."""
     for seed in range(MOST_HISTORIES):
         same_log(Climate.of(seed))
+
+
+def lives() -> None:
+    """Histories in which the process is killed and another goes on, until something is wrong."""
+    for seed in range(MOST_HISTORIES):
+        for kills in ((1 + seed % 7,), (2 + seed % 23,), (3 + seed % 11, 1 + seed % 5)):
+            lives_history(Climate.of(seed), kills)
+
+
+def patched(test: Callable[[pytest.MonkeyPatch], object]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        test(patch)
 
 
 @dataclass(frozen=True)
@@ -306,6 +327,24 @@ FAULTS = (
     Fault("a judge has only the retries that its answer has left", C + "_answered", "cell.phase, cell.hops, cell.retries = JUDGE, 0, 0", "cell.phase, cell.hops = JUDGE, 0", verdict_tests.test_the_judge_has_retries_of_its_own),
     Fault("an answer without a verdict fails without a word about the judge", "core.fates:Fates._fail", "cell.phase == JUDGE", "False", lambda: judge_tests.test_a_judge_that_never_answers_is_told_in_plain_words("no json", "malformed")),
     Fault("a refused value is shown", "engine.bus:Bus._write", 'event.state == "accepted"', "True", judge_tests.test_a_value_that_was_refused_is_never_shown),
+    Fault("keys that were accepted are not taken in the next life", "core.relive:Relive._restore_cell", "if rule.unique is not None and", "if False and", lives),
+    Fault("answers that were judged are forgotten by the next life", "core.relive:Relive._remember", "begun is not None and", "False and", lives),
+    Fault("what has ended is made again", "core.relive:Relive._relive", "past.pop(at, None)", "None", lives),
+    Fault("only the first of a row that has ended is not made again", "core.relive:Relive._relive", "if end is None:", "if end is None or position:", lives),
+    Fault("what was made from a cell that is open again is kept", "core.past:Past._again", "for edge in node.ins:", "for edge in ():", lives),
+    Fault("what failed outside stays failed", "core.past:Past._again", "why[1] in OUTSIDE", "False", resume_tests.test_what_failed_outside_is_tried_again_and_what_was_refused_is_not),
+    Fault("what was refused is tried again unasked", "core.past:Past._again", "or refused)", "or True)", resume_tests.test_what_failed_outside_is_tried_again_and_what_was_refused_is_not),
+    Fault("limits begin anew with each life", "core.relive:Relive._restore_lane", "lane.limiter.restore(", "(lambda *_: None)(", lambda: patched(resume_tests.test_declared_limits_count_what_the_earlier_life_sent)),
+    Fault("calls that were lost cost nothing", "core.fold:RunState.cut_off", "guess(tokens_in, most_out)", "guess(0, 0)", budget_tests.test_it_holds_over_lives_and_lost_calls_count_at_their_upper_bound),
+    Fault("a budget begins anew with each life", "api:Engine._money", "spent.usd or 0.0", "0.0", budget_tests.test_it_holds_over_lives_and_lost_calls_count_at_their_upper_bound),
+    Fault("numbers of events begin anew with each life", C + "add", "run.seq = life.past.seq + 1", "pass", lives),
+    Fault("numbers of events leave one out", C + "add", "life.past.seq + 1", "life.past.seq + 2", lives),
+    Fault("a snapshot of another moment is used", "engine.freezer:_part", "found.seq == snapshot.seq", "True", lambda: asyncio.run(opening_tests.test_a_snapshot_of_another_moment_is_not_used())),
+    Fault("keys of cells that are open again stay taken", "core.past:Past.reopen", "yield from gone.told(index, self.steps[index])", "list(gone.told(index, self.steps[index]))", lives),
+    Fault("what a counted axis has is not counted in the next life", "core.relive:Relive._relive", "if rule.counted:", "if False:", lives),
+    Fault("candidates of an earlier life are given again", "core.relive:Relive._restore_cell", "if end.took:", "if False:", lives),
+    Fault("a run is gone on with twice in one engine", S + "going", "raise PlanError(", "PlanError(", lambda: two_tests.test_an_engine_goes_on_with_a_run_once(True)),
+    Fault("the engine goes on after a write has failed", "engine.bus:Bus._write", "job.broke(error)\n        raise", "pass", lambda: write_tests.test_the_kth_write_fails("full", False)),
     Fault("the last refusal is nobody's", "core.fates:Fates._again", "cell.check = check", "pass", verdict_tests.test_the_last_refusal_is_counted_under_its_name),
     Fault("slow once is slow for ever", "engine.usercode:UserCode._price", ">= OFTEN", ">= 1", gate_tests.test_checks_that_are_slow_again_and_again_run_last_and_beside_the_loop),
     Fault("both orders are paid, and one is booked", C + "_cost", "(1 + rule.both_orders) *", "1 *", gate_tests.test_the_money_for_both_orders_is_booked_with_the_answer),
