@@ -4,7 +4,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: demo test test-long test-deps check bench pins clean
+ONCE   := not (test_planted or test_machine or test_incremental or two_shells or eight_tenths)
+
+.PHONY: demo test test-long coverage test-deps check bench pins clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.runtime
@@ -16,6 +18,10 @@ test: $(VENV)/.dev
 
 test-long: $(VENV)/.dev  # what takes too long for every commit, about 40 minutes: 100,000 histories, 400,000 cells, 100 seeds of each size
 	FANFOLD_HISTORIES=100000 FANFOLD_CELLS=400000 FANFOLD_SEEDS=100 FANFOLD_MACHINES=2000 $(BIN)/python -m pytest tests/histories --timeout 3600
+
+coverage: $(VENV)/.dev  # every branch of the decisions in core/ is taken by a test: about 4 minutes, without the tests that only do more of the same
+	FANFOLD_HISTORIES=300 FANFOLD_LIVES=60 $(BIN)/python -m coverage run -m pytest tests/core tests/engine tests/histories -k "$(ONCE)"
+	$(BIN)/python -m coverage report
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -49,4 +55,4 @@ pins:  # resolve again: needs uv on the PATH
 	uv pip compile -q --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11 -c requirements/runtime.txt --all-extras --group dev pyproject.toml -o requirements/dev.txt
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis

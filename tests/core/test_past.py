@@ -21,7 +21,7 @@ def called(seq: int, t: int = 0, lane: int = 1) -> Called:
 
 
 def ended(seq: int, n: int, state: str = "accepted", code: str = "") -> CellEnded:
-    return CellEnded(seq, SECOND, 0, (n,), state, code, "", "", 1, None)
+    return CellEnded(seq, SECOND, 0, (n,), state, code, "", "", 1, None, None, 0)
 
 
 def test_what_was_read_before_changes_nothing():
