@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-ONCE   := not (test_planted or test_machine or test_incremental or two_shells or eight_tenths)
+ONCE   := not (planted or machine or test_incremental or two_shells or eight_tenths)
 
 .PHONY: demo test test-long coverage test-deps check bench pins clean
 .DELETE_ON_ERROR:
