@@ -11,7 +11,7 @@ import pytest
 
 from fanfold.core.limiter import REQUESTS, SECOND, TOTAL, Limiter, Window
 from fanfold.core.measure import round_between
-from fanfold.core.pace import Law, Pace
+from fanfold.core.pace import CALM, Law, Pace
 from tests.core.limited import Odd, Outcome, Service, drive
 
 SEEDS = range(5)
@@ -255,3 +255,8 @@ def test_refused_below_the_limit_that_is_known_the_pace_is_what_passed():
         pace.start(SECOND + (n + 1) * SECOND // 8)
     pace.refused(SECOND // 20, 3 * SECOND, 3 * SECOND, 0.0, explained=False)
     assert pace.law is Law.STEADY and 7 * 60 <= pace.limit <= 9 * 60
+    burst = pace.tank.capacity
+    pace.open_at(3 * SECOND + CALM - 1)
+    assert pace.tank.capacity == burst
+    pace.open_at(3 * SECOND + CALM)
+    assert pace.tank.capacity == 1.5 * burst, "five minutes without a refusal: perhaps it holds more"

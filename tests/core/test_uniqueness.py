@@ -23,6 +23,9 @@ from fanfold.core.uniqueness import Reservations, normalise
         ("Soup", "Soups", False),
         ("!!!", "???", False),
         ("스프", "스튜", False),
+        ("Чай", "чаи", False),
+        ("Чай", "чай!", True),
+        ("กา", "กำ", False),
     ],
 )
 def test_what_a_person_would_call_the_same(one, other, same):
