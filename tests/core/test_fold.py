@@ -169,6 +169,10 @@ def test_a_second_call_beside_one_that_counts_is_a_hedge() -> None:
     assert (total.hedges, total.accepted, total.running, total.sequential_us, total.wasted) == (1, 1, 0, 1000, 30)
 
 
+def test_before_anything_is_known_nothing_is_done() -> None:
+    assert RunState().percent == 0.0 and RunState().total.cells == 0
+
+
 def test_a_fallback_is_accepted_and_an_error() -> None:
     story = Story(recipes(1))
     story.called(0, (0,), 1)
