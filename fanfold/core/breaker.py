@@ -63,6 +63,11 @@ class Breaker:
         """The trial was cancelled, and says nothing."""
         self.trial = False
 
+    def said_nothing(self, sent: int) -> None:
+        """A call that was sent at `sent` ended without a word about the server. If it was the trial, another one has to decide."""
+        if self.until is not None and sent >= self.until:
+            self.trial = False
+
     def succeeded(self) -> bool:
         """An answer came, or a fault that shows that somebody is there. Returns whether that closed it."""
         closed = self.until is not None

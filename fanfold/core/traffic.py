@@ -192,6 +192,8 @@ class Traffic(Joint):
             self._ill(lane, record, fault, now)
         elif not record.doom and fault.status > 0:
             self._well(lane, now)  # somebody is there
+        else:
+            lane.breaker.said_nothing(record.started)
 
     def _ill(self, lane: Lane, record: CallRecord, fault: Fault, now: int) -> None:
         """A call was not answered as a server does that is well: perhaps it is better left alone."""

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from fanfold import Engine, FanfoldError, Limits, Plan, PlanError, Step, StoreError, agenerate, generate
-from fanfold.spec.calls import Request
+from fanfold.spec.calls import Fault, Request
 from fanfold.store.memory import MemoryStore
-from fanfold.testing.scripted import Says, ScriptedProvider
+from fanfold.testing.scripted import Fails, Says, ScriptedProvider
 from fanfold.testing.virtual import Deadlock, VirtualClock, run
 
 
@@ -173,3 +173,19 @@ def test_slow_checks_leave_the_loop():
     provider = ScriptedProvider(lambda request, n: Says("x", latency_s=0.02 * n))
     result = generate("{n}", over={"n": range(3)}, checks=[slow], provider=provider, store=":memory:")
     assert result.ok and threads == {True, False}
+
+
+def test_a_trial_that_says_nothing_of_the_server_is_followed_by_another():
+    """The breaker opens, and its one trial ends in a fault that is the answer's own: the run goes on all the same."""
+
+    def script(request, number):
+        if number < 8:
+            return Fails(Fault(code="transient", message="reset"), 1.0)
+        return Fails(Fault(code="truncated", message="cut"), 1.0) if number == 8 else Says("good")
+
+    async def main():
+        async with Engine("sim/x", provider=ScriptedProvider(script), store=":memory:", clock=VirtualClock(), seed=1) as engine:
+            return await engine.run(Plan("p", [Step("a", "{n}", over="n")], {"n": range(3)}, concurrent=1), deadline_s=3600)
+
+    result = run(main())
+    assert len(result.values) >= 1 and {error.code for error in result.errors} <= {"transient"}

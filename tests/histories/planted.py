@@ -346,6 +346,7 @@ FAULTS = (
     Fault("candidates of an earlier life are given again", "core.relive:Relive._restore_cell", "if end.took:", "if False:", lives),
     Fault("a run is gone on with twice in one engine", S + "going", "raise PlanError(", "PlanError(", lambda: two_tests.test_an_engine_goes_on_with_a_run_once(True)),
     Fault("the engine goes on after a write has failed", "engine.bus:Bus._write", "job.broke(error)\n        raise", "pass", lambda: write_tests.test_the_kth_write_fails("full", False)),
+    Fault("a trial that says nothing keeps its lane shut", "core.breaker:Breaker.said_nothing", "self.trial = False", "pass", fault_tests.test_a_trial_that_says_nothing_of_the_server_is_followed_by_another),
     Fault("the last refusal is nobody's", "core.fates:Fates._again", "cell.check = check", "pass", verdict_tests.test_the_last_refusal_is_counted_under_its_name),
     Fault("slow once is slow for ever", "engine.usercode:UserCode._price", ">= OFTEN", ">= 1", gate_tests.test_checks_that_are_slow_again_and_again_run_last_and_beside_the_loop),
     Fault("both orders are paid, and one is booked", C + "_cost", "(1 + rule.both_orders) *", "1 *", gate_tests.test_the_money_for_both_orders_is_booked_with_the_answer),
