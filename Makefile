@@ -16,8 +16,11 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest
 	$(MAKE) --no-print-directory check
 
-test-long: $(VENV)/.dev  # what takes too long for every commit, about 40 minutes: 100,000 histories, 400,000 cells, 100 seeds of each size
-	FANFOLD_HISTORIES=100000 FANFOLD_CELLS=400000 FANFOLD_SEEDS=100 FANFOLD_MACHINES=2000 $(BIN)/python -m pytest tests/histories --timeout 3600
+test-long: $(VENV)/.dev  # what takes too long for every commit, about an hour and a half: histories, lives, machines, 200 kills, the long benchmarks
+	FANFOLD_HISTORIES=100000 FANFOLD_LIVES=10000 FANFOLD_CELLS=400000 FANFOLD_SEEDS=100 FANFOLD_MACHINES=5000 \
+		$(BIN)/python -m pytest tests/histories --timeout 7200
+	FANFOLD_KILLS=200 $(BIN)/python -m pytest tests/door/test_resume.py --timeout 3600
+	$(BIN)/python -m bench soak many
 
 coverage: $(VENV)/.dev  # every branch of the decisions in core/ is taken by a test that is the same each time: about 3 minutes
 	FANFOLD_HISTORIES=300 FANFOLD_LIVES=60 $(BIN)/python -m coverage run -m pytest tests/core tests/engine tests/histories -m "not hypothesis" -k "$(ONCE)"

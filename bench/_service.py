@@ -37,13 +37,12 @@ SCHEMA = {**Note.model_json_schema(), "additionalProperties": False}
 def service(*options: str, latency_s: float | str = LATENCY_S) -> Iterator[str]:
     """The base URL of a service without faults, slips and favourites; without limits unless the options name some."""
     line = [sys.executable, "-m", "fanfold", "sim", "--port", "0", "--latency", str(latency_s), "--collapse", "0", "--slips", "0"]
-    server = subprocess.Popen([*line, *options], stdout=subprocess.PIPE, text=True)
-    try:
-        assert server.stdout is not None
-        yield next(word for word in server.stdout.readline().split() if word.startswith("http"))
-    finally:
-        server.terminate()
-        server.wait()
+    with subprocess.Popen([*line, *options], stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            yield next(word for word in server.stdout.readline().split() if word.startswith("http"))
+        finally:
+            server.terminate()
 
 
 async def ask_engine(engine: Engine, calls: int, *, streamed: bool) -> None:

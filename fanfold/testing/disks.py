@@ -78,6 +78,10 @@ class OnDisk:
         found: Snapshot | None = await self._store.latest(run_id)
         return found
 
+    @property
+    def cache(self) -> Any:
+        return getattr(self._store, "cache", None)
+
     async def close(self) -> None:
         """It is closed by whoever made it."""
 

@@ -16,7 +16,7 @@ from tests.door.conftest import clean_environment
 
 PLAN = """
 name: three levels
-axes: {topic: [sea, wood, town, sky], n: 1..6}
+axes: {topic: [sea, wood, town, sky], n: 1..EACH}
 steps:
   idea:
     over: [topic, n]
@@ -28,8 +28,10 @@ steps:
     over: topic
     prompt: "One book out of these: {draft}"
 """
-CELLS = 24 + 24 + 4
 KILLS = int(os.environ.get("FANFOLD_KILLS", "8"))
+EACH = 6 * -(-KILLS // 8)  # ideas for each topic: enough to be killed so often before it has ended
+PLAN = PLAN.replace("EACH", str(EACH))
+CELLS = 4 * (EACH + EACH + 1)
 
 
 def begin(tmp_path, *args, **environ):

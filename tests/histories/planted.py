@@ -15,6 +15,7 @@ import pytest
 from fanfold.testing.lives import lives_history
 from fanfold.testing.weather import Climate, same_log
 from tests.core import test_conductor as conductor_tests
+from tests.core import test_pool as pool_tests
 from tests.core import test_schedules as schedule_tests
 from tests.core import test_verdicts as verdict_tests
 from tests.engine import test_budget as budget_tests
@@ -247,7 +248,7 @@ FAULTS = (
     Fault("draws without end", "core.pool:Pool.draw", "self.begun >= self.most", "False"),
     Fault("a spare's key is given back", P + "_fill", "run.keys.commit(spare.key, spare.id)", "run.keys.release(spare.key, spare.id)"),
     Fault("never hopeless", "core.pool:Pool.give_up", "if not self.given_up and self.hopeless():", "if False:", lambda: counted_tests.test_a_model_that_always_says_the_same_is_given_up_soon_and_says_why(100)),
-    Fault("given up before what is good has come", "core.pool:Pool.give_up", "self.hopeless(sum(cell.told and promising(cell) for cell in cells))", "True", lambda: counted_tests.test_duplicates_that_are_found_early_do_not_end_it(100)),
+    Fault("given up before what is good has come", "core.pool:Pool.give_up", "self.hopeless(sum(cell.told and promising(cell) for cell in cells))", "True", pool_tests.test_a_pool_is_not_given_up_while_what_is_good_is_on_its_way),
     Fault("a cell that was never drawn is a duplicate", "core.fold:_refused_before", "return code in", "return False and code in", counted_tests.test_answers_that_were_never_drawn_are_no_duplicates),
     Fault("a rejection is replaced one by one", "core.pool:Pool.short", "needed(wanted, acceptance, BALANCED) - air, backed", "0, 0", counted_tests.test_of_sixty_per_cent_a_hundred_come_in_about_two_waves_and_few_calls_more_than_needed),
     Fault("a candidate is given twice", "core.stock:Stock.take", "if owner is None:", "if owner is None or (owner != cell and numbers == ()):"),
@@ -348,7 +349,7 @@ FAULTS = (
     Fault("the last refusal is nobody's", "core.fates:Fates._again", "cell.check = check", "pass", verdict_tests.test_the_last_refusal_is_counted_under_its_name),
     Fault("slow once is slow for ever", "engine.usercode:UserCode._price", ">= OFTEN", ">= 1", gate_tests.test_checks_that_are_slow_again_and_again_run_last_and_beside_the_loop),
     Fault("both orders are paid, and one is booked", C + "_cost", "(1 + rule.both_orders) *", "1 *", gate_tests.test_the_money_for_both_orders_is_booked_with_the_answer),
-    Fault("an unreadable judge is the last of its chain", C + "_hop", "ELSEWHERE | UNREADABLE if", "ELSEWHERE if", gate_tests.test_a_judge_that_cannot_be_read_is_followed_by_the_next_of_its_chain),
+    Fault("an unreadable judge is the last of its chain", "core.fates:Fates._hop", "ELSEWHERE | UNREADABLE if", "ELSEWHERE if", gate_tests.test_a_judge_that_cannot_be_read_is_followed_by_the_next_of_its_chain),
     Fault("a deadline is blamed on the judge's model", "core.verdicts:unheard", "code in ILL", "True", gate_tests.test_a_deadline_that_a_judge_does_not_meet_blames_no_model),
     Fault("a tie does not say what spoke against it", "core.verdicts:objection", 'f"{TIE}. {last.reason if first.good else first.reason}"', "TIE", gate_tests.test_a_tie_is_told_to_the_next_attempt_with_what_speaks_against_it),
     Fault("a run goes on with another rival", "engine.fingerprint:of_step", "{step.versus.name} if step.versus is not None else set()", "set()", gate_tests.test_another_rival_is_another_step_for_a_run_that_goes_on),

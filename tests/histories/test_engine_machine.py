@@ -279,7 +279,7 @@ class RunsMachine(RuleBasedStateMachine):
 
     async def _kill(self) -> None:
         self.store.dead = True
-        await self.engine.close()
+        await self.engine.__aexit__(StoreError, StoreError("killed"), None)  # nobody is told of runs that he forgot
         if self.sqlite:
             await self.inner.close()
         for work in self.works:
@@ -396,7 +396,7 @@ class RunsMachine(RuleBasedStateMachine):
                 work.audit.end()
                 [record] = self.do(self.reader.runs(work.id))
                 assert record.state == work.audit.state.state and record.accepted == len(work.audit.accepted)
-        self.do(self.engine.close())
+        self.do(self.engine.__aexit__(StoreError, None, None))
         assert self.provider.in_air == 0
         assert not [task for task in asyncio.all_tasks(self.loop) if not task.done()], "tasks were left behind"
 
