@@ -194,5 +194,28 @@ def test_a_text_that_shares_a_shingle_with_a_much_longer_one_is_not_near():
     near = Near(0.8)
     words = [f"word{n}" for n in range(60)]
     near.add(" ".join(words))
-    assert near.find(" ".join(words[:30])) is None, "half of it is all that they have in common"
+    assert near.find(" ".join(words[30:])) is None, "half of it is all that they have in common"
     assert near.find(" ".join(words[:58])) == " ".join(words)
+
+
+def test_what_was_removed_is_near_to_nothing():
+    """Short and long, with a twin that stays: neither the one nor what it shares with the twin is lost."""
+    near, long = Near(0.8), " ".join(f"word{n}" for n in range(30))
+    keys = ["Red bean soup", "Red bean soups", long, f"{long} more"]
+    for key in (*keys, keys[0]):
+        near.add(key)
+    assert list(near) == keys and len(near) == 4
+    for gone, twin in ((keys[2], keys[3]), (keys[0], keys[1])):
+        assert near.find(gone) == gone
+        near.remove(gone)
+        assert gone not in near and near.find(gone) == twin
+        near.remove(twin)
+        assert near.find(gone) is None
+    assert len(near) == 0
+
+
+def test_of_vectors_alike_the_first_counts():
+    near = NearVectors(0.5)
+    near.add("first", [1, 0])
+    near.add("again", [1, 0])
+    assert near.find([1, 0]) == "first" and near.find([1, 0], besides="first") == "again" and len(near) == 2

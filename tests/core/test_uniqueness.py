@@ -139,3 +139,11 @@ def test_who_collided_by_its_meaning_is_told_what_means_nearly_the_same():
     told = keys.avoid((), -2, keys.clash)
     assert {"Dish 148", "Dish 149", "Dish 150", "Dish 151", "Dish 152"} <= set(told)
     assert len(told) < 2 * WHOLE_LIST
+
+
+def test_a_key_that_was_given_back_keeps_nobody_near_away():
+    keys = Reservations()
+    assert keys.take(((), "red bean soup"), "Red bean soup", 1, None, near=0.8)
+    assert not keys.take(((), "red bean soups"), "Red bean soups", 2, None, near=0.8)
+    keys.release(((), "red bean soup"), 1)
+    assert keys.take(((), "red bean soups"), "Red bean soups", 2, None, near=0.8)
