@@ -27,6 +27,11 @@ def _promising(cell: Cell) -> bool:
     return not cell.parked and (cell.phase == JUDGE or (cell.key is not None and cell.state is State.CALLING))
 
 
+def _open(cell: Cell) -> bool:
+    """Whether it may still be accepted although more is hopeless: what was sent before anything could be told is no part of that."""
+    return _promising(cell) or (not cell.parked and cell.state is State.CALLING and not cell.told)
+
+
 class Spares(Fates):
     """What is different where cells are interchangeable."""
 
@@ -167,7 +172,7 @@ class Spares(Fates):
             self._fill(cell, pool.bank.pop(0), now)
         if pool.filled or pool.given_up:
             for spare in list(pool.spares.values()):
-                if pool.filled or not _promising(spare):
+                if pool.filled or not _open(spare):
                     self._withdraw(spare, now)
             self._abandon_members(pool)
         if not pool.open:
@@ -182,7 +187,7 @@ class Spares(Fates):
             return
         coming = sum(map(_promising, pool.spares.values()))
         for cell in list((pool.live if pool.given_up else pool.parked).values()):
-            if cell.phase == FALLBACK or cell.state is State.PREPARING or _promising(cell):
+            if cell.phase == FALLBACK or cell.state is State.PREPARING or _open(cell):
                 continue
             why = cell.failure or pool.last or ("", "", "")
             if coming > 0:

@@ -220,3 +220,19 @@ def test_a_model_that_does_not_listen_half_of_the_time_is_not_given_up(count):
     step = Step("r", "x", output=Named, over="n", unique="name", attempts=10)
     result, _, _ = make(Plan("p", [step], [Axis("n", count=count)]), script)
     assert result.shortfall is None and len({value.name for value in result.values}) == count
+
+
+def test_where_more_is_hopeless_what_was_sent_first_is_waited_for():
+    """What it repeats comes sooner than what is good: it is given up by then, and the first calls are not thrown away for that."""
+
+    class Named(BaseModel):
+        name: str
+        text: str
+
+    def script(request, number):
+        name = "the same" if number % 2 or number >= 20 else sha256(b"%d" % number).hexdigest()
+        return Says({"name": name, "text": "x" * 50}, latency_s=1)
+
+    step = Step("r", "x", output=Named, over="n", unique="name", attempts=10)
+    result, _, _ = make(Plan("p", [step], [Axis("n", count=20)]), script)
+    assert len({value.name for value in result.values}) == 11 and result.shortfall is not None
