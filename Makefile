@@ -4,7 +4,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: demo test test-long test-deps check bench pins clean
+ONCE   := not (planted or machine or test_incremental or two_shells or eight_tenths)
+
+.PHONY: demo test test-long coverage test-deps check bench pins clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.runtime
@@ -19,6 +21,10 @@ test-long: $(VENV)/.dev  # what takes too long for every commit, about an hour a
 		$(BIN)/python -m pytest tests/histories --timeout 7200
 	FANFOLD_KILLS=200 $(BIN)/python -m pytest tests/door/test_resume.py --timeout 3600
 	$(BIN)/python -m bench soak many
+
+coverage: $(VENV)/.dev  # every branch of the decisions in core/ is taken by a test that is the same each time: about 3 minutes
+	FANFOLD_HISTORIES=300 FANFOLD_LIVES=60 $(BIN)/python -m coverage run -m pytest tests/core tests/engine tests/histories -m "not hypothesis" -k "$(ONCE)"
+	$(BIN)/python -m coverage report
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -52,4 +58,4 @@ pins:  # resolve again: needs uv on the PATH
 	uv pip compile -q --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11 -c requirements/runtime.txt --all-extras --group dev pyproject.toml -o requirements/dev.txt
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis

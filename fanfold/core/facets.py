@@ -57,10 +57,6 @@ class Facets:
         """ValueError: every combination is infeasible."""
         return self._named(self._indices(self._place(cell)))
 
-    def spare(self, k: int) -> dict[str, Any]:
-        """The k-th combination that no cell has, for cells that were dropped; once all are used, they come again."""
-        return self.at(self.cells + k)
-
     def after(self, cell: int, given_up: int) -> dict[str, Any]:
         """A cell's combination once so many of its own were given up: one that no other cell has, as long as there is one for it.
 
@@ -70,10 +66,6 @@ class Facets:
             if self._exists(cell + turn * self.cells):
                 return self.at(cell + turn * self.cells)
         return self.at(cell)
-
-    def feasible(self, chosen: Mapping[str, Any]) -> bool:
-        wanted = [(n, chosen[name]) for n, name in enumerate(self.names)]
-        return not self._bad([self._values[n].index(value) for n, value in wanted])
 
     def _exists(self, number: int) -> bool:
         """Whether there are more feasible combinations than that."""

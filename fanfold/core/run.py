@@ -291,10 +291,6 @@ class Queue:
         self.ready[place].append(cell)
         self.ready_mask |= 1 << place
 
-    @property
-    def has_ready(self) -> bool:
-        return bool(self.urgent or self.ready_mask)
-
     def head(self) -> Cell:
         if self.urgent:
             return self.urgent[0]

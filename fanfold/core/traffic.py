@@ -251,8 +251,5 @@ class Traffic(Joint):
 
 
 def _span(seconds: float) -> str:
-    """86400 -> "24 h"."""
-    for unit, size in (("h", 3600), ("min", 60)):
-        if seconds >= size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds:.3g} s"
+    """86400 -> "24 h", 1200 -> "20 min": only what is too long to wait for is told."""
+    return f"{seconds / 3600:.3g} h" if seconds >= 3600 else f"{seconds / 60:.3g} min"

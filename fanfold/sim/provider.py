@@ -115,7 +115,7 @@ class SimProvider:
             return Fault(code=Code.TRANSIENT, message=f"HTTP {script.fault}: simulated", status=int(script.fault))
         if script.fault == "quota":
             message, hint = "HTTP 429: the simulated quota is used up", "it is a drawn fault: leave it out of `faults`"
-            return Fault(code=Code.QUOTA, message=message, hint=hint, scope=Scope.LANE, status=429)
+            return Fault(code=Code.QUOTA, message=message, hint=hint, scope=Scope.ACCOUNT, status=429)
         what, scope = {
             "empty": ("the answer has no choices", Scope.CELL),
             "html": ("a page of text/html instead of an answer", Scope.ENDPOINT),

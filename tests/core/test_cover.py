@@ -20,7 +20,7 @@ TABLE = [
     (21, 0.6, [35, 41, 44, 48]),
     (100, 0.8, [125, 132, 135, 139]),
     (500, 0.6, [833, 864, 873, 890]),
-    (15, 0.803, [18, 22, 23, 25]),  # where the closed form is one short
+    (2, 0.8, [2, 4, 4, 5]),  # where the closed form is one short
 ]
 
 
@@ -47,6 +47,7 @@ def test_the_closed_form_is_within_one(n, a, p):
 
 
 def test_needed_at_its_ends():
+    assert enough(0, 0.5, 0) == 1 and enough(2, 0.5, 1) == 0
     assert needed(0, 0.5, 0.9) == 0 and needed(7, 1, 0.9) == 7 and needed(1, 0.5, 0.5) == 1 and needed(1, 0.5, 0.51) == 2
     for a, p in ((0, 0.5), (1.1, 0.5), (0.5, 1), (0.5, 0)):
         with pytest.raises(ValueError):

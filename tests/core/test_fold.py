@@ -169,6 +169,10 @@ def test_a_second_call_beside_one_that_counts_is_a_hedge() -> None:
     assert (total.hedges, total.accepted, total.running, total.sequential_us, total.wasted) == (1, 1, 0, 1000, 30)
 
 
+def test_before_anything_is_known_nothing_is_done() -> None:
+    assert RunState().percent == 0.0 and RunState().total.cells == 0
+
+
 def test_a_fallback_is_accepted_and_an_error() -> None:
     story = Story(recipes(1))
     story.called(0, (0,), 1)
@@ -470,3 +474,12 @@ def test_per_cent_only_rises_while_every_answer_is_accepted_and_ends_at_100(rng:
         assert state.percent >= last - 1e-9
         last = state.percent
     assert last == 100.0
+
+
+def test_a_cell_that_was_skipped_is_in_no_list_of_errors() -> None:
+    """What it hung on is there; to tell each cell again would bury it."""
+    story = Story(recipes(2))
+    story.ended(0, (0,), "failed", "auth")
+    story.ended(0, (1,), "skipped", "upstream")
+    assert [(error.at, error.code) for error in story.state.errors] == [((0,), "auth")]
+    assert (story.state.total.failed, story.state.total.skipped) == (1, 1)

@@ -75,3 +75,12 @@ def test_other_fields_are_another_version_however_deep_they_lie() -> None:
         return Outer
 
     assert version(kinds(int)) == version(kinds(int)) != version(kinds(str))
+
+
+def test_what_has_no_bytes_is_not_frozen() -> None:
+    @dataclass
+    class Odd:
+        thing: object
+
+    with pytest.raises(TypeError, match="complex cannot be frozen"):
+        freeze(Odd(1j))

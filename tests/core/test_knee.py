@@ -112,3 +112,18 @@ def test_the_cap_stays_within_its_bounds():
     for now in range(1, 100):
         drown(knee, now * 10)
     assert knee.cap == 2
+
+
+def test_a_server_that_grows_is_climbed_up_to_from_a_single_call():
+    """From one or two calls a step of a quarter is none: each probe that pays is kept, and the next one goes on from there."""
+    knee, now, seen = Knee(), 0, [0]
+    for best, answers in ((1, 3000), (64, 9000)):  # what the server does at once
+        for _ in range(answers):
+            took = round(knee.cap / min(knee.cap, best) * SECOND)
+            now += took // knee.cap
+            knee.progressed(400, now, streamed=True)
+            knee.finished(knee.cap, now, took=took, tokens=400)
+            if knee.cap != seen[-1]:
+                seen.append(knee.cap)
+        assert best / 2 <= knee.cap <= 2 * best
+    assert {1, 2, 3, 4} <= set(seen[seen.index(1) :]), "no step was left out"

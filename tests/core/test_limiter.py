@@ -206,3 +206,35 @@ def test_a_ledger_knows_what_was_booked_since():
     assert ledger.since(3 * Ledger.KEPT - 11, 0) == 10
     assert ledger.since(3 * Ledger.KEPT - 11, 1) == 100
     assert ledger.since(3 * Ledger.KEPT, 1) == 0
+
+
+def test_what_says_nothing_of_a_limit_is_no_limit():
+    limiter = Limiter(learns=True)
+    for word in (
+        Told(counts="images", limit=5, remaining=0),
+        Told(counts="requests", span_s=0, limit=5, remaining=0),
+        Told(counts="requests", remaining=0),
+    ):
+        limiter.heard([word], SECOND)
+        assert limiter.eager, word
+    limiter.heard([Told(counts="requests", limit=60)], SECOND)
+    assert not limiter.eager and limiter.binding(SECOND) == ("", 0.0, 0, ""), "known, and nobody says that anything of it is used"
+
+
+def test_a_rate_that_was_guessed_is_told_as_one():
+    limiter, now = Limiter(learns=True), 0
+    for _ in range(40):
+        now = limiter.open_at(1, 1, now)
+        limiter.book(1, 1, now)
+    limiter.throttled(SECOND, now, sent_at=now)
+    kind, share, limit, source = limiter.binding(now)
+    assert (kind, source) == (REQUESTS, "guessed") and share == 1.0 and limit > 0
+
+
+def test_what_is_settled_after_its_window_changes_nothing():
+    window = Window(3)
+    booking = window.book(3, 0)
+    late = MINUTE + GUARD
+    assert window.open_at(3, late) == late
+    window.settle(booking, 1, late)
+    assert window.used == 0

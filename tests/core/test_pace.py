@@ -11,7 +11,7 @@ import pytest
 
 from fanfold.core.limiter import REQUESTS, SECOND, TOTAL, Limiter, Window
 from fanfold.core.measure import round_between
-from fanfold.core.pace import Law, Pace
+from fanfold.core.pace import CALM, Law, Pace
 from tests.core.limited import Odd, Outcome, Service, drive
 
 SEEDS = range(5)
@@ -232,3 +232,31 @@ def test_the_laws_follow_what_is_known():
         pace.start(n * 12_500)
     pace.refused(SECOND, 62_500, 70_000, 0.0, explained=False)
     assert repr(pace) == "steady 300/min"
+
+
+def test_of_a_call_sent_long_ago_all_that_is_remembered_came_after_it():
+    """Its refusal says nothing about what was started since: only the earlier calls count as let through."""
+    pace = Pace()
+    for n in range(300):
+        pace.start(n * 4000)
+    assert pace.refused(SECOND, 0, 1_200_000, 0.0, explained=False) is not None
+    assert pace.law is Law.PROBE and pace.tank.capacity == 300 - 1 - 256
+
+
+def test_refused_below_the_limit_that_is_known_the_pace_is_what_passed():
+    """10 a second are declared, and somebody else shares the account: 8 a second are left."""
+    pace = Pace()
+    pace.know(10.0)
+    for n in range(10):
+        pace.start(n * SECOND // 10)
+    assert pace.refused(SECOND // 20, SECOND, SECOND, 0.0, explained=True) == SECOND + SECOND // 20 + 1
+    assert pace.law is Law.KNOWN, "a limit of tokens explains it"
+    for n in range(16):
+        pace.start(SECOND + (n + 1) * SECOND // 8)
+    pace.refused(SECOND // 20, 3 * SECOND, 3 * SECOND, 0.0, explained=False)
+    assert pace.law is Law.STEADY and 7 * 60 <= pace.limit <= 9 * 60
+    burst = pace.tank.capacity
+    pace.open_at(3 * SECOND + CALM - 1)
+    assert pace.tank.capacity == burst
+    pace.open_at(3 * SECOND + CALM)
+    assert pace.tank.capacity == 1.5 * burst, "five minutes without a refusal: perhaps it holds more"

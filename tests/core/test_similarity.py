@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rapidfuzz.fuzz import ratio
 
-from fanfold.core.cosine import NearVectors
+from fanfold.core.cosine import HEAD, NearVectors
 from fanfold.core.shingles import words
 from fanfold.core.similarity import SHORT, Near, canonical, likeness
 from fanfold.core.uniqueness import normalise
@@ -170,3 +170,52 @@ def test_vectors_that_cannot_be_compared():
             near.find(wrong)
     with pytest.raises(ValueError):
         NearVectors(2)
+
+
+def test_long_vectors_are_told_apart_by_what_follows_their_heads():
+    """The first numbers are a bound: two that agree in them, and in nothing else, are not near."""
+    near, head = NearVectors(0.9), [1.0] * HEAD
+    near.add("same head", [*head, *([9.0] * 8)])
+    near.add("the one", [*head, *([-9.0] * 8)])
+    assert near.find([*head, *([-8.5] * 8)]) == "the one"
+    assert near.find([*head, *([0.0] * 8)]) is None, "as far from the one as from the other"
+
+
+def test_the_vectors_closest_to_one_come_nearest_first():
+    near = NearVectors(0.9)
+    for name, vector in {"east": [1, 0], "north": [0, 1], "north-east": [1, 1], "west": [-1, 0]}.items():
+        near.add(name, vector)
+    assert near.closest("east", 2) == ["north-east", "north"]
+    assert near.closest("west", 9) == ["north", "north-east", "east"]
+    assert near.closest("south", 2) == [], "nobody knows where that is"
+
+
+def test_a_text_that_shares_a_shingle_with_a_much_longer_one_is_not_near():
+    near = Near(0.8)
+    words = [f"word{n}" for n in range(60)]
+    near.add(" ".join(words))
+    assert near.find(" ".join(words[30:])) is None, "half of it is all that they have in common"
+    assert near.find(" ".join(words[:58])) == " ".join(words)
+
+
+def test_what_was_removed_is_near_to_nothing():
+    """Short and long, with a twin that stays: neither the one nor what it shares with the twin is lost."""
+    near, long = Near(0.8), " ".join(f"word{n}" for n in range(30))
+    keys = ["Red bean soup", "Red bean soups", long, f"{long} more"]
+    for key in (*keys, keys[0]):
+        near.add(key)
+    assert list(near) == keys and len(near) == 4
+    for gone, twin in ((keys[2], keys[3]), (keys[0], keys[1])):
+        assert near.find(gone) == gone
+        near.remove(gone)
+        assert gone not in near and near.find(gone) == twin
+        near.remove(twin)
+        assert near.find(gone) is None
+    assert len(near) == 0
+
+
+def test_of_vectors_alike_the_first_counts():
+    near = NearVectors(0.5)
+    near.add("first", [1, 0])
+    near.add("again", [1, 0])
+    assert near.find([1, 0]) == "first" and near.find([1, 0], besides="first") == "again" and len(near) == 2

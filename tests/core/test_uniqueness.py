@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from math import cos, sin
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanfold.core.avoid import HOT, MOST_TOLD
+from fanfold.core.avoid import HOT, MOST_TOLD, WHOLE_LIST
 from fanfold.core.draw import fold, uniform
 from fanfold.core.uniqueness import Reservations, normalise
 
@@ -21,6 +23,9 @@ from fanfold.core.uniqueness import Reservations, normalise
         ("Soup", "Soups", False),
         ("!!!", "???", False),
         ("스프", "스튜", False),
+        ("Чай", "чаи", False),
+        ("Чай", "чай!", True),
+        ("กา", "กำ", False),
     ],
 )
 def test_what_a_person_would_call_the_same(one, other, same):
@@ -121,3 +126,24 @@ def test_it_is_known_whether_somebody_could_have_been_told():
     keys.release(((), "a"), 1)
     keys.take(((), "a"), "A", 4, None)
     assert not keys.take(((), "a"), "A", 3, None) and keys.born >= sent, "it came anew"
+
+
+def test_who_collided_by_its_meaning_is_told_what_means_nearly_the_same():
+    """Where there are too many names to tell them all: the nearest by direction, whatever the words."""
+    keys = Reservations()
+    for n in range(2 * WHOLE_LIST):
+        angle = n * 0.01
+        assert keys.take(((), f"dish {n}"), f"Dish {n}", n, None, vector=[cos(angle), sin(angle)], cosine=0.99999)
+    assert not keys.take(((), "another"), "Another", -2, None, vector=[cos(1.5), sin(1.5)], cosine=0.99999)
+    assert keys.clash == "dish 150"
+    told = keys.avoid((), -2, keys.clash)
+    assert {"Dish 148", "Dish 149", "Dish 150", "Dish 151", "Dish 152"} <= set(told)
+    assert len(told) < 2 * WHOLE_LIST
+
+
+def test_a_key_that_was_given_back_keeps_nobody_near_away():
+    keys = Reservations()
+    assert keys.take(((), "red bean soup"), "Red bean soup", 1, None, near=0.8)
+    assert not keys.take(((), "red bean soups"), "Red bean soups", 2, None, near=0.8)
+    keys.release(((), "red bean soup"), 1)
+    assert keys.take(((), "red bean soups"), "Red bean soups", 2, None, near=0.8)

@@ -61,7 +61,7 @@ def test_judges_of_every_kind():
 
 def test_a_plan_file_with_judges_runs(fanfold, tmp_path):
     (tmp_path / "plan.yaml").write_text(JUDGED.replace("min: 7", "min: -99"))
-    done = fanfold("run", "plan.yaml", "--model", "sim/default", "--seed", "1", "--format", "json", code=0)
+    done = fanfold("run", "plan.yaml", "--model", "sim/default", "--seed", "1", "--no-cache", "--format", "json", code=0)
     assert json.loads(done.stdout)["report"]["steps"]["better"]["calls"] >= 3, "an answer, and its judge twice"
 
 

@@ -203,3 +203,20 @@ def test_answers_that_were_never_drawn_are_no_duplicates():
     report = result.report
     assert report["accepted"] == 1 and report["duplicates_rejected"] < report["calls"]
     assert result.shortfall is not None and result.shortfall["r"]["missing"] == 299
+
+
+@pytest.mark.parametrize("count", [20, 100])
+def test_a_model_that_does_not_listen_half_of_the_time_is_not_given_up(count):
+    """It names what it was told to leave out, early, every second time; what is good comes later."""
+
+    class Named(BaseModel):
+        name: str
+        text: str
+
+    def script(request, number):
+        name = "s" * 64 if number % 2 else sha256(b"%d" % number).hexdigest()
+        return Says({"name": name, "text": "x" * 50}, latency_s=1)
+
+    step = Step("r", "x", output=Named, over="n", unique="name", attempts=10)
+    result, _, _ = make(Plan("p", [step], [Axis("n", count=count)]), script)
+    assert result.shortfall is None and len({value.name for value in result.values}) == count

@@ -21,7 +21,7 @@ from fanfold.sim.provider import SimProvider
 from fanfold.sim.server import start
 from fanfold.sim.simulation import go_duration
 from fanfold.sim.world import FAULTS, World
-from fanfold.spec.calls import Answer, Message, Request
+from fanfold.spec.calls import Answer, Message, Request, Scope
 from fanfold.testing.virtual import run
 
 ASK = [{"role": "user", "content": "Write about whales."}]
@@ -329,7 +329,9 @@ def test_a_fault_is_the_same_in_process_and_over_http(stream, adapter):
         elif isinstance(http, Answer):  # its schema is another one on the wire, and so is what is drawn
             assert fields(http.text) == fields(in_process.text) and http.usage.exact
         else:
-            assert (http.code, http.scope) == (in_process.code, in_process.scope), (http, in_process)
+            scopes = {http.scope, in_process.scope}
+            alike = len(scopes) == 1 or scopes == {Scope.LANE, Scope.ACCOUNT}  # Google has quotas by model, too
+            assert http.code == in_process.code and alike, (http, in_process)
 
 
 # ---------------------------------------------------------------- listening

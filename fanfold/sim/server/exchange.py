@@ -36,6 +36,8 @@ class Exchange:
             ConnectionError
         ):  # the client left while it was written to, as one does that has heard enough: nothing is wrong here
             self._stats.left(script.fault)
+            if self._request.transport is not None:
+                self._request.transport.close()
             return web.Response()
         finally:
             self._simulation.settle(script, self._playback.tokens_sent, now())
