@@ -170,6 +170,7 @@ class RunsMachine(RuleBasedStateMachine):
         self.beside: Beside | None = None
         self.folder: Path | None = None
         self.engines = 0
+        self.wrong = False
         self.walls: dict[int, int] = {}  # wall clock at the beginning of a life -> virtual µs
 
     def wall(self) -> int:
@@ -339,6 +340,11 @@ class RunsMachine(RuleBasedStateMachine):
 
     @invariant()
     def safe(self) -> None:
+        self.wrong = True  # until it is known that nothing is
+        self._safe()
+        self.wrong = False
+
+    def _safe(self) -> None:
         assert not self.provider.wrong, self.provider.wrong[0]
         assert self.provider.most <= (self.limits.concurrent or 1), "I14"
         assert not self.lost, self.lost
@@ -375,7 +381,8 @@ class RunsMachine(RuleBasedStateMachine):
         if not hasattr(self, "engine"):
             return
         try:
-            self._heal()
+            if not self.wrong:
+                self._heal()
         finally:
             self._close()
 
