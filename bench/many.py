@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from time import perf_counter
 
 from pydantic import BaseModel
 
+from bench._memory import peak_mb
 from bench._service import service
 from fanfold import Engine, Limits, Plan, Step
 
@@ -48,7 +48,7 @@ async def _client(cells: int, url: str, path: str) -> Peak:
         await going.ended()
         told = going.report()
     assert told["accepted"] == cells, told
-    return Peak(cells, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, perf_counter() - begun)
+    return Peak(cells, peak_mb(), perf_counter() - begun)
 
 
 def peak(cells: int) -> Peak:

@@ -24,10 +24,11 @@ from fanfold.store.sqlite import SqliteStore
 BATCH = 100  # cells written together, three events each
 SHAPE = ("recipe", ("day", "meal"))
 OPEN = """
-import asyncio, resource, sys, time
+import asyncio, sys, time
+from bench._memory import peak_mb
 from fanfold.engine.opening import state, whole
 from fanfold.store.sqlite import SqliteStore
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak_mb()
 async def main():
     began = time.perf_counter()
     store = SqliteStore(sys.argv[1])
@@ -41,7 +42,7 @@ async def main():
     await store.close()
     return seconds
 seconds = asyncio.run(main())
-print(seconds, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+print(seconds, peak_mb() - before)
 """
 
 

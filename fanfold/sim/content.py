@@ -1,14 +1,15 @@
 """Who writes an answer: a content function found by the title of the answer's schema, or else a filler for any schema.
 
-Applications bring their own through the entry point group `fanfold.content` (title -> function); nothing here knows them.
+Applications bring their own through the entry point groups `fanfold.content` (title -> function) and, for answers that are
+plain text, `fanfold.speech` (any name -> function: asked in turn by name, None means that it is not theirs). Nothing here knows them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from random import Random
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -18,9 +19,12 @@ from fanfold.sim.speech import Speech
 from fanfold.sim.vocabulary import Vocabulary
 from fanfold.spec.calls import Request
 
-__all__ = ["GROUP", "ContentError", "ContentFunction", "Contents", "Pen"]
+__all__ = ["GROUP", "SPEECH", "ContentError", "ContentFunction", "Contents", "Pen", "TextFunction"]
 
-GROUP = "fanfold.content"
+GROUP, SPEECH = "fanfold.content", "fanfold.speech"
+
+TextFunction: TypeAlias = Callable[[Pen], str | None]
+"""Writes one answer that is plain text; None: the prompt is none of its own."""
 
 
 class ContentError(Exception):
@@ -28,11 +32,12 @@ class ContentError(Exception):
 
 
 class Contents:
-    """Writes answers. given: title -> content function; None: those of the entry points, looked up when first needed."""
+    """Writes answers. given: title -> content function; texts: those for plain text. None: those of the entry points."""
 
-    def __init__(self, given: Mapping[str, ContentFunction] | None = None) -> None:
+    def __init__(self, given: Mapping[str, ContentFunction] | None = None, texts: Sequence[TextFunction] | None = None) -> None:
         self._functions: dict[str, ContentFunction | None] = dict(given or {})
         self._points: dict[str, EntryPoint] | None = None if given is None else {}
+        self._texts = texts if texts is not None or given is None else ()
         self._vocabulary = Vocabulary()
 
     def write(self, request: Request, rng: Random, habits: Habits) -> str:
@@ -40,13 +45,25 @@ class Contents:
         prompt = "\n\n".join(message.content for message in request.messages)
         pen = Pen(rng, prompt, request.schema or {}, habits)
         if request.schema is None:
-            return Speech(pen, self._vocabulary).page()
+            return self._say(pen)
         title = str(request.schema.get("title") or request.schema_name)
         function = self._function(title) or self._function(request.schema_name) or self._fill
         try:
             return _json(in_order(function(pen), request.schema))
         except Exception as error:
             raise ContentError(f"no content for {title!r}: {type(error).__name__}: {error}") from error
+
+    def _say(self, pen: Pen) -> str:
+        if self._texts is None:
+            self._texts = [_load(point) for point in sorted(entry_points(group=SPEECH), key=lambda point: point.name)]
+        for function in self._texts:
+            try:
+                text = function(pen)
+            except Exception as error:
+                raise ContentError(f"no text from {function.__name__!r}: {type(error).__name__}: {error}") from error
+            if text is not None:
+                return text
+        return Speech(pen, self._vocabulary).page()
 
     def _fill(self, pen: Pen) -> Any:
         return Filler(pen, self._vocabulary).fill()
@@ -69,9 +86,9 @@ def in_order(value: Any, schema: Mapping[str, Any]) -> Any:
     return {**known, **value}
 
 
-def _load(point: EntryPoint) -> ContentFunction:
+def _load(point: EntryPoint) -> Callable[[Pen], Any]:
     try:
-        function: ContentFunction = point.load()
+        function: Callable[[Pen], Any] = point.load()
     except Exception as error:
         message = f"the content function {point.name!r} ({point.value}) could not be loaded: {type(error).__name__}: {error}"
         raise ContentError(message) from error

@@ -46,18 +46,21 @@ def test_entry_points_are_looked_up_when_first_needed(monkeypatch):
 
     def points(group):
         looked.append(group)
+        if group == content.SPEECH:
+            return []
         return [EntryPoint("Dish", "json:dumps", group), EntryPoint("Lost", "no_such_module_here:x", group)]
 
     monkeypatch.setattr(content, "entry_points", points)
     contents = Contents()
     write(contents, ask(None))
-    assert looked == [], "text needs no content function"
+    write(contents, ask(None))
+    assert looked == ["fanfold.speech"], "text needs no content function"
     write(contents, ask({"title": "Else", **{k: v for k, v in SCHEMA.items() if k != "title"}}))
     with pytest.raises(ContentError, match=r"'Dish'.*TypeError"):
         write(contents, ask())
     with pytest.raises(ContentError, match=r"'Lost' \(no_such_module_here:x\) could not be loaded: ModuleNotFoundError"):
         write(contents, ask({**SCHEMA, "title": "Lost"}))
-    assert looked == ["fanfold.content"], "once per provider"
+    assert looked == ["fanfold.speech", "fanfold.content"], "once per provider"
 
 
 def test_a_failing_function_says_which():
@@ -71,6 +74,18 @@ def test_texts_speak_of_the_prompt_and_keep_to_markdown():
     assert "#" not in text
     assert write(Contents({}), ask(None, prompt="Tell me about lighthouses in Markdown.")).startswith("# ")
     assert len({write(Contents({}), ask(None), seed) for seed in range(30)}) > 25
+
+
+def test_a_text_is_written_by_the_first_who_knows_the_prompt():
+    def sea(pen):
+        return "Of the sea." if "sea" in pen.prompt else None
+
+    contents = Contents({}, [sea, lambda pen: "Of the air." if "air" in pen.prompt or "sea" in pen.prompt else None])
+    assert write(contents, ask(None, prompt="Of the sea and the air?")) == "Of the sea."
+    assert write(contents, ask(None, prompt="Of the air?")) == "Of the air."
+    assert len(write(contents, ask(None, prompt="Of lighthouses?"))) > 40
+    with pytest.raises(ContentError, match="ZeroDivisionError"):
+        write(Contents({}, [lambda pen: 1 / 0]), ask(None))
 
 
 def test_order_leaves_what_it_does_not_know():

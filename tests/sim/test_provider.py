@@ -189,7 +189,7 @@ def test_every_fault_has_its_code(fault, stream):
     else:
         expected = CODES[fault]
         assert isinstance(outcome, Fault) and outcome.code == expected and outcome.message
-        assert (outcome.scope is Scope.LANE) == (fault == "quota")
+        assert (outcome.scope is Scope.ACCOUNT) == (fault == "quota")
         assert (outcome.retry_after_s is not None) == (fault == "429")
     assert took <= 22
     assert stats.faults == {fault: 1} and stats.answered == 0 and stats.in_flight == 0
