@@ -92,9 +92,10 @@ class Rows(Relive):
         cap = lane.cap
         while (run := lane.to_prepare.first()) is not None:
             queue = run.queues[lane.index]
-            if lane.preparing + lane.ready >= AHEAD * cap and run.preparing + queue.waiting >= cap:
-                return
             place, bundle = queue.next_bundle(MANY * cap)
+            items = run.rules[bundle.step].items
+            if lane.preparing + lane.ready >= AHEAD * cap * items and run.preparing + queue.waiting >= cap * items:
+                return
             at = run.grid.coords(bundle.step, bundle.at, bundle.next)
             bundle.next += 1
             if bundle.next == bundle.size:
@@ -116,6 +117,9 @@ class Rows(Relive):
         self._timers.set(cell.wake, cell)
         self.lanes[cell.lane].preparing += 1
         cell.run.preparing += 1
+        self._have_prepared(cell)
+
+    def _have_prepared(self, cell: Cell) -> None:
         self._out.append(Prepare(cell, cell.phase))
 
     def _ready(self, cell: Cell, *, urgent: bool) -> None:

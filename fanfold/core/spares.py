@@ -268,14 +268,14 @@ class Spares(Fates):
                 self._launch_one(pool, models[n % len(models)], now)
 
     def _room(self, run: Run, rule: Rule) -> int:
-        """Slots that are free although nothing waits for them."""
+        """Cells for which there are slots, although nothing waits for them."""
         lane = self._usable(run, rule, rule.chain)
         if lane is None or not lane.breaker.closed or self._refusal(run, rule) is not None:
             return 0
         if lane.ready or lane.to_prepare.first() is not None:
             return 0
-        own = run.cap - len(run.calls) - run.preparing
-        return min(lane.cap - lane.in_air - lane.preparing, self.cap - len(self._calls), own)
+        own = run.cap - run.flying - run.preparing
+        return min(lane.cap - lane.in_air - lane.preparing, self.cap - self._flying, own) * rule.items
 
     def _launch_one(self, pool: Pool, member: Cell, now: int) -> None:
         run = member.run

@@ -164,7 +164,7 @@ class Tail(Traffic):
     def _berth(self, cell: Cell, own: Lane, now: int) -> Lane | None:
         """Where a twin of its call in the lane `own` could go."""
         run = cell.run
-        if len(self._calls) >= self.cap or len(run.calls) >= run.cap or run.stop is not None or not own.late.allowed:
+        if self._flying >= self.cap or run.flying >= run.cap or run.stop is not None or not own.late.allowed:
             return None
         if cell.twins >= TWINS:
             return None
