@@ -67,12 +67,12 @@ class Together(Tail):
         found = None if muster is None else muster.drop(cell)
         if found is None:
             super()._give_up(cell, code, message, hint)
-        elif code == Code.TIMEOUT and cell.run.stop is None and cell.run.closing is None:
-            self._freed[cell.id] = cell, Work(found[1].tokens_in, found[1].tokens_out)
-            cell.wake = -1
-        else:
-            self._freed[cell.id] = cell, Broken(fault=Fault(code=str(code), message=message, hint=hint))
-            cell.wake = -1
+            return
+        self._lands(cell)
+        cell.wake = -1
+        late = code == Code.TIMEOUT and cell.run.stop is None and cell.run.closing is None
+        broken = Broken(fault=Fault(code=str(code), message=message, hint=hint))
+        self._freed[cell.id] = cell, Work(found[1].tokens_in, found[1].tokens_out) if late else broken
 
     if TYPE_CHECKING:
 
