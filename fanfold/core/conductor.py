@@ -105,9 +105,8 @@ class Conductor(Together):
     def commands(self, now: int) -> list[Command]:
         """What is to be done now, in order."""
         self._due(now)
-        if self._stirred:
+        while self._stirred or self._freed:  # who waited for others, and is not needed any more, stirs its pool
             self._even_out(now)
-        if self._freed:
             self._go_on(now)
         if self._wanting:
             self._twins(now)
