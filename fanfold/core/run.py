@@ -194,7 +194,7 @@ class Cell:
     @property
     def company(self) -> str:
         """Cells of its step with the same one may be asked in one request with it; "": it asks alone."""
-        if self.rule.items == 1 or self.phase != ANSWER or self.judged or self.apart or self.missed >= MISSED:
+        if self.rule.items == 1 or self.phase != ANSWER or self.judged or self.races or self.apart or self.missed >= MISSED:
             return ""
         return "" if (self.rule.index, self.lane) in self.run.single else self.kin
 

@@ -34,6 +34,7 @@ from fanfold.spec.events import (
     StepSwept,
 )
 from fanfold.testing.counted import Counted
+from fanfold.testing.gathered import Gathered
 from fanfold.testing.handed import Handed
 from fanfold.testing.joined import Joined
 
@@ -62,6 +63,7 @@ class Invariants:
         self.counted = Counted(run)
         self.handed = Handed(run)
         self.joined = Joined(conductor)
+        self.gathered = Gathered(conductor, run)
         self.origin = run.origin
         self.fates: dict[Place, tuple[str, str]] = {}
         self.own_key: dict[Place, tuple[Any, str]] = {}
@@ -77,8 +79,10 @@ class Invariants:
         for memory in (self.air, self.answers, self.gates, self.waits):
             memory.clear()
         self.condemned.clear()
+        self.counted.begin(run)
         self.handed.revive(run)
         self.joined = self.joined.revive(conductor)
+        self.gathered.revive(conductor, run)
 
     def _reopened(self, event: Reopened) -> None:
         """It may be ended again; its key, its candidates and its coordinates are free."""
@@ -104,9 +108,11 @@ class Invariants:
             self._look(event)
             self.state.apply(event)
         self._bounds()
+        self.gathered.look(now)
 
     def _look(self, event: AnyEvent) -> None:
         self.joined.saw(event)
+        self.gathered.saw(event)
         if isinstance(event, Hit):
             self.passed[event.step, event.at] = set()
         if isinstance(event, Reopened):
