@@ -51,7 +51,8 @@ def _said_once(lines: Sequence[Sequence[str]]) -> tuple[int, int]:
     before, after = _alike(lines)
     for first, last in ((before, after), (before, 0)):
         own = ["\n".join(each[first : len(each) - last]) for each in lines]
-        if all(text.strip() and _whole(text) for text in own):
+        around = lines[0][:first], lines[0][len(lines[0]) - last :]
+        if all(map(str.strip, own)) and all(map(_whole, (*own, *map("\n".join, around)))):
             return first, last
     return 0, 0
 
@@ -64,7 +65,7 @@ def _alike(lines: Sequence[Sequence[str]]) -> tuple[int, int]:
 
 
 def _whole(text: str) -> bool:
-    return all(text.count(left) == text.count(right) for left, right in ("()", "[]", "{}"))
+    return all(text.count(left) == text.count(right) for left, right in ("[]", "{}"))
 
 
 def taken_apart(prompt: str) -> list[str]:
