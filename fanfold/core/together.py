@@ -92,15 +92,22 @@ class Together(Tail):
 
     def _heard_of(self, record: CallRecord, fault: Fault, now: int) -> None:
         """One fault of a request is one fault, however many cells it is for."""
-        parcel = record.parcel
-        if parcel is None:
-            super()._heard_of(record, fault, now)
-        elif not (parcel.heard or parcel.answered or (record.doom and parcel.open)):  # who is cancelled leaves it to the others
-            parcel.heard = True
+        if record.parcel is not None:
+            if not self._speaks(record):
+                return
             if fault.scope is Scope.STEP:  # perhaps only because it asks for several
                 record.cell.run.single.add((record.cell.rule.index, record.lane))
                 fault = msgspec.structs.replace(fault, scope=Scope.CELL)
-            super()._heard_of(record, fault, now)
+        super()._heard_of(record, fault, now)
+
+    def _speaks(self, record: CallRecord) -> bool:
+        """Whether this call's fault is that of its request: the first that is told, not of who was cancelled if others can tell."""
+        parcel = record.parcel
+        assert parcel is not None
+        if parcel.heard or parcel.answered or (record.doom and parcel.open):
+            return False
+        parcel.heard = True
+        return True
 
     def _late(self, record: CallRecord, message: str, now: int) -> None:
         super()._late(record, message, now)
@@ -112,16 +119,20 @@ class Together(Tail):
                     self._faulted(other.cell, fault, now)
 
     def _faulted(self, cell: Cell, fault: Fault, now: int) -> None:
-        if cell.parcel is None:
+        if cell.parcel is None or not self._again_soon(cell, fault, now):
             super()._faulted(cell, fault, now)
-        elif remedy(fault.code) is Remedy.REGENERATE and fault.scope is not Scope.ENDPOINT:
+
+    def _again_soon(self, cell: Cell, fault: Fault, now: int) -> bool:
+        """Whether what befell its request says nothing of this cell: it is asked again, at no cost of its own."""
+        if remedy(fault.code) is Remedy.REGENERATE and fault.scope is not Scope.ENDPOINT:
             cell.missed += 1
             self._pause(cell, "missing", fault, now, now)
         elif fault.code in OF_ONE or fault.scope is Scope.STEP:
             cell.apart = True
             self._pause(cell, "apart", fault, now, now)
         else:
-            super()._faulted(cell, fault, now)
+            return False
+        return True
 
     def _draw(self, cell: Cell, purpose: int) -> float:
         """What was asked together is tried again together."""

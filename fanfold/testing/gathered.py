@@ -7,6 +7,7 @@ from collections import defaultdict
 from fanfold.core.conductor import Conductor
 from fanfold.core.parcel import LINGER, MISSED
 from fanfold.core.run import Run
+from fanfold.core.states import State
 from fanfold.spec.events import ANSWER, AnyEvent, Called, Coords, Rested, RunStarted
 
 
@@ -66,6 +67,9 @@ class Gathered:
             if record.parcel is not None and not record.doom:
                 kin = {one.cell.kin for one in record.parcel.records}
                 assert len(kin) == 1 and "" not in kin, f"I22: asked together, and cannot be: {kin}"
+        waiting = {cell for flight in self._conductor._joint.values() for cell in flight.waiting}
         for muster in run.musters.values():
+            coming = {id for id in muster.coming if id in run.cells and run.cells[id].state is State.PREPARING}
+            assert coming == muster.coming and not coming & (waiting | muster.held.keys()), "I22: they wait for who is not coming"
             assert not muster.held or (muster.coming and muster.until >= 0), "I22: they wait for nobody"
             assert muster.until < 0 or now <= muster.until <= now + LINGER, "I22: they wait too long"

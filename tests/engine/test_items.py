@@ -374,6 +374,24 @@ def test_a_cancelled_run_cancels_the_call_once_and_charges_it():
     assert provider.cancelled == 1 and result.state == "cancelled" and 0 < result.report["tokens_in"] < 150
 
 
+def test_who_is_not_wanted_any_more_leaves_the_call_to_the_others():
+    async def main():
+        provider = writer(latency_s=2.0)
+        async with Engine("sim/x", provider=provider, store=":memory:", clock=VirtualClock()) as engine:
+            going = engine.start(fan(3))
+            await asyncio.sleep(1)
+            conductor = engine._shell.conductor
+            conductor._doom(conductor._calls[0], "cancelled")
+            engine._shell.inbox.nudge()
+            await asyncio.sleep(2)
+            assert provider.cancelled == 0 and conductor.lanes[1].in_air == 0
+            going.cancel()  # the cell that lost its call is asked for nothing more
+            return await going.result()
+
+    result = run(main())
+    assert result.values == ["<Say 1.>", "<Say 2.>"] and result.report["tokens_in"] == 103, "all of it is charged"
+
+
 def test_a_spare_that_is_not_needed_does_not_take_the_call_from_the_others():
     """Whoever is filled by somebody else's answer leaves; the call goes on for those that still want it."""
     made = iter(range(1000))

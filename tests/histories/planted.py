@@ -15,6 +15,7 @@ import pytest
 from fanfold.testing.lives import lives_history
 from fanfold.testing.weather import Climate, same_log
 from tests.core import test_conductor as conductor_tests
+from tests.core import test_parcels as parcel_tests
 from tests.core import test_pool as pool_tests
 from tests.core import test_schedules as schedule_tests
 from tests.core import test_verdicts as verdict_tests
@@ -29,6 +30,7 @@ from tests.engine import test_faults as fault_tests
 from tests.engine import test_found as found_tests
 from tests.engine import test_gates as gate_tests
 from tests.engine import test_hedging as hedge_tests
+from tests.engine import test_items as item_tests
 from tests.engine import test_joint as joint_tests
 from tests.engine import test_judges as judge_tests
 from tests.engine import test_opening as opening_tests
@@ -55,6 +57,8 @@ HOMES = (
     "core.floor",
     "engine.spread",
     "engine.job",
+    "engine.attempt",
+    "engine.parcel",
     "engine.judging",
     "api",
 )  # where functions are imported to
@@ -118,6 +122,43 @@ def planted(fault: Fault) -> Iterator[None]:
 P = "core.spares:Spares."
 C, R, U, L, S = "core.conductor:Conductor.", "core.run:", "core.uniqueness:Reservations.", "core.limiter:", "engine.shell:Shell."
 FAULTS = (
+    Fault("each rider takes a slot", C + "settled", "if whole is not None:\n        lane.in_air -= 1", "if True:\n        lane.in_air -= 1"),
+    Fault("who was refused is asked with others", R + "Cell.company", "or self.judged", ""),
+    Fault("asked together whatever their system prompts", "core.run:Queue.fellows", "and cell.company == company", "and cell.company"),
+    Fault("judges are asked about several at once", R + "Cell.company", "or self.phase != ANSWER", ""),
+    Fault(
+        "a request is cut off for all when one leaves it", "engine.shipping:Shipment.forsake", "all(", "any(",
+        item_tests.test_who_is_not_wanted_any_more_leaves_the_call_to_the_others,
+    ),
+    Fault("who waits for others waits for ever", "core.together:Together._leave", "self._timers.set(muster.until, muster)", "pass"),
+    Fault(
+        "they wait for who waits for an answer", "core.together:Together._musters", "muster.coming.discard(cell.id)",
+        "muster.coming.discard(cell.id if work is not None else -1)",
+    ),
+    Fault(
+        "one fault for each cell of a request", "core.together:Together._speaks", "parcel.heard = True", "pass",
+        lambda: parcel_tests.test_one_fault_is_one_fault_and_they_are_tried_again_together("transient"),
+    ),
+    Fault(
+        "a missing item costs an attempt", "core.together:Together._again_soon", "remedy(fault.code) is Remedy.REGENERATE", "False",
+        lambda: item_tests.test_a_tail_that_is_cut_off_leaves_the_first_ones_and_only_the_rest_is_asked_again(1),
+    ),
+    Fault(
+        "one bad prompt fails all that were asked with it", "core.together:Together._again_soon", "fault.code in OF_ONE", "False",
+        lambda: item_tests.test_what_is_refused_for_one_of_them_fails_only_that_one("filtered", item_tests.Scope.CELL),
+    ),
+    Fault(
+        "of two items with one number the last counts", "engine.parcel:unpacked", "found.setdefault(number - 1, answer)", "found[number - 1] = answer",
+        item_tests.test_numbers_that_were_not_asked_for_are_ignored_and_the_first_of_two_counts,
+    ),
+    Fault(
+        "items find their cells by place", "engine.parcel:unpacked", "any(number is not None for number, _ in entries)", "False",
+        item_tests.test_one_that_was_left_out_in_the_middle_is_asked_again,
+    ),
+    Fault(
+        "the shares of a call do not add up", "spec.parcels:counted", "total * seen // whole - given", "total * weight // whole",
+        item_tests.test_the_journal_tells_who_was_asked_together,
+    ),
     Fault("one call more than the cap", C + "_admit", "lane.in_air < cap", "lane.in_air <= cap"),
     Fault("limits looked at before, not when a call is admitted", C + "_admit", "> now:", "> now + 10**12:"),
     Fault("booked in another moment than sent", C + "_send", "book(tokens_in, tokens_out, now)", "book(tokens_in, tokens_out, now - 30_000_000)"),
