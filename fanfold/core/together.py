@@ -131,6 +131,7 @@ class Together(Tail):
             cell.apart = True
             self._pause(cell, "apart", fault, now, now)
         else:
+            cell.apart = cell.apart or (fault.code == Code.TIMEOUT and cell.retries > 0)  # fewer answers take less time
             return False
         return True
 

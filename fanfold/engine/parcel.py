@@ -13,7 +13,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from msgspec.structs import replace
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from fanfold.core.commands import Call
 from fanfold.engine.prompts import tail, with_tail
@@ -26,6 +26,7 @@ from fanfold.spec.errors import Code
 if TYPE_CHECKING:
     from fanfold.engine.job import StepWork
 
+ROOM = ("max_tokens", "max_completion_tokens")
 WRAPPING = 16  # tokens of an item that are not of its answer
 _BEGIN = re.compile(r'"items"\s*:\s*\[')
 _ANSWER = re.compile(r'"answer"\s*:\s*')
@@ -75,9 +76,8 @@ def request_for(step: StepWork, calls: Sequence[Call], request: Request) -> Requ
         *calls[0].cell.work.messages[:-1],
         Message("user", parcels.joined(prompts, distinct=step.compiled.unique is not None)),
     )
-    sampling = request.sampling
-    if sampling.get("max_tokens"):
-        sampling = {**sampling, "max_tokens": len(calls) * (int(sampling["max_tokens"]) + WRAPPING)}
+    room = {name: request.sampling[name] for name in ROOM if request.sampling.get(name)}
+    sampling = {**request.sampling, **{name: len(calls) * (int(most) + WRAPPING) for name, most in room.items()}}
     return replace(
         request,
         messages=with_tail(messages, tails[0]) if alike else messages,
@@ -147,7 +147,27 @@ def unpacked(text: str, items: int, step: StepWork, *, cut: bool, alike: bool) -
                 found.setdefault(number - 1, answer)
     elif alike or not closed or len(entries) == items:
         found = dict(enumerate(answer for _, answer in entries[:items]))
-    return {place: answer for place, answer in found.items() if answer.strip()}
+    return {place: answer if closed else _fitting(answer, step) for place, answer in found.items() if answer.strip()}
+
+
+def _fitting(answer: str, step: StepWork) -> str:
+    """An answer out of a list that did not end. Where a provider has optional fields come as null, those were not taken out of it."""
+    try:
+        step.shape.parse(answer)
+    except Unfit:
+        try:
+            pruned = to_json(_without_nulls(from_json(answer))).decode()
+            step.shape.parse(pruned)
+        except ValueError:
+            return answer
+        return pruned
+    return answer
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nulls(inner) for name, inner in value.items() if inner is not None}
+    return [_without_nulls(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _refused(name: str) -> NoReturn:

@@ -90,6 +90,11 @@ def test_room_for_an_answer_is_room_for_each():
     ]
 
 
+def test_what_ends_one_answer_would_end_all_of_them():
+    provider = writer()
+    assert make(fan(4, sampling={"stop": ["."]}), provider).ok and sizes(provider) == [1] * 4
+
+
 def test_answers_find_their_cells_by_number_whatever_their_order():
     def script(request, number):
         answers = [f"<{task}>" for task in tasks(request)]
@@ -189,6 +194,18 @@ def test_what_is_cut_off_before_the_first_is_found_asks_alone_in_the_end():
 
     provider = ScriptedProvider(script)
     assert make(fan(4), provider).ok and sizes(provider) == [4, 4, 1, 1, 1, 1]
+
+
+def test_optional_fields_that_came_as_null_in_what_was_cut_off_were_not_there():
+    def script(request, number):
+        answers = [{"name": task, "note": None} for task in tasks(request)]
+        if number == 0:
+            return cut(request, answers, 2)
+        return Says(written(request, [{"name": answer["name"]} for answer in answers]))
+
+    provider = ScriptedProvider(script)
+    result = make(fan(3, output=Dish, attempts=1), provider)
+    assert result.ok and sizes(provider) == [3, 1] and result.values[0] == Dish(name="Say 0.")
 
 
 # ---------------------------------------------------------------- what is refused
@@ -348,6 +365,14 @@ def test_a_call_that_hangs_is_given_up_for_all_its_cells():
     provider = ScriptedProvider(script)
     result = make(fan(5, timeout_s=3.0), provider)
     assert result.ok and sizes(provider) == [5, 5] and provider.cancelled == 1 and 4.0 < result.took_s < 6.0
+
+
+def test_what_takes_too_long_for_several_is_asked_one_at_a_time_in_the_end():
+    def script(request, number):
+        return Says(written(request, [f"<{task}>" for task in tasks(request)]), latency_s=2.0 * len(tasks(request)))
+
+    provider = ScriptedProvider(script)
+    assert make(fan(5, timeout_s=3.0), provider).ok and sizes(provider) == [5, 5, 1, 1, 1, 1, 1]
 
 
 def test_a_chain_is_followed_by_all():
