@@ -216,7 +216,7 @@ class Conductor(Together):
         cell, lane, run = record.cell, self.lanes[record.lane], record.cell.run
         del run.calls[call]
         usage = outcome.usage
-        whole = self._landed(record, usage)
+        whole = (usage.tokens_in, usage.tokens_out) if record.parcel is None else self._unpacked(record, record.parcel, usage)
         if whole is not None:
             lane.in_air -= 1
             lane.limiter.settle(record.bookings, *whole, now)
@@ -294,7 +294,7 @@ class Conductor(Together):
         """The next moment at which something changes by itself. Nobody polls."""
         moment = self._timers.next()
         for lane in self.lanes:
-            if not lane.to_send.runs or lane.in_air >= lane.cap or self._flying >= self.cap:
+            if not lane.to_send.runs or lane.in_air >= lane.cap or len(self._calls) - self._riders >= self.cap:
                 continue
             if (run := lane.to_send.first()) is not None:
                 opens = lane.open_at(*self._load(self._next(run, run.queues[lane.index], lane)), now)

@@ -15,7 +15,7 @@ import msgspec
 
 from fanfold.core.commands import ANSWER
 from fanfold.core.lane import Lane
-from fanfold.core.parcel import LINGER, Muster
+from fanfold.core.parcel import LINGER, Muster, Parcel
 from fanfold.core.retry import Remedy, remedy
 from fanfold.core.run import CallRecord, Cell
 from fanfold.core.tail import Tail
@@ -80,11 +80,9 @@ class Together(Tail):
 
     # ================================================================ its end
 
-    def _landed(self, record: CallRecord, usage: Usage) -> tuple[int, int] | None:
+    def _unpacked(self, record: CallRecord, parcel: Parcel, usage: Usage) -> tuple[int, int] | None:
         """A call is over. Returns what its request has used, tokens in and out, once all of that is over."""
-        if record.parcel is None:
-            return usage.tokens_in, usage.tokens_out
-        whole = record.parcel.settled(usage)
+        whole = parcel.settled(usage)
         if whole is None:
             record.cell.run.riders -= 1
             self._riders -= 1

@@ -11,6 +11,7 @@ from fanfold.core.breaker import NEVER
 from fanfold.core.commands import ANSWER, JUDGE, Call
 from fanfold.core.joint import Joint
 from fanfold.core.lane import Hold, Lane
+from fanfold.core.limiter import Booking
 from fanfold.core.money import cost_of
 from fanfold.core.parcel import Parcel, shared
 from fanfold.core.retry import WAIT_MOST_S, asked
@@ -35,7 +36,7 @@ class Traffic(Joint):
     def _admit(self, lane: Lane, now: int) -> None:
         """Slot first; then requests and tokens in one step; what is admitted is sent at once."""
         cap = lane.cap
-        while lane.in_air < cap and self._flying < self.cap and (run := lane.to_send.first()) is not None:
+        while lane.in_air < cap and len(self._calls) - self._riders < self.cap and (run := lane.to_send.first()) is not None:
             queue = run.queues[lane.index]
             cells = self._next(run, queue, lane)
             tokens_in, tokens_out = self._load(cells)
@@ -85,6 +86,8 @@ class Traffic(Joint):
 
     def _costs(self, cells: Sequence[Cell], lane: Lane) -> list[int]:
         """By cell, what its part of their next call may cost."""
+        if len(cells) == 1:
+            return [self._cost(cells[0], lane)]
         return [self._cost(cell, lane, booked) for cell, booked in zip(cells, self._booked(cells), strict=True)]
 
     def _cost(self, cell: Cell, lane: Lane, booked: int | None = None) -> int:
@@ -135,24 +138,30 @@ class Traffic(Joint):
     def _send(self, cell: Cell, lane: Lane, now: int, *riders: Cell) -> CallRecord:
         """Book a call and have it sent; with riders, one request for all of them."""
         cells = (cell, *riders)
-        tokens_in, tokens_out = self._load(cells)
+        tokens_in, tokens_out = self._load(cells) if riders else self._size(cell)
         bookings = lane.limiter.book(tokens_in, tokens_out, now)
         lane.in_air += 1
         lane.breaker.tried()
         lane.latest = self._made
-        parcel = Parcel(len(cells)) if riders else None
+        if not riders:
+            record = self._begun(cell, lane, bookings, None, tokens_in, now)
+            self._out.append(self._call(cell, record, tokens_in))
+            return record
+        parcel = Parcel(len(cells))
         calls = []
         for each, size in zip(cells, self._booked(cells), strict=True):
-            record = CallRecord(self._made, each, lane.index, now, bookings)
-            self._made += 1
-            self._begun(record, lane, parcel, size, now)
+            record = self._begun(each, lane, bookings, parcel, size, now)
             calls.append(self._call(each, record, size))
-        self._out.append(msgspec.structs.replace(calls[0], riders=tuple(calls[1:])) if riders else calls[0])
-        return self._calls[calls[0].call]
+        self._out.append(msgspec.structs.replace(calls[0], riders=tuple(calls[1:])))
+        return parcel.records[0]
 
-    def _begun(self, record: CallRecord, lane: Lane, parcel: Parcel | None, tokens_in: int, now: int) -> None:
-        """A call goes out. parcel: the request that it shares; tokens_in: of that request's prompt, what is for it."""
-        cell, run = record.cell, record.cell.run
+    def _begun(
+        self, cell: Cell, lane: Lane, bookings: tuple[Booking, ...], parcel: Parcel | None, tokens_in: int, now: int
+    ) -> CallRecord:
+        """The call of one cell goes out. parcel: the request that it shares; tokens_in: of that request's prompt, what is for it."""
+        run = cell.run
+        record = CallRecord(self._made, cell, lane.index, now, bookings)
+        self._made += 1
         self._calls[record.id] = run.calls[record.id] = record
         record.parcel = cell.parcel = parcel
         if parcel is not None:
@@ -170,6 +179,7 @@ class Traffic(Joint):
             run, Called, now, cell.rule.index, cell.at, record.id, cell.judged + 1, cell.phase, lane.index,
             tokens_in + self._size(cell)[1], tokens_in, self._most_out(cell), *(() if parcel is None else parcel.told),
         )  # fmt: skip
+        return record
 
     if TYPE_CHECKING:
 

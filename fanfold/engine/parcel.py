@@ -97,7 +97,7 @@ def shares(outcome: Answer | Fault, step: StepWork, calls: Sequence[Call]) -> li
     texts: dict[int, str] = {}
     if isinstance(outcome, Answer) or outcome.code == Code.TRUNCATED:
         alike = len({call.cell.work.messages[-1].content for call in calls}) == 1
-        texts = unpacked(outcome.text, len(calls), step, cut=cut, alike=alike)
+        texts = items_in(outcome.text, len(calls), step, cut=cut, alike=alike)
     usages = _split(outcome.usage, calls, [texts.get(place, "") for place in range(len(calls))])
     found: list[Answer | Fault] = []
     told = outcome.told
@@ -131,7 +131,7 @@ def _split(usage: Usage, calls: Sequence[Call], texts: Sequence[str]) -> list[Us
     return found
 
 
-def unpacked(text: str, items: int, step: StepWork, *, cut: bool, alike: bool) -> dict[int, str]:
+def items_in(text: str, items: int, step: StepWork, *, cut: bool, alike: bool) -> dict[int, str]:
     """The texts of the single answers in the answer to several, by place from 0. cut: it was cut off; alike: which is which is no matter.
 
     Of two with one number the first counts; numbers that were not asked for are ignored.

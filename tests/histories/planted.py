@@ -148,11 +148,11 @@ FAULTS = (
         lambda: item_tests.test_what_is_refused_for_one_of_them_fails_only_that_one("filtered", item_tests.Scope.CELL),
     ),
     Fault(
-        "of two items with one number the last counts", "engine.parcel:unpacked", "found.setdefault(number - 1, answer)", "found[number - 1] = answer",
+        "of two items with one number the last counts", "engine.parcel:items_in", "found.setdefault(number - 1, answer)", "found[number - 1] = answer",
         item_tests.test_numbers_that_were_not_asked_for_are_ignored_and_the_first_of_two_counts,
     ),
     Fault(
-        "items find their cells by place", "engine.parcel:unpacked", "any(number is not None for number, _ in entries)", "False",
+        "items find their cells by place", "engine.parcel:items_in", "any(number is not None for number, _ in entries)", "False",
         item_tests.test_one_that_was_left_out_in_the_middle_is_asked_again,
     ),
     Fault(
@@ -303,7 +303,7 @@ FAULTS = (
         candidate_tests.test_each_of_a_list_is_given_to_one_cell,
     ),
     Fault(
-        "a plan's own cap is ignored", "core.lane:Lane.__init__", "run.flying < run.cap", "True",
+        "a plan's own cap is ignored", "core.lane:Lane.__init__", "len(run.calls) - run.riders < run.cap", "True",
         engine_tests.test_a_plan_may_limit_its_own_calls,
     ),
     Fault(
