@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import json
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, overload
 
@@ -174,6 +174,19 @@ def parse_yaml(text: str, name: str) -> Any:
     """Safe YAML: no tags, few aliases, no key twice. Raises PlanError with the line."""
     import yaml
 
+    return _read_yaml(text, name, yaml.load)  # by a SafeLoader with more checks
+
+
+def compose_yaml(text: str, name: str) -> Any:
+    """The same text as PyYAML's nodes, which know their lines; None for an empty one."""
+    import yaml
+
+    return _read_yaml(text, name, yaml.compose)
+
+
+def _read_yaml(text: str, name: str, read: Callable[[str, Any], Any]) -> Any:
+    import yaml
+
     from fanfold.yamltext import loader
 
     Loader = loader(name)
@@ -181,7 +194,7 @@ def parse_yaml(text: str, name: str) -> Any:
         raise PlanError(name, f"is longer than {_YAML_MOST:,} characters")
     while True:
         try:
-            return yaml.load(text, Loader)  # a SafeLoader with more checks
+            return read(text, Loader)
         except yaml.MarkedYAMLError as error:
             mended = _quote_type(text, error.problem_mark.index) if error.problem_mark else None
             if mended is None:
