@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from fanfold.spec.errors import PlanError
 
 STRIDE = 64
 _YAML_MOST = 2_000_000  # characters of a plan or config file
+_WORD_BEFORE = re.compile(r"[:,\[{]\s*([a-z]{1,20})$")
 _LONGEST_LINE = 16 << 20  # bytes of a line of a file of rows
 
 
@@ -208,7 +210,10 @@ def _read_yaml(text: str, name: str, read: Callable[[str, Any], Any]) -> Any:
 
 
 def _quote_type(text: str, at: int) -> str | None:
-    """`{lines: list[str]}` is no YAML, for a bracket begins a list there; people write it all the same. Quotes that one word."""
+    """`{lines: list[str], when: date?}` is no YAML: a bracket begins a list there, and a question mark ends a word. People write it
+    all the same. Quotes that one word."""
+    if text[at : at + 1] == "?" and (word := _WORD_BEFORE.search(text, max(0, at - 40), at)):
+        return f'{text[: word.start(1)]}"{text[word.start(1) : at + 1]}"{text[at + 1 :]}'
     if not text[:at].endswith("list") or text[at : at + 1] != "[":
         return None
     depth = 0

@@ -11,7 +11,7 @@ from fanfold.files import parse_yaml, read_text
 from fanfold.planfile.axes import axis_from
 from fanfold.planfile.givens import Given, declared, values
 from fanfold.planfile.lines import located
-from fanfold.planfile.reading import Scope, keys, mapping, whole
+from fanfold.planfile.reading import Scope, choices, keys, mapping, whole
 from fanfold.planfile.running import RUN_KEYS, run_words
 from fanfold.planfile.steps import model_from, step_from
 from fanfold.planfile.types import type_from
@@ -20,7 +20,7 @@ from fanfold.spec.errors import PlanError
 from fanfold.spec.plan import Plan
 
 PLAN_KEYS = ("name", "axes", "given", "parameters", "steps", "model", "concurrent", "attempts", "sampling", *RUN_KEYS)
-__all__ = ["PLAN_KEYS", "PlanFile", "givens_of", "load_plan", "plan_from", "read_plan", "type_from"]
+__all__ = ["PLAN_KEYS", "PlanFile", "givens_of", "load_plan", "located", "overruled", "plan_from", "read_plan", "type_from"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,9 @@ def read_plan(path: str | Path, given: Mapping[str, Any] | None = None) -> PlanF
         scope = Scope(values(declared(data), given), Path(path).parent)
         plan = _plan(data, scope)
         compile_plan(plan)
-        return PlanFile(plan, str(path), text, run_words(data, scope))
+        run = run_words(data, scope)
+        _models_exist(plan, run.get("model_limits", {}))
+        return PlanFile(plan, str(path), text, run)
 
 
 def givens_of(path: str | Path) -> dict[str, Given]:
@@ -64,13 +66,31 @@ def plan_from(data: Any, given: Mapping[str, Any] | None = None, folder: Path | 
     return _plan(data, Scope(values(declared(data), given), folder))
 
 
-def with_model(plan: Plan, model: str) -> Plan:
-    """The same plan with this model for every call: `--model` wins over all that the file names, so that nothing else is called."""
-    steps = [
-        replace(step, model=None, judge=step.judge and replace(step.judge, model=None)) if step.prompt is not None else step
-        for step in plan.steps
-    ]
-    return replace(plan, model=model, steps=steps)
+def overruled(plan: Plan, given: Mapping[str, Any]) -> Plan:
+    """The same plan where an option of the command line says otherwise; given: options by name, None where not given.
+
+    `--model` is the model of every call, so that nothing else is called; `--timeout` is that of every step.
+    """
+    steps = list(plan.steps)
+    if given.get("model") is not None:
+        steps = [replace(step, model=None, judge=step.judge and replace(step.judge, model=None)) for step in steps]
+        plan = replace(plan, model=given["model"])
+    if given.get("timeout") is not None:
+        steps = [replace(step, timeout_s=None) for step in steps]
+    if given.get("max_concurrent") is not None or given.get("sequential"):
+        plan = replace(plan, concurrent=None)
+    return replace(plan, steps=steps)
+
+
+def _models_exist(plan: Plan, limited: Mapping[str, Any]) -> None:
+    """Limits of a model that no step calls are a slip of the pen. Raises PlanError."""
+    named = [plan.model, *(step.model for step in plan.steps), *(step.judge.model for step in plan.steps if step.judge)]
+    used = {each.strip() for model in named if model for each in model.split("|")}
+    if plan.model is None and not all(step.model for step in plan.steps):
+        return  # it may be that of the command line
+    for model in limited:
+        if model not in used:
+            raise PlanError(f"limits.{model}", "no step calls this model", choices(model, sorted(used)))
 
 
 def _plan(data: Mapping[str, Any], scope: Scope) -> Plan:

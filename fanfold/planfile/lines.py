@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,12 +11,15 @@ from fanfold.spec.errors import PlanError
 
 
 @contextmanager
-def located(text: str, name: str) -> Iterator[None]:
-    """What is wrong with the plan in this text is said with the file's name and the line. Other mistakes are said as they are."""
+def located(text: str, name: str, but: Collection[str] = ()) -> Iterator[None]:
+    """What is wrong with the plan in this text is said with the file's name and the line. Other mistakes are said as they are.
+
+    but: words that were said elsewhere, and are not the file's.
+    """
     try:
         yield
     except PlanError as error:
-        line = line_of(text, error.path, name)
+        line = None if _first(error.path) in but else line_of(text, error.path, name)
         if line is None:
             raise
         raise PlanError(f"{name}:{line}: {error.path}", error.message, error.hint) from error
@@ -24,19 +27,20 @@ def located(text: str, name: str) -> Iterator[None]:
 
 def line_of(text: str, path: str, name: str = "plan") -> int | None:
     """The line, from 1, of the last word of the path that is there; None where the path begins with no word of a plan."""
-    from fanfold.planfile import PLAN_KEYS
-
-    first = path.split(".")[0].split("[")[0]
     try:
         node = compose_yaml(text, name)
     except PlanError:
         return None
-    line = 1 if first in (*PLAN_KEYS, "plan") else None
+    line = 1 if _first(path) in ("plan", "steps") else None
     rest = path
     while rest and node is not None:
         node, rest, found = _step(node, rest)
         line = found or line
     return line
+
+
+def _first(path: str) -> str:
+    return path.split(".")[0].split("[")[0]
 
 
 def _step(node: Any, path: str) -> tuple[Any, str, int | None]:
