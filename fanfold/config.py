@@ -60,7 +60,14 @@ class Options:
 
 
 _FIELDS = {f.name: f for f in fields(Options) if f.name != "model_limits"}
-_LIMITS = {"rpm": "rpm", "tpm": "tpm", "input_tpm": "input_tpm", "output_tpm": "output_tpm", "rpd": "rpd", "max_concurrent": "concurrent"}
+_LIMITS = {
+    "rpm": "rpm",
+    "tpm": "tpm",
+    "input_tpm": "input_tpm",
+    "output_tpm": "output_tpm",
+    "rpd": "rpd",
+    "max_concurrent": "concurrent",
+}
 _INTEGERS = {**dict.fromkeys(_LIMITS, 1), "attempts": 1, "retries": 0, "seed": None}
 _NUMBERS = {"timeout": 0, "deadline": 0, "cache_ttl": 0, "budget_usd": 0}
 _FLAGS = ("sequential", "cache", "stream", "quiet", "verbose")

@@ -101,7 +101,9 @@ def starts_with(text: str | Sequence[str], of: str | None = None) -> Check:
     wanted, part = _texts(text), _part(of)
     begins = tuple(map(str.casefold, wanted))
     told = " or ".join(map(repr, wanted))
-    return lambda value: None if str(part(value)).strip().casefold().startswith(begins) else f"{of or 'the text'} must start with {told}"
+    return lambda value: (
+        None if str(part(value)).strip().casefold().startswith(begins) else f"{of or 'the text'} must start with {told}"
+    )
 
 
 def ends_with(text: str | Sequence[str], of: str | None = None) -> Check:
@@ -109,7 +111,9 @@ def ends_with(text: str | Sequence[str], of: str | None = None) -> Check:
     wanted, part = _texts(text), _part(of)
     ends = tuple(map(str.casefold, wanted))
     told = " or ".join(map(repr, wanted))
-    return lambda value: None if str(part(value)).strip().casefold().endswith(ends) else f"{of or 'the text'} must end with {told}"
+    return lambda value: (
+        None if str(part(value)).strip().casefold().endswith(ends) else f"{of or 'the text'} must end with {told}"
+    )
 
 
 def language(code: str, of: str | None = None) -> Check:
@@ -120,7 +124,11 @@ def language(code: str, of: str | None = None) -> Check:
 
     def check(value: Any) -> str | None:
         other = reads_as(_joined(part(value)), code)
-        return None if other is None else f"{of or 'the text'} must be in the language {code!r}" + (f", not {other!r}" if other else "")
+        return (
+            None
+            if other is None
+            else f"{of or 'the text'} must be in the language {code!r}" + (f", not {other!r}" if other else "")
+        )
 
     return check
 

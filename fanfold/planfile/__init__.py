@@ -13,14 +13,25 @@ from fanfold.planfile.givens import Given, declared, values
 from fanfold.planfile.lines import located
 from fanfold.planfile.reading import Scope, choices, keys, mapping, whole
 from fanfold.planfile.running import RUN_KEYS, run_words
-from fanfold.planfile.steps import model_from, step_from
+from fanfold.planfile.steps import STEP_KEYS, model_from, step_from
 from fanfold.planfile.types import type_from
 from fanfold.spec.compile import compile_plan
 from fanfold.spec.errors import PlanError
 from fanfold.spec.plan import Plan
 
 PLAN_KEYS = ("name", "axes", "given", "parameters", "steps", "model", "concurrent", "attempts", "sampling", *RUN_KEYS)
-__all__ = ["PLAN_KEYS", "PlanFile", "givens_of", "load_plan", "located", "overruled", "plan_from", "read_plan", "type_from"]
+__all__ = [
+    "PLAN_KEYS",
+    "STEP_KEYS",
+    "PlanFile",
+    "givens_of",
+    "load_plan",
+    "located",
+    "overruled",
+    "plan_from",
+    "read_plan",
+    "type_from",
+]
 
 
 @dataclass(frozen=True)

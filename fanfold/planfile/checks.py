@@ -104,7 +104,12 @@ _KINDS: Mapping[str, Callable[[Any], bool]] = {
     "str | None": lambda value: isinstance(value, str),
     "Sequence[Any]": lambda value: isinstance(value, list | tuple),
 }
-_CALLED = {"int | None": "a whole number from 0", "int": "a whole number from 0", "float | None": "a number", "Sequence[Any]": "a list"}
+_CALLED = {
+    "int | None": "a whole number from 0",
+    "int": "a whole number from 0",
+    "float | None": "a number",
+    "Sequence[Any]": "a list",
+}
 
 
 def _known(name: str, words: Mapping[str, Any], path: str) -> None:

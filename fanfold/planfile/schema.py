@@ -52,7 +52,12 @@ def _ref(name: str, description: str = "") -> Schema:
 
 
 def _closed(properties: Schema, *required: str) -> Schema:
-    return {"type": "object", "additionalProperties": False, "properties": properties, **({"required": list(required)} if required else {})}
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": properties,
+        **({"required": list(required)} if required else {}),
+    }
 
 
 def _or_given(schema: Schema) -> Schema:
@@ -197,7 +202,11 @@ def _unique() -> Schema:
 def _facets() -> Schema:
     values = {"type": "object", "minProperties": 1, "additionalProperties": _or_given({"type": "array", "minItems": 1})}
     mapped: Schema = {"type": "object", "minProperties": 1, "additionalProperties": values["additionalProperties"]}
-    banned = _closed({"values": {"anyOf": [TEXT, values]}, "infeasible": {"type": "array", "items": {"type": "object"}}}, "values", "infeasible")
+    banned = _closed(
+        {"values": {"anyOf": [TEXT, values]}, "infeasible": {"type": "array", "items": {"type": "object"}}},
+        "values",
+        "infeasible",
+    )
     return _said("What the cells are spread over evenly: {tone: [calm, angry]}, or the step that proposes it.", {
         "anyOf": [TEXT, mapped, banned],
     })  # fmt: skip
@@ -253,7 +262,10 @@ def _described() -> Schema:
 
 def _check() -> Schema:
     alone = [name for name, make in CHECKS.items() if not _needed(make)]
-    one = [_closed({name: {"description": getdoc(make) or "", "anyOf": _check_words(name, make)}}, name) for name, make in CHECKS.items()]
+    one = [
+        _closed({name: {"description": getdoc(make) or "", "anyOf": _check_words(name, make)}}, name)
+        for name, make in CHECKS.items()
+    ]
     return {"anyOf": [{"enum": alone}, *one]}
 
 
@@ -271,7 +283,13 @@ def _check_words(name: str, make: Callable[..., Any]) -> list[Schema]:
     if "max" in words:
         full["anyOf"] = [{"required": ["min"]}, {"required": ["max"]}]
     found = [full, words[next(iter(words))]] if name != "no_placeholders" else [full, TEXT]
-    return [*found, {"type": "object", "minProperties": 1}] if name == "json_schema" else found if needed else [*found, {"type": "null"}]
+    return (
+        [*found, {"type": "object", "minProperties": 1}]
+        if name == "json_schema"
+        else found
+        if needed
+        else [*found, {"type": "null"}]
+    )
 
 
 _TEXTS: Schema = {"anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "items": TEXT, "minItems": 1}]}

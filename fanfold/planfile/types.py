@@ -80,7 +80,9 @@ def _list_type(value: list[Any], path: str, name: str) -> Any:
     if len(value) == 1 and isinstance(value[0], Mapping | list):
         return list[type_from(value[0], f"{path}[0]", name)]  # type: ignore[misc]
     if not value or not all(isinstance(option, str | int | bool) for option in value):
-        raise PlanError(path, "a choice is a list of texts or whole numbers", "write [calm, angry]; a list of mappings is [{title: str}]")
+        raise PlanError(
+            path, "a choice is a list of texts or whole numbers", "write [calm, angry]; a list of mappings is [{title: str}]"
+        )
     if len(value) != len({(type(option), option) for option in value}):
         raise PlanError(path, "a choice names a value twice", "name each once")
     if len(value) == 1 and value[0] in PLAIN:
@@ -143,7 +145,9 @@ def _bounds(value: Mapping[str, Any], kind: Any, path: str) -> dict[str, Any]:
         least, most = ("min_length", "max_length")
         ends = {key: whole(value[key], f"{path}.{key}", 0) for key in ("min", "max") if key in value}
     else:
-        raise PlanError(f"{path}.{'min' if 'min' in value else 'max'}", "numbers, texts and lists have bounds, other types have none")
+        raise PlanError(
+            f"{path}.{'min' if 'min' in value else 'max'}", "numbers, texts and lists have bounds, other types have none"
+        )
     if len(ends) == 2 and ends["min"] > ends["max"]:
         raise PlanError(f"{path}.min", f"min {ends['min']} is above max {ends['max']}")
     return {{"min": least, "max": most}[key]: end for key, end in ends.items()}
