@@ -68,7 +68,7 @@ def _add(
     options: list[Option],
     plan_of: Callable[[dict[str, Any]], tuple[Plan, Options]],
     *positional: inspect.Parameter,
-    located: Callable[[dict[str, Any]], AbstractContextManager[None]] = nullcontext[None],
+    located: Callable[[dict[str, Any]], AbstractContextManager[None]] = lambda given: nullcontext(),
 ) -> None:
     def run(given: dict[str, Any]) -> None:
         plan, options = plan_of(given)
