@@ -13,7 +13,7 @@ from fanfold.planfile.givens import Given, declared, values
 from fanfold.planfile.lines import located
 from fanfold.planfile.reading import Scope, choices, keys, mapping, whole
 from fanfold.planfile.running import RUN_KEYS, run_words
-from fanfold.planfile.steps import STEP_KEYS, model_from, step_from
+from fanfold.planfile.steps import STEP_KEYS, model_from, models_in, step_from
 from fanfold.planfile.types import type_from
 from fanfold.spec.compile import compile_plan
 from fanfold.spec.errors import PlanError
@@ -96,7 +96,7 @@ def overruled(plan: Plan, given: Mapping[str, Any]) -> Plan:
 def _models_exist(plan: Plan, limited: Mapping[str, Any]) -> None:
     """Limits of a model that no step calls are a slip of the pen. Raises PlanError."""
     named = [plan.model, *(step.model for step in plan.steps), *(step.judge.model for step in plan.steps if step.judge)]
-    used = {each.strip() for model in named if model for each in model.split("|")}
+    used = {each for model in named if model for each in models_in(model)}
     if plan.model is None and not all(step.model for step in plan.steps):
         return  # it may be that of the command line
     for model in limited:

@@ -180,9 +180,16 @@ def _names() -> Schema:
 
 
 def _model() -> Schema:
-    one = r"(openai|anthropic|google|sim)/[^|\s][^|]*"
-    return _said('provider/name; "a | b": b where a can no longer be used.', {
-        "anyOf": [{"type": "string", "pattern": rf"^\s*{one}(\|\s*{one})*$"}, _ref("given")],
+    one = r"(openai|anthropic|google|sim)/[^|,=\s][^|,=]*(=\s*[0-9.]+%?\s*)?"
+    share = {"type": ["number", "string"], "exclusiveMinimum": 0, "pattern": r"^\s*[0-9.]+%?\s*$"}
+    shares = {
+        "type": "object",
+        "minProperties": 1,
+        "propertyNames": {"pattern": rf"^\s*{one}(\|\s*{one})*$"},
+        "additionalProperties": share,
+    }
+    return _said('provider/name; "a | b": b where a can no longer be used; {a: 0.7, b: 0.3}: by shares.', {
+        "anyOf": [{"type": "string", "pattern": rf"^\s*{one}([|,]\s*{one})*$"}, shares, _ref("given")],
     })  # fmt: skip
 
 

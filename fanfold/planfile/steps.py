@@ -51,9 +51,28 @@ def step_from(name: str, words: Any, scope: Scope, usual: Mapping[str, Any]) -> 
 
 
 def model_from(value: Any, path: str, scope: Scope) -> str | None:
-    """`provider/name`, `a | b` (b where a can no longer be used), or `{given}`."""
+    """`provider/name`, `a | b` (b where a can no longer be used), `{a: 0.7, b: 0.3}` or `a = 0.7, b = 0.3` (shares), or `{given}`."""
     value = scope.resolved(value, path)
+    if isinstance(value, Mapping) and value:
+        return ", ".join(f"{name} = {_share(share, f'{path}.{name}')}" for name, share in value.items())
     return None if value is None else text(value, path)
+
+
+def models_in(model: str) -> list[str]:
+    """The names in such a text."""
+    return [each.split("=")[0].strip() for share in model.split(",") for each in share.split("|")]
+
+
+def _share(value: Any, path: str) -> str:
+    """A number above 0, or so many per cent."""
+    said = value.strip().removesuffix("%") if isinstance(value, str) else value
+    try:
+        share = 0.0 if isinstance(said, bool) else float(said)
+    except (TypeError, ValueError):
+        share = 0.0
+    if not 0 < share < 1e9:
+        raise PlanError(path, f"a share is a number above 0, not {value!r}", "write {openai/a: 0.7, anthropic/b: 0.3}")
+    return str(value).strip()
 
 
 def _unique(value: Any, path: str) -> Unique | str | None:

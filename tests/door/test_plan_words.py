@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from fanfold import Limits, Markdown, PlanError
 from fanfold.core.checks import NAMED
 from fanfold.files import parse_yaml
-from fanfold.planfile import PLAN_KEYS, STEP_KEYS, load_plan, overruled, plan_from, read_plan, type_from
+from fanfold.planfile import PLAN_KEYS, STEP_KEYS, _models_exist, load_plan, overruled, plan_from, read_plan, type_from
 from fanfold.planfile.checks import CHECKS, check_from
 from fanfold.planfile.reading import Scope
 from fanfold.planfile.schema import plan_schema, written
@@ -301,6 +301,22 @@ def test_a_model_may_be_a_given():
         {"writer": "sim/b"},
     )
     assert plan.model == "sim/b" == plan.steps[0].judge.model
+
+
+def test_models_may_have_shares():
+    plan = plan_from(
+        {"model": {"sim/a": 0.7, "sim/b | sim/c": "30%"}, "steps": {"a": {"prompt": "x", "model": "sim/a = 2, sim/d = 1"}}}
+    )
+    assert (plan.model, plan.steps[0].model) == ("sim/a = 0.7, sim/b | sim/c = 30%", "sim/a = 2, sim/d = 1")
+    for wrong in (0, -1, True, "some", None):
+        with pytest.raises(PlanError, match="a share is a number above 0|is not a given"):
+            plan_from({"model": {"sim/a": wrong, "sim/b": 1}, "steps": {"a": {"prompt": "x"}}})
+    with pytest.raises(PlanError, match="no step calls this model \\(did you mean 'sim/b'"):
+        _models_exist(plan_from({"model": {"sim/a": 1, "sim/b": 1}, "steps": {"a": {"prompt": "x"}}}), {"sim/bb": Limits(rpm=1)})
+    assert SCHEMA.is_valid(
+        {"model": {"sim/a": 0.7, "sim/b": "30%"}, "steps": {"a": {"prompt": "x", "model": "sim/a = 2, sim/d = 1"}}}
+    )
+    assert not SCHEMA.is_valid({"model": {"a": 0.7}, "steps": {"a": {"prompt": "x"}}})
 
 
 def test_limits_of_one_model_hold_for_it_alone(serve, fanfold, tmp_path):
