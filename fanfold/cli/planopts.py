@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,7 @@ def options(args: Sequence[str]) -> list[Option]:
     return [*own, Option("set", list[str], SET + more, panel="Parameters"), SCHEMA]
 
 
+@cache
 def _givens(path: str) -> dict[str, Given]:
     from fanfold.planfile import givens_of
 
@@ -60,8 +62,10 @@ def _file(args: Sequence[str]) -> str | None:
     valued = {flag for option in RUN_OPTIONS if option.kind is not bool for flag in _flags(option)} | {"--set"}
     before = ""
     for arg in args[1:]:
-        if not arg.startswith("-") and before not in valued and Path(arg).suffix.lower() in ENDINGS and Path(arg).is_file():
-            return arg
+        own = before.startswith("-") and "=" not in before and before not in valued  # perhaps a given's: --days 5, or a flag
+        is_plan = Path(arg).suffix.lower() in ENDINGS
+        if not arg.startswith("-") and before not in valued and (is_plan or not own):
+            return arg if Path(arg).is_file() else None  # without such an ending it may be an application: fanfold plan mealplan
         before = arg
     return None
 

@@ -49,6 +49,7 @@ TABLE = [
         {"body": "[2]"},
         "body cites 1, at least 2 is needed",
     ),
+    ("no_placeholders", {}, {"a": "fine", "b": ["x"]}, {"a": "fine", "b": ["TBD"]}, "the text has the placeholder 'TBD'"),
     ("no_placeholders", {}, "Dear Anna, [sic] thanks", "Dear [Your Name],", "the text has the placeholder '[Your Name]'"),
     (
         "no_placeholders",

@@ -14,6 +14,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from fanfold import Limits, Markdown, PlanError
+from fanfold.cli.planopts import _file
 from fanfold.core.checks import NAMED
 from fanfold.files import parse_yaml
 from fanfold.planfile import PLAN_KEYS, STEP_KEYS, _models_exist, load_plan, overruled, plan_from, read_plan, type_from
@@ -228,6 +229,21 @@ def test_options_before_the_plan_and_a_plan_that_is_broken(fanfold, tmp_path):
     assert "q.yaml:1: is not valid YAML" in fanfold("run", "q.yaml", "--days", "3", code=2).stderr
 
 
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("run p.yaml --days 3", "p.yaml"), ("run --days 3 p.yaml", "p.yaml"), ("run --deep p.yaml", "p.yaml"), ("run --config c.json p.yaml", "p.yaml"),
+        ("run --set=days=3 p.yaml", "p.yaml"), ("run plan", "plan"), ("run no.yaml", None), ("run", None), ("plan p.yaml", "p.yaml"),
+        ("plan mealplan --days 3", None), ("plan briefing --metrics c.json", None), ("runs show p.yaml", None), ("run --model sim/default p.yaml", "p.yaml"),
+    ],
+)  # fmt: skip
+def test_the_plan_of_a_command_line(line, found, tmp_path, monkeypatch):
+    for name in ("p.yaml", "c.json", "plan"):
+        (tmp_path / name).write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    assert _file(line.split()) == found
+
+
 def test_a_resumed_run_has_the_same_givens_and_model(fanfold, tmp_path):
     (tmp_path / "p.yaml").write_text(
         "given: {days: 2}\nmodel: openai/dear\naxes: {n: {count: '{days}'}}\nsteps: {a: {over: n, prompt: x, model: openai/dearer}}"
@@ -309,7 +325,7 @@ def test_models_may_have_shares():
     )
     assert (plan.model, plan.steps[0].model) == ("sim/a = 0.7, sim/b | sim/c = 30%", "sim/a = 2, sim/d = 1")
     for wrong in (0, -1, True, "some", None):
-        with pytest.raises(PlanError, match="a share is a number above 0|is not a given"):
+        with pytest.raises(PlanError, match=r"a share is a number above 0|is not a given"):
             plan_from({"model": {"sim/a": wrong, "sim/b": 1}, "steps": {"a": {"prompt": "x"}}})
     with pytest.raises(PlanError, match="no step calls this model \\(did you mean 'sim/b'"):
         _models_exist(plan_from({"model": {"sim/a": 1, "sim/b": 1}, "steps": {"a": {"prompt": "x"}}}), {"sim/bb": Limits(rpm=1)})
