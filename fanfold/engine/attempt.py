@@ -123,8 +123,8 @@ class Attempts:
             members = list(grid.members(edge, cell.like))
             found = await job.values.get(edge.src.index, members)
             if edge.single:
-                if found:
-                    needs[edge.src.name] = found[members[0]]
+                if found or not step.step.at_least:
+                    needs[edge.src.name] = found.get(members[0])
             else:
                 needs[edge.src.name] = [found[at] for at in members if at in found]
                 missing[edge.src.name] = len(members) - len(found) + grid.failed_sources(edge, cell.like)

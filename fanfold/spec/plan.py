@@ -137,9 +137,10 @@ class Step:
     checks: value -> None or True when it is good, else the reason; in this order, but those that were slow again and again after the
     others, and asynchronous ones last. The first that refuses ends it: nothing dearer runs.
     attempts: answers judged per cell; a name lost to another cell while it streamed is none. at_least: how many accepted values a
-    gather needs.
+    gather needs; 0: the cell begins when all that it needs has ended, whatever came of it, and has None where a single value is missing.
     fallback: a value, or a callable cell -> value, used when the cell fails. required: whether its failure makes the run partial.
     weight: share in the progress. priority: "critical", "normal" or "optional". timeout_s: seconds for one call.
+    retry_timeout_share: the part of its time-out that a call has when it is tried again after a transport fault, above 0 and up to 1.
     """
 
     name: str
@@ -162,6 +163,7 @@ class Step:
     weight: float = 1
     priority: str = "normal"
     timeout_s: float | None = None
+    retry_timeout_share: float = 1.0
     sampling: Mapping[str, Any] = field(default_factory=dict)
     items_per_call: int = 1
 

@@ -49,6 +49,8 @@ def check_words(step: Step, path: str) -> None:
         raise PlanError(f"{path}.weight", f"a weight is a number from 0, not {step.weight!r}")
     if step.timeout_s is not None and (not _is_number(step.timeout_s) or not 0 < step.timeout_s < float("inf")):
         raise PlanError(f"{path}.timeout_s", f"a time-out is a number of seconds above 0, not {step.timeout_s!r}")
+    if not _is_number(step.retry_timeout_share) or not 0 < step.retry_timeout_share <= 1:
+        raise PlanError(f"{path}.retry_timeout_share", f"a share above 0 and up to 1 is needed, not {step.retry_timeout_share!r}")
     if step.priority not in PRIORITIES:
         raise PlanError(f"{path}.priority", f"{step.priority!r} is not a priority", "one of " + ", ".join(PRIORITIES))
     for check in step.checks:
