@@ -224,7 +224,11 @@ def _id(path: Path, about: Mapping[str, Any]) -> str:
 
 
 def _title(body: str, ending: str) -> str:
-    found = _HEADING.search(body) if ending in (".md", ".markdown") else None
+    """The first heading of Markdown; of a text its first line, where that stands alone."""
+    if ending == ".txt":
+        first, _, rest = body.strip().partition("\n")
+        return first.strip() if rest.startswith(("\n", "\r\n")) and len(first) <= LONGEST_TITLE else ""
+    found = _HEADING.search(body) if ending != ".json" else None
     return found[1] if found else ""
 
 

@@ -27,7 +27,7 @@ class Line(BaseModel):
 class Procurement(BaseModel):
     """What has to be bought for the plays, in the order in which it has to be ordered."""
 
-    model_config = ConfigDict(title="Procurement")
+    model_config = ConfigDict(title="BriefingProcurement")
 
     summary: Words
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
@@ -48,7 +48,7 @@ class Note(BaseModel):
 class Annex(BaseModel):
     """What a reader of the briefing should keep in mind: what is taken for granted, what nobody knows yet, what to look at again."""
 
-    model_config = ConfigDict(title="Annex")
+    model_config = ConfigDict(title="BriefingAnnex")
 
     assumptions: Annotated[list[Note], Field(min_length=1, max_length=8)]
     open_questions: Annotated[list[Note], Field(max_length=8)]
