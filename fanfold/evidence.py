@@ -141,7 +141,9 @@ def _text(path: Path, shown: Path) -> tuple[str, int]:
         raise PlanError(str(path), f"cannot be read: {error.strerror or error}") from error
     if len(data) > MOST_BYTES:
         size = f"{max(about.st_size, len(data)) / 1024:,.0f} KiB"
-        raise PlanError(str(path), f"has {size}; a file may have {MOST_BYTES >> 10}", "shorten it to what matters, or cut it in pieces")
+        raise PlanError(
+            str(path), f"has {size}; a file may have {MOST_BYTES >> 10}", "shorten it to what matters, or cut it in pieces"
+        )
     if b"\0" in data:
         raise PlanError(str(path), f"is no text: {shown.name} holds binary data", "convert it to Markdown, text or JSON in UTF-8")
     try:

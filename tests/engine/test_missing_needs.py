@@ -63,7 +63,9 @@ def test_one_that_was_resumed_does_too():
     store = MemoryStore()
 
     async def main():
-        provider = ScriptedProvider(lambda request, n: Says("late", 100) if last(request).startswith("a and") else told(request, n))
+        provider = ScriptedProvider(
+            lambda request, n: Says("late", 100) if last(request).startswith("a and") else told(request, n)
+        )
         async with Engine(provider=provider, store=store, clock=VirtualClock()) as engine:
             started = engine.start(PLAN)
             async for cell in started:

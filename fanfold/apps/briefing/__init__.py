@@ -38,7 +38,7 @@ def plan(params: Params) -> Plan:
             ),
             Step("annex", prompt=ANNEX_PROMPT, output=Annex, checks=annex_checks(pieces), **data),
         ],
-        given=givens(pieces, params.question, None if metrics is None else metrics.model_dump(mode="json")),
+        given=givens(pieces, params.asked, None if metrics is None else metrics.model_dump(mode="json")),
         concurrent=AT_ONCE,
     )  # fmt: skip
 

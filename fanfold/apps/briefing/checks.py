@@ -22,7 +22,9 @@ def text_checks(pieces: Iterable[Evidence]) -> tuple[Check, ...]:
         return _unknown(unknown(text, known), known)
 
     def no_evidence(text: str) -> str | None:
-        return None if cited(text, known) else f"it cites no evidence: write the id in brackets after each claim, e.g. [{known[0]}]"
+        return (
+            None if cited(text, known) else f"it cites no evidence: write the id in brackets after each claim, e.g. [{known[0]}]"
+        )
 
     return unknown_evidence, no_evidence
 

@@ -23,7 +23,7 @@ def content(params: Params, result: Result) -> Json:
     procurement.source: "model", or "metrics" where it is the fallback. evidence: each piece, and the stages that cite it.
     latency: seconds, as `_latency` has them.
     """
-    data: Json = {"question": params.question} if params.question else {}
+    data: Json = {"question": params.asked} if params.asked else {}
     for stage in STAGES:
         data[stage] = _plain(result[stage].cell().value)
     pieces = _pieces(params)

@@ -22,4 +22,6 @@ def figures(params: Params) -> Metrics | None:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
-        raise PlanError(f"{path}: {place}", str(first["msg"]).removeprefix("Value error, "), f"metrics look like {SHAPE}") from None
+        raise PlanError(
+            f"{path}: {place}", str(first["msg"]).removeprefix("Value error, "), f"metrics look like {SHAPE}"
+        ) from None

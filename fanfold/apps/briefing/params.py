@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 EXAMPLE = Path(__file__).parent / "example"
 """The case that comes with fanfold: a folder of evidence, and its metrics."""
+EXAMPLE_QUESTION = "Mend the ferry Wilhelmina for one more season, or order an electric one now?"
 
 
 class Params(BaseModel):
@@ -39,6 +40,11 @@ class Params(BaseModel):
         if not self.example and self.evidence is None:
             raise ValueError("give a folder of evidence, or --example for the one that comes with fanfold")
         return self
+
+    @property
+    def asked(self) -> str:
+        """What is to be decided; "" where nobody said."""
+        return self.question or (EXAMPLE_QUESTION if self.example else "")
 
     @property
     def folder(self) -> Path:

@@ -103,4 +103,3 @@ def givens(pieces: Sequence[Evidence], question: str, figures: dict[str, Any] | 
         "question": f"\nWhat is to be decided: {' '.join(question.split())}" if question else "",
         "figures": "(none)" if figures is None else json.dumps(figures, ensure_ascii=False, indent=1),
     }
-
