@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fanfold import __version__
-from fanfold.cli import bench, foresee, runs
+from fanfold.cli import bench, foresee, report, runs
 from fanfold.cli.options import RUN_OPTIONS, Option, arguments_of, command, options_of, run_options
 
 if TYPE_CHECKING:
@@ -163,6 +163,7 @@ def _add_run() -> None:
     app.add_typer(foresee.app, name="plan")
     app.add_typer(bench.app, name="bench")
     runs.add(app)
+    report.add(app)
 
 
 # -------------------------------------------------------------------- the simulated provider

@@ -90,7 +90,7 @@ def arguments_of(params: type[Any], names: Sequence[str]) -> list[inspect.Parame
     """Fields that are words of the command line, in this order. Each may be left out: the model says what it needs."""
     found = []
     for name in names:
-        info = typer.Argument(help=_help(params.model_fields[name]), metavar=f"[{name.upper()}]", show_default=False)
+        info = typer.Argument(help=_help(params.model_fields[name]), metavar=name.upper(), show_default=False)
         annotation = Annotated[Union[str, None], info]  # noqa: UP007
         found.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation))
     return found

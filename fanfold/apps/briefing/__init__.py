@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fanfold import App, Markdown, Plan, PlanError, Step
+from fanfold import App, Markdown, Plan, PlanError, Step, read_evidence
 from fanfold.apps.briefing.checks import annex_checks, briefing_checks, procurement_checks, text_checks
 from fanfold.apps.briefing.exports import content, markdown, rows
 from fanfold.apps.briefing.figures import figures
@@ -10,7 +10,6 @@ from fanfold.apps.briefing.page import html
 from fanfold.apps.briefing.params import Params
 from fanfold.apps.briefing.prompts import ANNEX_PROMPT, BRIEFING_PROMPT, PLAYS_PROMPT, PROCUREMENT_PROMPT, SYSTEM, givens
 from fanfold.apps.briefing.types import Annex, Procurement, from_metrics
-from fanfold import read_evidence
 
 __all__ = ["APP", "plan"]
 
