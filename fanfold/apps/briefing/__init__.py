@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fanfold import App, Markdown, Plan, PlanError, Step, read_evidence
 from fanfold.apps.briefing.checks import annex_checks, briefing_checks, procurement_checks, text_checks
 from fanfold.apps.briefing.exports import content, markdown, rows
@@ -23,9 +25,9 @@ def plan(params: Params) -> Plan:
     if not any(piece.tier == "primary" for piece in pieces):
         raise PlanError("evidence", f"{params.folder} holds no primary evidence", "put what was measured or signed into primary/")
     metrics = figures(params)
-    fallback = {} if metrics is None else {"fallback": from_metrics(metrics)}
-    texts = {"system": SYSTEM, "output": Markdown, "weight": 30, "retry_timeout_share": AGAIN}
-    data = {"system": SYSTEM, "weight": 20, "retry_timeout_share": AGAIN}
+    fallback: dict[str, Any] = {} if metrics is None else {"fallback": from_metrics(metrics)}
+    texts: dict[str, Any] = {"system": SYSTEM, "output": Markdown, "weight": 30, "retry_timeout_share": AGAIN}
+    data: dict[str, Any] = {"system": SYSTEM, "weight": 20, "retry_timeout_share": AGAIN}
     return Plan(
         "briefing",
         steps=[

@@ -38,11 +38,8 @@ def text(pen: Pen) -> str | None:
     if not found or not wanted.startswith((BRIEFING, PLAYS)):
         return None
     title = question[1] if (question := TITLE.search(wanted)) else ""
-    if wanted.startswith(BRIEFING):
-        written = "\n".join(_briefing(pen, found, title))
-    else:
-        written = "\n".join(plays(pen, found, title))
-    return _fenced(pen, _slipped(pen, written, found))
+    lines = _briefing(pen, found, title) if wanted.startswith(BRIEFING) else plays(pen, found, title)
+    return _fenced(pen, _slipped(pen, "\n".join(lines), found))
 
 
 def _slipped(pen: Pen, written: str, found: Sequence[Piece]) -> str:

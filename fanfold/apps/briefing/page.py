@@ -106,7 +106,8 @@ def _annex(found: Json, known: Sequence[str]) -> Iterator[Element]:
 
 
 def _note(note: Json, known: Sequence[str]) -> Element:
-    return e("li", *inline(note["text"], known), *([" ", cites(note["evidence"])] if note["evidence"] else []))
+    sources: list[Element | str] = [" ", cites(note["evidence"])] if note["evidence"] else []
+    return e("li", *inline(note["text"], known), *sources)
 
 
 def _evidence(pieces: Sequence[Json]) -> Iterator[Element]:

@@ -18,7 +18,7 @@ _SHORT = re.compile(r"(?:\b(?:Dr|Mr|Mrs|Ms|Prof|St|No|approx|ca|vs|e\.g|i\.e|cf|
 _MARKUP = re.compile(r"^[ \t]*(?:[-*+]|\d{1,3}[.)]|>)[ \t]+|[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}", re.MULTILINE)
 _WORD = re.compile(r"[^\W\d_]{4,}")
 _FIGURE = re.compile(r"\d")
-_LEANS = re.compile(r"\b(?:it|its|they|them|their|that|this|these|those|we|us|he|she|there|such)\b", re.IGNORECASE)
+_LEANS = re.compile(r"\b(?:it|its|they|them|their|that|this|these|those|we|us|he|she|such)\b", re.IGNORECASE)
 """At the beginning of a sentence that cannot stand alone."""
 SHORTEST, LONGEST = 4, 45  # words of a sentence that is quoted
 
