@@ -101,7 +101,11 @@ def test_what_cannot_be_evidence_is_named(folder, files, words):
 def test_links_lead_nowhere_outside(folder, tmp_path_factory):
     outside = tmp_path_factory.mktemp("outside") / "secret.md"
     outside.write_text("secret")
-    for target, words in ((outside, "out of the folder"), (outside.parent, "out of the folder"), ("nothing.md", "a link to nothing")):
+    for target, words in (
+        (outside, "out of the folder"),
+        (outside.parent, "out of the folder"),
+        ("nothing.md", "a link to nothing"),
+    ):
         root = folder("primary/E1.md", "x")
         link = root / "primary/E9.md"
         link.symlink_to(target)

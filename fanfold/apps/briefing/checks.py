@@ -48,7 +48,7 @@ def procurement_checks(pieces: Iterable[Evidence]) -> tuple[Check, ...]:
     known = [piece.id for piece in pieces]
 
     def unknown_evidence(found: Procurement) -> str | None:
-        texts = " ".join([found.summary, found.order_first, *(line.because for line in found.lines)])
+        texts = " ".join([found.summary, *(line.because for line in found.lines)])
         return _unknown([*_listed((line.evidence for line in found.lines), known), *unknown(texts, known)], known)
 
     def wrong_total(found: Procurement) -> str | None:

@@ -162,11 +162,10 @@ def procurement(pen: Pen) -> Json:
     if found and pen.slips("id in a list"):
         lines[0]["evidence"] = [_nobodys(found)]
     return {
-        "summary": f"Simulated: {len(lines)} {'lines' if len(lines) > 1 else 'line'}, {currency} {total:,.0f} in all; the longest takes {lines[0]['lead_weeks']} weeks.",
+        "summary": f"Simulated: {currency} {total:,.0f} in all, the longest wait {lines[0]['lead_weeks']} weeks.",
         "currency": currency,
         "lines": lines,
         "total": round(total * 1.1, 2) if pen.slips("total") else total,
-        "order_first": lines[0]["item"],
     }
 
 
@@ -255,8 +254,8 @@ def annex(pen: Pen) -> Json:
     primary = [saying for saying in sayings if saying.tier == "primary"] or sayings
     supporting = [saying for saying in sayings if saying.tier != "primary"] or sayings
     data: Json = {
-        "assumptions": _notes(phrases()["assumptions"], primary[:3]),
-        "open_questions": _notes(phrases()["questions"], [*supporting[:2], *primary[3:4]]),
+        "assumptions": _notes(phrases()["assumptions"], primary[:2]),
+        "open_questions": _notes(phrases()["questions"], [*supporting[:1], *primary[2:3]]),
         "look_again": f"Simulated. {_again(primary)}",
     }
     if found and pen.slips("id in a list"):

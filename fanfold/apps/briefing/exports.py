@@ -129,7 +129,7 @@ def _procurement(found: Json) -> Iterator[str]:
         cells = [_cell(line["item"]), how_many(line), f"{line['cost']:,.0f}", str(line["lead_weeks"]), _cell(line["because"])]
         yield "| " + " | ".join([*cells, brackets(line["evidence"])]) + " |"
     yield f"| **In all** | | **{found['total']:,.0f}** | | | |\n"
-    yield f"Order first: {found['order_first']}\n"
+    yield f"Order first: {order_first(found)}\n"
 
 
 def _annex(found: Json) -> Iterator[str]:
@@ -139,6 +139,11 @@ def _annex(found: Json) -> Iterator[str]:
             yield from (f"- {note['text']} {brackets(note['evidence'])}".rstrip() for note in notes)
             yield ""
     yield f"Look again: {found['look_again']}\n"
+
+
+def order_first(found: Json) -> str:
+    """What takes longest to come."""
+    return str(max(found["lines"], key=lambda line: line["lead_weeks"])["item"])
 
 
 def how_many(line: Json) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from xml.etree.ElementTree import Element, tostring
 
 from fanfold.apps.briefing.elements import e
-from fanfold.apps.briefing.exports import FROM_METRICS, HEADINGS, STAGES, how_many, missing
+from fanfold.apps.briefing.exports import FROM_METRICS, HEADINGS, STAGES, how_many, missing, order_first
 from fanfold.apps.briefing.marked import anchor, cites, inline, marked
 
 Json = dict[str, Any]
@@ -82,7 +82,7 @@ def _procurement(found: Json, known: Sequence[str]) -> Iterator[Element]:
         "tr", e("th", "In all", scope="row"), e("td"), e("td", f"{found['total']:,.0f}", cls="number"), e("td"), e("td"), e("td")
     )
     yield e("table", e("thead", head), e("tbody", *rows), e("tfoot", total))
-    yield e("p", e("strong", "Order first: "), found["order_first"])
+    yield e("p", e("strong", "Order first: "), order_first(found))
 
 
 def _row(line: Json) -> Element:

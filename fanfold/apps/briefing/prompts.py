@@ -64,7 +64,7 @@ ANNEX_PROMPT = (
     ANNEX
     + """ as JSON, in one ```json block.{question}
 
-- assumptions: two or three things that the procurement below takes for granted. open_questions: two or three that nobody has answered.
+- assumptions: two things that the procurement below takes for granted. open_questions: two that nobody has answered.
 - Each has at most 16 words, and the ids of its evidence. look_again: the one figure to look at again before signing.
 
 The procurement:

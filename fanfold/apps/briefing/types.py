@@ -33,7 +33,6 @@ class Procurement(BaseModel):
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
     lines: Annotated[list[Line], Field(min_length=1, max_length=20)]
     total: Amount
-    order_first: Words
 
 
 class Note(BaseModel):
@@ -99,5 +98,4 @@ def from_metrics(metrics: Metrics) -> Procurement:
         currency=metrics.currency,
         lines=lines,
         total=round(sum(line.cost for line in lines), 2),
-        order_first=lines[0].item,
     )
