@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element
 
 def e(tag: str, *children: Element | str, **attributes: str) -> Element:
     """An element with text and elements in it. cls: its class."""
-    element = Element(tag, {{"cls": "class"}.get(name, name): value for name, value in attributes.items()})
+    element = Element(tag, {{"cls": "class"}.get(name, name): shown(value) for name, value in attributes.items()})
     last: Element | None = None
     keep = tag == "code" and attributes.get("cls") == "block"
     for child in children:
