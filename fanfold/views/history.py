@@ -70,7 +70,7 @@ def _spread(numbers: Sequence[float]) -> Json:
     if not numbers:
         return {"p50": None, "p95": None}
     ordered = sorted(numbers)
-    return {"p50": round(median(ordered), 3), "p95": ordered[max(0, -(-95 * len(ordered) // 100) - 1)]}
+    return {"p50": round(median(ordered), 2), "p95": ordered[max(0, -(-95 * len(ordered) // 100) - 1)]}
 
 
 TRENDS: dict[str, Callable[[Json], float]] = {
