@@ -10,8 +10,9 @@ from pydantic import TypeAdapter
 
 from fanfold import Evidence
 from fanfold.apps.briefing import prompts
+from fanfold.apps.briefing.buying import procurement
 from fanfold.apps.briefing.checks import annex_checks, briefing_checks, procurement_checks, text_checks
-from fanfold.apps.briefing.content import annex, procurement, text
+from fanfold.apps.briefing.content import annex, text
 from fanfold.apps.briefing.reading import pieces
 from fanfold.apps.briefing.types import Annex, Procurement
 from fanfold.engine.fences import unfenced

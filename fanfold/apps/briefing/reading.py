@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Protocol
 
 _PIECE = re.compile(r'<evidence id="([^"]+)" tier="(\w+)" title="([^"]*)"[^>\n]*>\n(.*?)\n</evidence>', re.DOTALL)
 _END = "</evidence>"
@@ -28,6 +28,16 @@ def phrases() -> dict[str, Any]:
     """What the simulated provider says around what it quotes."""
     found: dict[str, Any] = json.loads(files(__package__).joinpath("phrases.json").read_text("utf-8"))
     return found
+
+
+class Pen(Protocol):
+    """What the simulated provider gives to whoever writes for it."""
+
+    rng: Any
+    prompt: str
+    schema: Mapping[str, Any]
+
+    def slips(self, what: str) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -97,6 +107,14 @@ def topic(found: Iterable[Piece]) -> str:
 def cue(pattern: str) -> re.Pattern[str]:
     """Words as whole words; signs such as € wherever they stand."""
     return re.compile(rf"(?<!\w)(?:{pattern})(?![^\W\d_])", re.IGNORECASE)
+
+
+def nobodys(found: Sequence[Piece]) -> str:
+    """The id that would come next."""
+    ids = {piece.id for piece in found}
+    letters = re.match(r"[A-Za-z]*", found[0].id)
+    head = (letters[0] if letters else "") or "E"
+    return next(name for number in range(len(ids) + 1, 10_000) if (name := f"{head[:4]}{number}") not in ids)
 
 
 # -------------------------------------------------------------------- sentences
