@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-CheckFunction = Callable[[Any], bool | str | None]
+CheckFunction = Callable[..., bool | str | None]
+"""(value) or (value, cell)."""
 UNSET: Any = type("Unset", (), {"__repr__": lambda self: "UNSET", "__bool__": lambda self: False})()
 
 
@@ -134,10 +135,11 @@ class Step:
     facets: name -> values, that the cells are spread over evenly; or `Facets`, or the name of a step that answers such a mapping.
     A prompt has a cell's own as `{facet.tone}`, or all as `{facet}`; those that a text does not name are added at its end.
     candidates: a sequence, of which each cell is given one of its own; or `Candidates`.
-    checks: value -> None or True when it is good, else the reason; in this order, but those that were slow again and again after the
+    checks: value -> None or True when it is good, else the reason; one with two parameters is given (value, cell). In this order, but those that were slow again and again after the
     others, and asynchronous ones last. The first that refuses ends it: nothing dearer runs.
     attempts: answers judged per cell; a name lost to another cell while it streamed is none. at_least: how many accepted values a
     gather needs.
+    known: cell -> the value, where it is known already and nobody needs to be asked; else None. What is known is not checked.
     fallback: a value, or a callable cell -> value, used when the cell fails. required: whether its failure makes the run partial.
     weight: share in the progress. priority: "critical", "normal" or "optional". timeout_s: seconds for one call.
     """
@@ -157,6 +159,7 @@ class Step:
     judge: Judge | None = None
     attempts: int = 5
     at_least: int = 1
+    known: Callable[[Cell], Any] | None = None
     fallback: Any = UNSET
     required: bool = True
     weight: float = 1
