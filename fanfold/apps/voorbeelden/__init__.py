@@ -92,5 +92,5 @@ APP = App(
     content=content,
     markdown=markdown,
     rows=rows,
-    bench=[{"begrip": "dwangsom"}],
+    bench=[{"begrip": "dwangsom"}, {"begrip": "dwangsom", "definitie": "Een bedrag per dag dat iemand moet betalen."}],
 )

@@ -116,7 +116,7 @@ def _written(name: str, pen: Pen) -> list[str]:
     chosen = [own[i] for i in sorted(pen.rng.sample(range(len(own)), min(count, len(own))))]
     if known is None or BY_NAME[name].exact:
         more = _general(name, term)
-        start = pen.rng.randrange(len(more))
+        start = 0 if BY_NAME[name].listed else pen.rng.randrange(len(more))
         chosen += [more[(start + i) % len(more)] for i in range(count - len(chosen))]
     return _slipped(name, term, chosen, pen)
 
@@ -135,14 +135,13 @@ def _general(name: str, term: str) -> Sequence[str]:
 
 
 def _slipped(name: str, term: str, texts: list[str], pen: Pen) -> list[str]:
-    """The mistakes that models make: another language, the term itself, the same twice, a sentence without the term."""
+    """One of the mistakes that models make: another language, the term itself, a sentence without it, the same twice."""
+    if not pen.slips("voorbeelden"):
+        return texts
     listed, place = BY_NAME[name].listed, pen.rng.randrange(len(texts))
-    if pen.slips("taal"):
-        texts = [ENGLISH["word"]] * len(texts) if listed else [*texts[:place], ENGLISH["sentence"], *texts[place + 1 :]]
-    elif listed and pen.slips("zelf"):
-        texts[place] = term
-    elif name == "voorbeeldzinnen" and pen.slips("zonder"):
-        texts[place] = WITHOUT
-    elif len(texts) > 1 and pen.slips("herhaling"):
-        texts[place] = texts[place - 1]
-    return texts
+    mistakes = ["taal", *(["zelf"] if listed else []), *(["zonder"] if name == "voorbeeldzinnen" else [])]
+    mistake = pen.rng.choice([*mistakes, *(["twee keer"] if len(texts) > 1 else [])])
+    if mistake == "taal" and listed:
+        return [ENGLISH["word"]] * len(texts)
+    wrong = {"taal": ENGLISH["sentence"], "zelf": term, "zonder": WITHOUT, "twee keer": texts[place - 1]}[mistake]
+    return [*texts[:place], wrong, *texts[place + 1 :]]

@@ -65,7 +65,8 @@ def markdown(data: Json) -> str:
 
 
 def _terms(data: Json) -> list[Json]:
-    return data["begrippen"] if "begrippen" in data else [data]
+    found: list[Json] = data.get("begrippen", [data])
+    return found
 
 
 def _page(term: Json, data: Json) -> Iterator[str]:

@@ -62,6 +62,8 @@ def foreign(items: Iterable[str]) -> list[str]:
     found = []
     for item in items:
         parts = [part for part in words(item) if len(part) > 1]
-        if (parts and all(not is_dutch(part) and is_english(part) for part in parts)) or (len(parts) > 1 and not dutch_sentence(item)):
+        if (parts and all(not is_dutch(part) and is_english(part) for part in parts)) or (
+            len(parts) > 1 and not dutch_sentence(item)
+        ):
             found.append(item)
     return found
