@@ -11,7 +11,6 @@ _LONG = re.compile(r"(aa|ee|oo|uu)([bcdfghklmnprstvwz])$")
 _SYLLABLE = re.compile(rf"[{VOWELS}]+")
 _VOICED = {"f": "v", "s": "z"}
 _VOICELESS = {"v": "f", "z": "s"}
-NO_GE = ("be", "ge", "her", "er", "ont", "ver", "mis")
 
 
 @lru_cache(maxsize=4_000)
@@ -49,12 +48,11 @@ def verb_forms(verb: str) -> frozenset[str]:
         return frozenset()
     forms = {verb, verb + "d", verb + "de"}
     for stem in _stems(verb[:-2]):
-        ge = "" if stem.startswith(NO_GE) else "ge"
         ended = {stem} if stem.endswith(("t", "d")) else {stem + "t", stem + "d"}
-        forms |= {stem, stem + "t", stem + "te", stem + "ten", stem + "de", stem + "den"}
-        forms |= {ge + end for end in ended} | {ge + end + "e" for end in ended}
+        forms |= {stem, stem + "t", stem + "d", stem + "te", stem + "ten", stem + "de", stem + "den"}
+        forms |= {"ge" + end for end in ended} | {"ge" + end + "e" for end in ended}
         if stem.endswith(("t", "d")):
-            forms |= {ge + verb[:-2] + "e"}
+            forms |= {"ge" + verb[:-2] + "e"}
     return frozenset(forms)
 
 

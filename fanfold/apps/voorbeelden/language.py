@@ -18,10 +18,9 @@ SMALL = {
     "oder aber vor zur bis mehr durch sie er wurde sind ich du wir ihr kein keine dass",
     "fr": "le la les des et un une est pour que qui dans ce il sur pas plus par je avec tout faire son mais nous ou si leur du au aux cette",
     "es": "el los las y que por para con una su se lo como pero sus este ha esta entre cuando muy sin sobre también",
-    "af": "nie vir deur hulle dié sy hy word wat nog ons het 'n gister is",
 }  # fmt: skip
 _SETS = {language: frozenset(text.split()) for language, text in SMALL.items()}
-_OTHER = {name: found - _SETS["nl"] for name, found in _SETS.items() if name not in ("nl", "af")}
+_OTHER = {name: found - _SETS["nl"] for name, found in _SETS.items() if name != "nl"}
 _AFRIKAANS = frozenset({"nie", "vir", "deur", "hulle", "hy", "gister"})
 _OWN = _SETS["nl"] - frozenset().union(*(_SETS[name] for name in ("en", "de", "fr", "es"))) - {"al"}
 """Small words that none of the others has."""

@@ -3,40 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 
 from fanfold.apps.voorbeelden.inflection import adjective_forms, noun_forms, verb_forms
 from fanfold.apps.voorbeelden.lexicon import is_dutch, lemma
 
-SMALL = frozenset(
-    [
-        "de",
-        "het",
-        "een",
-        "van",
-        "in",
-        "op",
-        "te",
-        "voor",
-        "aan",
-        "met",
-        "en",
-        "of",
-        "zich",
-        "tot",
-        "bij",
-        "om",
-        "der",
-        "den",
-        "des",
-        "uit",
-        "naar",
-        "door",
-        "tegen",
-        "onder",
-        "over",
-    ]
-)
+_SMALL = "de het een van in op te voor aan met en of zich tot bij om der den des uit naar door tegen onder over"
+SMALL = frozenset(_SMALL.split())
 """Words of an expression that a sentence may leave out or change."""
 PARTICLES = (
     "achteruit", "vooruit", "voorbij", "overeen", "tegemoet", "teweeg", "terecht", "samen", "terug", "binnen", "buiten", "tegen", "achter",
@@ -44,85 +18,22 @@ PARTICLES = (
     "aan", "bij", "toe", "uit", "om", "op", "af", "in", "na", "deel", "plaats", "vrij", "goed", "bekend", "stil", "waar", "tekort", "kennis",
     "schoon", "bloot", "gade", "stop", "les", "klem", "hard", "dood", "gelijk", "recht",
 )  # fmt: skip
-CLOSES = frozenset(
-    [
-        "en",
-        "of",
-        "maar",
-        "want",
-        "dus",
-        "om",
-        "voor",
-        "bij",
-        "met",
-        "van",
-        "naar",
-        "na",
-        "als",
-        "omdat",
-        "zodat",
-        "dat",
-        "die",
-        "terwijl",
-        "toen",
-        "door",
-        "uit",
-        "tot",
-        "tegen",
-        "te",
-        "zonder",
-        "nadat",
-        "voordat",
-        "wanneer",
-        "waarna",
-        "aan",
-        "op",
-        "in",
-        "over",
-        "onder",
-        "per",
-        "rond",
-        "langs",
-        "tussen",
-        "zodra",
-        "sinds",
-        "tijdens",
-        "vanwege",
-        "volgens",
-        "binnen",
-        "wegens",
-        "dan",
-        "wie",
-        "wat",
-        "waar",
-        "hoe",
-        "ook",
-        "niet",
-        "nog",
-        "weer",
-        "meteen",
-        "direct",
-        "gisteren",
-        "vandaag",
-        "morgen",
-        "vanavond",
-        "mits",
-        "tenzij",
-        "hoewel",
-        "totdat",
-        "alvorens",
-        "worden",
-        "wordt",
-        "werd",
-        "is",
-        "was",
-        "zijn",
-        "heeft",
-        "had",
-    ]
-)
+NOUNS = frozenset({"deel", "plaats", "kennis", "les", "stop", "recht", "klem"})
+"""Those that are nouns too."""
+_CLOSES = """
+en of maar want dus om voor bij met van naar na als omdat zodat dat die terwijl toen door uit tot tegen te zonder nadat
+voordat wanneer waarna aan op in over onder per rond langs tussen zodra sinds tijdens vanwege volgens binnen wegens dan
+wie wat waar hoe ook niet nog weer meteen direct gisteren vandaag morgen vanavond mits tenzij hoewel totdat alvorens
+worden wordt werd is was zijn heeft had
+"""
+CLOSES = frozenset(_CLOSES.split())
 """What may follow the particle of a separable verb, which ends its clause: nothing, a comma, or one of these."""
-_PIECE = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*|[.,;:!?()\"…–—]")
+_PIECE = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*|[.,;:!?()\"…–—]")
+_BEFORE_NOUNS = "de het een geen dit dat deze die mijn jouw zijn haar ons onze hun elk elke ieder"
+BEFORE_NOUNS = frozenset(_BEFORE_NOUNS.split())
+"""What stands before a noun, and so not before a particle: "hij nam een deel van de taart"."""
+DERIVED = frozenset({"heid", "heden", "lijk", "lijke", "loos", "loze", "baar", "bare", "schap"})
+"""What makes another word of a word, and no compound: "gezondheid" does not use "gezond"."""
 LEAST_PART = 3  # letters of the other part of a compound
 SURE = 6  # letters of a term that is found in a compound without asking whether its other part is a word
 
@@ -144,7 +55,7 @@ def _in(word: str, pieces: list[str]) -> bool:
 
 @lru_cache(maxsize=50_000)
 def _is_form(word: str, piece: str) -> bool:
-    if not piece[0].isalpha():
+    if not piece[0].isalnum():
         return False
     if word == piece or ("-" in piece and any(_is_form(word, part) for part in piece.split("-") if part and "-" not in word)):
         return True
@@ -152,7 +63,9 @@ def _is_form(word: str, piece: str) -> bool:
         return True
     if lemma(piece) in (word, lemma(word)):
         return True
-    return (piece in adjective_forms(word) and lemma(piece) != piece) or _in_compound(word, piece)
+    if piece in adjective_forms(word):
+        return not piece.endswith("er") or lemma(piece) != piece  # of recht, "rechter" is none
+    return _in_compound(word, piece)
 
 
 def _joined(word: str, piece: str) -> bool:
@@ -165,23 +78,25 @@ def _joined(word: str, piece: str) -> bool:
 
 
 def _in_compound(word: str, piece: str) -> bool:
-    """dwangsombesluit, bouwvergunning: the term at either end, and beside it another word."""
+    """dwangsombesluit, bouwvergunning: the term at either end, perhaps in the plural, and beside it another word."""
     if len(word) < LEAST_PART or piece == word:
         return False
-    if piece.startswith(word):
-        return _is_part(word, piece[len(word) :], ("", "s", "en", "n", "e"), lambda part, link: part.removeprefix(link))
-    for form in (word, *(form for form in noun_forms(word) if form.endswith(("en", "s")))):
-        if piece.endswith(form) and len(piece) - len(form) >= LEAST_PART:
-            return _is_part(word, piece[: -len(form)], ("", "s", "en", "n", "e"), lambda part, link: part.removesuffix(link))
+    plurals = [form for form in noun_forms(word) if form.endswith(("en", "s"))]
+    for form in (word, *plurals, *(form[:-2] for form in plurals if form.endswith("eren"))):
+        if piece.startswith(form) and _is_part(word, piece, piece[len(form) :], str.removeprefix):
+            return True
+        if piece.endswith(form) and _is_part(word, piece, piece[: -len(form)], str.removesuffix):
+            return True
     return False
 
 
-def _is_part(word: str, other: str, links: tuple[str, ...], without: object) -> bool:
-    if len(other) < LEAST_PART:
+def _is_part(word: str, piece: str, other: str, without: Callable[[str, str], str]) -> bool:
+    """Whether what is left of a piece is a word of its own, with or without what links it."""
+    if len(other) < LEAST_PART or other in DERIVED:
         return False
-    if len(word) >= SURE:
+    if len(word) >= SURE or (len(word) > LEAST_PART and len(other) > LEAST_PART and is_dutch(piece)):
         return True
-    parts = {without(other, link) for link in links}  # type: ignore[operator]
+    parts = {without(other, link) for link in ("", "s", "en", "n", "e")}
     return any(len(part) >= LEAST_PART and is_dutch(part) for part in parts)
 
 
@@ -200,16 +115,18 @@ def _separated(word: str) -> tuple[tuple[str, str], ...]:
 
 
 def _is_verb_form(verb: str, piece: str) -> bool:
-    return piece == verb or piece in verb_forms(verb) or (piece[0].isalpha() and lemma(piece) in (verb, lemma(verb)))
+    return piece == verb or piece in verb_forms(verb) or (piece[0].isalnum() and lemma(piece) in (verb, lemma(verb)))
 
 
 def _split(particle: str, verb: str, pieces: list[str]) -> bool:
     for i, piece in enumerate(pieces):
         if piece == particle:
+            if i and pieces[i - 1] in BEFORE_NOUNS and particle in NOUNS:
+                continue
             after = pieces[i + 1] if i + 1 < len(pieces) else "."
             if after == "te" and i + 2 < len(pieces) and _is_verb_form(verb, pieces[i + 2]):
                 return True  # op te bellen
-            if (not after[0].isalpha() or after in CLOSES) and any(_is_verb_form(verb, each) for each in _clause(pieces, i)):
+            if (not after[0].isalnum() or after in CLOSES) and any(_is_verb_form(verb, each) for each in _clause(pieces, i)):
                 return True  # belt haar op
     return False
 
