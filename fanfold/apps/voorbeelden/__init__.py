@@ -77,6 +77,7 @@ def _together(params: Params) -> Sequence[Step]:
             SYSTEM,
             output=Voorbeeldsoort,
             over=("term", "soort"),
+            needs=("definitie",),
             checks=checks_by_kind(params),
             priority="critical",
             items_per_call=-(-len(params.soorten) // params.gecombineerd),
