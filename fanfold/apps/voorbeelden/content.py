@@ -44,10 +44,8 @@ EXPLANATION = (
     "Dit is een gesimuleerde toelichting bij “{term}”: er is geen echt taalmodel gevraagd. Een echte toelichting zegt wat het begrip inhoudt, "
     "waarvoor het dient en waarmee het vaak verward wordt. Daarna volgt een grens: wat er net niet meer onder valt."
 )
-ENGLISH = {
-    "sentence": "This sentence about the term was written in English by mistake.",
-    "word": "misunderstanding",
-}
+ENGLISH = "This sentence about the term was written by mistake in English, and somebody will have to ask for it once more."
+ENGLISH_WORDS = ("misunderstanding", "neighbourhood", "weather", "thought", "building", "knowledge", "government", "childhood")
 WITHOUT = "Hier staat een zin waarin het gevraagde woord ontbreekt."
 
 
@@ -69,10 +67,8 @@ def _known() -> dict[str, Json]:
 def definitie(pen: Pen) -> Json:
     term = _term(pen)
     text = _known().get(term.casefold(), {}).get("definitie", DEFINITION)
-    if pen.slips("kring"):
-        text = f"Van {term} is sprake als er {term} is, zoals het woord al zegt."
-    elif pen.slips("taal"):
-        text = ENGLISH["sentence"]
+    if pen.slips("definitie"):
+        text = pen.rng.choice([f"Van {term} is sprake als er {term} is, zoals het woord al zegt.", ENGLISH])
     return {"definitie": text}
 
 
@@ -142,6 +138,6 @@ def _slipped(name: str, term: str, texts: list[str], pen: Pen) -> list[str]:
     mistakes = ["taal", *(["zelf"] if listed else []), *(["zonder"] if name == "voorbeeldzinnen" else [])]
     mistake = pen.rng.choice([*mistakes, *(["twee keer"] if len(texts) > 1 else [])])
     if mistake == "taal" and listed:
-        return [ENGLISH["word"]] * len(texts)
-    wrong = {"taal": ENGLISH["sentence"], "zelf": term, "zonder": WITHOUT, "twee keer": texts[place - 1]}[mistake]
+        return [ENGLISH_WORDS[i % len(ENGLISH_WORDS)] for i in range(len(texts))]
+    wrong = {"taal": ENGLISH, "zelf": term, "zonder": WITHOUT, "twee keer": texts[place - 1]}[mistake]
     return [*texts[:place], wrong, *texts[place + 1 :]]
