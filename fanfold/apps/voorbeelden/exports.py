@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fanfold import Result
@@ -61,7 +61,8 @@ def _apart(kinds: Json) -> list[str]:
 
 def markdown(data: Json) -> str:
     """A page for each term."""
-    return "\n".join(line for term in _terms(data) for line in _page(term, data))
+    failures = _failures(data)
+    return "\n".join(line for term in _terms(data) for line in _page(term, failures.get(_name(term), {})))
 
 
 def _terms(data: Json) -> list[Json]:
@@ -69,11 +70,10 @@ def _terms(data: Json) -> list[Json]:
     return found
 
 
-def _page(term: Json, data: Json) -> Iterator[str]:
+def _page(term: Json, failed: Mapping[str, Json]) -> Iterator[str]:
     yield f"# {term['begrip']}\n"
     if term.get("context"):
         yield f"*Context: {term['context']}*\n"
-    failed = _failures(term, data)
     if term["definitie"] or "definitie" in failed:
         yield f"> {term['definitie'] or _failed(failed['definitie'])}\n"
     for name, texts in term["voorbeelden"].items():
@@ -95,13 +95,16 @@ def _failed(error: Json) -> str:
     return f"*Niet gelukt: {error['message']}*"
 
 
-def _failures(term: Json, data: Json) -> dict[str, Json]:
-    """The errors of this term, by kind."""
-    found = {}
+def _name(term: Json) -> tuple[str, str | None]:
+    return term["begrip"], term.get("context")
+
+
+def _failures(data: Json) -> dict[tuple[str, str | None], dict[str, Json]]:
+    """The errors of each term, by kind."""
+    found: dict[tuple[str, str | None], dict[str, Json]] = {}
     for error in data.get("errors", []):
-        at = error["cell"].get("term", {})
-        if at.get("begrip") == term["begrip"] and at.get("context") == term.get("context"):
-            found[error["cell"].get("soort", error["stage"])] = error
+        term = error["cell"]["term"]
+        found.setdefault(_name(term), {})[error["cell"].get("soort", error["stage"])] = error
     return found
 
 
