@@ -29,6 +29,8 @@ def _kinds(step: Step, path: str) -> None:
             raise PlanError(f"{path}.{word}", f"{word} is {meant}, not {value!r}")
     if step.function is not None and not callable(step.function):
         raise PlanError(f"{path}.function", f"{step.function!r} is not callable")
+    if step.known is not None and not (callable(step.known) and step.prompt is not None):
+        raise PlanError(f"{path}.known", "known is a callable cell -> value, of a step that has a prompt")
     most = step.sampling.get("max_tokens")
     if most is not None and not is_whole(most, 1):
         raise PlanError(f"{path}.sampling.max_tokens", f"a whole number from 1 is needed, not {most!r}")
