@@ -168,6 +168,7 @@ def _step() -> Schema:
             "weight": _said("Share in the progress.", _or_given({"type": "number", "minimum": 0})),
             "priority": {"anyOf": [{"enum": list(PRIORITIES)}, _ref("given")]},
             "timeout_s": _said("Seconds for one call.", _number()),
+            "retry_timeout_share": _said("Of timeout_s, for a call that is made again.", _or_given({"type": "number", "exclusiveMinimum": 0, "maximum": 1})),
             "sampling": _said("temperature, max_tokens, seed and the like.", {"type": ["object", "null"]}),
             "items_per_call": _said("Cells that one call answers together.", _whole()),
         },

@@ -13,9 +13,9 @@ from fanfold.spec.plan import UNSET, Candidates, Facets, Judge, Step, Unique
 
 STEP_KEYS = (
     "prompt", "system", "output", "over", "needs", "model", "unique", "facets", "candidates", "checks", "judge", "attempts", "at_least", "fallback",
-    "required", "weight", "priority", "timeout_s", "sampling", "items_per_call",
+    "required", "weight", "priority", "timeout_s", "retry_timeout_share", "sampling", "items_per_call",
 )  # fmt: skip
-PLAIN_KEYS = ("attempts", "at_least", "required", "weight", "priority", "timeout_s", "items_per_call")
+PLAIN_KEYS = ("attempts", "at_least", "required", "weight", "priority", "timeout_s", "retry_timeout_share", "items_per_call")
 JUDGE_KEYS = ("prompt", "model", "output", "accept", "versus")
 
 
