@@ -45,6 +45,7 @@ from fanfold.wiring import Settings, Wiring, default_model, describe_run, open_s
 
 if TYPE_CHECKING:
     from fanfold.forecast.foresee import Forecast
+    from fanfold.providers.sdk import Sdk
 
 FORESEEABLE = 1_500  # cells of a run that is foreseen while it goes on; of more, it would take the time of the calls
 FORESEE_AFTER_S = 0.3  # when its first calls are in the air
@@ -261,7 +262,8 @@ class Engine:
     retries: transport faults per attempt. attempts: overrides every step's. prices: model -> US dollars for a million tokens in, and
     out; before those of the public list (the extra `prices`). cache: whether what was asked before is answered from the store, and what is
     answered is kept there; None: only in runs that are gone on with. cache_ttl: seconds for which an answer is good; None: a month, for
-    ever at temperature 0. With the cache the seed is 0 unless it is given. Raises PlanError and StoreError.
+    ever at temperature 0. With the cache the seed is 0 unless it is given. client: your own `AsyncOpenAI`, `AsyncAnthropic` or
+    `google.genai.Client` (or a list of them), through which the calls for its provider go; it stays yours to close. Raises PlanError and StoreError.
     """
 
     def __init__(
@@ -280,6 +282,7 @@ class Engine:
         prices: Mapping[str, Any] | None = None,
         cache: bool | None = None,
         cache_ttl: float | None = None,
+        client: Any = None,
         provider: Provider | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -298,7 +301,7 @@ class Engine:
         self._seed = seed if seed is not None else 0 if cache else secrets.randbits(31)
         settings = Settings(
             base_url=base_url, api_key=_secret(api_key), limits=limits or Limits(), timeout_s=timeout_s, idle_s=idle_s, retries=retries,
-            attempts=attempts, seed=self._seed, provider=provider, prices=own_prices(prices or {}),
+            attempts=attempts, seed=self._seed, provider=provider, prices=own_prices(prices or {}), clients=_clients(client, base_url, api_key),
         )  # fmt: skip
         self._model = model
         self._tariff = Tariff(settings.prices, listed=provider is None)
@@ -456,6 +459,12 @@ class Engine:
         """The plan, read and joined to its models, and the model of steps that name none. Raises PlanError."""
         compiled = compile_plan(plan)
         needs_model = any(s.step.function is None and not (s.step.model or plan.model) for s in compiled.steps)
+        if needs_model and named is None and (kinds := ", ".join(self._wiring.settings.clients)):
+            raise PlanError(
+                "model",
+                f"no model is named for the client of {kinds}",
+                'name one, e.g. Engine("openai/gpt-4o-mini", client=client)',
+            )
         model = named or (default_model() if needs_model and self._wiring.settings.provider is None else "sim/default")
         return compiled, *wire_steps(compiled, self._wiring, model), model
 
@@ -600,6 +609,17 @@ class LateJournal:
 
 def _secret(api_key: Secret | str | None) -> Secret | None:
     return Secret(api_key) if isinstance(api_key, str) and api_key else api_key or None
+
+
+def _clients(client: Any, base_url: str | None, api_key: Any) -> dict[str, Sdk]:
+    """By provider. Raises PlanError for an object that is no client, or one that is told its address twice."""
+    if client is None:
+        return {}
+    if base_url is not None or api_key:
+        raise PlanError("client", "a client has its own address and key", "leave out base_url and api_key, or the client")
+    from fanfold.providers.sdk import sdks_of
+
+    return sdks_of(client)
 
 
 def _positive(name: str, seconds: Any) -> None:
