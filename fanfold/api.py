@@ -25,6 +25,7 @@ from fanfold.engine.answers import Answers
 from fanfold.engine.clock import LoopClock
 from fanfold.engine.fingerprint import changes
 from fanfold.engine.job import Job, StepWork
+from fanfold.engine.listening import Token, Tokens
 from fanfold.engine.logs import CleanRecords
 from fanfold.engine.shell import Shell
 from fanfold.providers.prices import Tariff, has_list, own_prices
@@ -175,6 +176,18 @@ class Run:
     def _cell(self, step: int, at: Coords, state: str, value: Any, why: Ending | CellEnded | None, elapsed_s: float) -> RunCell:
         error = None if why is None else cell_error(self._job, step, at, why)
         return RunCell(self._job.steps[step].name, self._job.labels(step, at), state, value, error, elapsed_s)
+
+    def tokens(self, *steps: str) -> Tokens:
+        """What the calls of these steps say, piece by piece while they say it; none named: of all steps. Each piece is a `Token`.
+
+        From here on those steps are asked for their answers in pieces, where the provider can; what comes whole is one piece. Any
+        number of listeners, from any moment; a slow one gets more at a time and holds nothing up. Raises PlanError for an unknown step.
+        """
+        names = [work.name for work in self._job.steps]
+        for step in steps:
+            if step not in names:
+                raise PlanError("tokens", f"there is no step {step!r}", f"one of {', '.join(names)}")
+        return Tokens(self._job, [names.index(step) for step in steps or names])
 
     async def result(self) -> Result:
         """Wait for the end, and read the whole. Never raises for failed cells. Raises StoreError when the store failed."""
@@ -721,4 +734,4 @@ def run_sync(main: Coroutine[Any, Any, T]) -> T:
     return outcome[0]
 
 
-__all__ = ["Engine", "Result", "Run", "RunCell", "StoreError", "agenerate", "generate", "run_sync"]
+__all__ = ["Engine", "Result", "Run", "RunCell", "StoreError", "Token", "Tokens", "agenerate", "generate", "run_sync"]
