@@ -29,7 +29,7 @@ from fanfold.engine.listening import Token, Tokens
 from fanfold.engine.logs import CleanRecords
 from fanfold.engine.shell import Shell
 from fanfold.providers.prices import Tariff, has_list, own_prices
-from fanfold.result import Ending, Result, cell_error, drop_void, gather_result
+from fanfold.result import Ended, Ending, Result, cell_error, drop_void, gather_result
 from fanfold.spec.calls import At
 from fanfold.spec.compile import compile_plan
 from fanfold.spec.compiled import CompiledPlan
@@ -37,8 +37,10 @@ from fanfold.spec.errors import CellError, FanfoldError, PlanError, StoreError
 from fanfold.spec.events import AnyEvent, BundleEnded, CellEnded, Coords, Reopened, RunEnded, StepSwept
 from fanfold.spec.plan import UNSET, Facets, Judge, Limits, Plan, Step, Unique
 from fanfold.spec.ports import Cache, Clock, Provider, RunRecord, Sink, Store
+from fanfold.spec.prices import Price
 from fanfold.spec.secret import Secret
 from fanfold.spec.words import PRIORITIES
+from fanfold.table import check_format, united, write_table
 from fanfold.views.progress import Progress, in_notebook
 from fanfold.views.report import report
 from fanfold.views.spend import Cost, cost_of
@@ -189,8 +191,33 @@ class Run:
                 raise PlanError("tokens", f"there is no step {step!r}", f"one of {', '.join(names)}")
         return Tokens(self._job, [names.index(step) for step in steps or names])
 
-    async def result(self) -> Result:
-        """Wait for the end, and read the whole. Never raises for failed cells. Raises StoreError when the store failed."""
+    async def rows(self) -> AsyncIterator[dict[str, Any]]:
+        """Wait for the end; then one flat row a cell, in axis order, read from the store as they are asked for. Raises StoreError."""
+        ended = await self._read()
+        names = [column.name for column in united(ended.tables)]
+        async for page in ended.rows():
+            for row in page:
+                yield {name: row.get(name) for name in names}
+
+    async def export(self, path: str | Path, format: str | None = None) -> None:
+        """Wait for the end; then its rows to a file: csv, jsonl or parquet, by the file's ending unless it is said. A page of them is held
+        at a time, and the file is there whole or not at all. Raises PlanError for another format, OSError, StoreError."""
+        form = format or Path(path).suffix.lower().lstrip(".")
+        check_format(str(path), form)
+        await write_table(await self._read(), path, form)
+
+    async def _read(self) -> Ended:
+        await self.ended()
+        await self._bill.load()
+        ended = Ended(self._job, self._bill.price)
+        await ended.load()
+        return ended
+
+    async def result(self, *, held: bool = True) -> Result:
+        """Wait for the end, and read the whole. Never raises for failed cells. Raises StoreError when the store failed.
+
+        held: False: only cells that have an error are in it, for runs of more cells than are to be held; see `rows` and `export`.
+        """
         await self.ended()
         if self._foreseeing is not None:
             self._job.foreseen = await self._foreseeing
@@ -202,7 +229,7 @@ class Run:
                 await self._job.journal.close(self._bill.cost().usd, notes)
             except StoreError as error:  # the run is there all the same
                 logger.warning("run %s: what it has cost could not be kept: %s", self.id, error)
-        return await gather_result(self._job, self.report())
+        return await gather_result(self._job, self.report(), self._bill.price, held=held)
 
     async def ended(self) -> None:
         """Wait for the end. Raises StoreError when the store failed."""
@@ -236,6 +263,9 @@ class Bill:
         models = self._all()
         if not all(map(self._tariff.knows, models)):
             await asyncio.to_thread(self._tariff.all, models)
+
+    def price(self, model: str) -> Price | None:
+        return self._tariff.of(model) if model else None
 
     def cost(self) -> Cost:
         return cost_of(self._job.state, self._tariff.all(self._all()), len(self._models))

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fanfold.engine.shapes import plain
-from fanfold.engine.variety import Given, given_to, variety
+from fanfold.engine.variety import Given, given_to, sampled, variety
 from fanfold.spec.calls import At
 from fanfold.spec.errors import CellError, Code, RunFailed
 from fanfold.spec.events import AnyEvent, BundleEnded, CellEnded, Coords, Reopened, Rested, RunStarted, StepSwept
+from fanfold.table import PAGE, Meters, Prices, StepTable, Took, check_format, pages, united
+from fanfold.views import exports
+from fanfold.views.columns import Column
 from fanfold.views.shortfall import sentence
+from fanfold.views.tables import write_rows
 
 if TYPE_CHECKING:
     from fanfold.engine.job import Job
+
+
+NOTHING = Took()
 
 
 class Ending:
@@ -73,22 +82,23 @@ def drop_void(ended: dict[tuple[int, Coords], tuple[str, str]], event: Reopened)
 
 
 class CellResult:
-    """One cell: its coordinates, its state, its value or why it has none; its facets; and the keys of the candidates that are its own."""
+    """One cell: its coordinates, its state, its value or why it has none; its facets; the keys of the candidates that are its own; and
+    what it took: model, attempts, calls, elapsed_s, tokens_in, tokens_out, cost_usd."""
 
-    __slots__ = ("at", "candidates", "error", "facet", "state", "value")
+    __slots__ = ("at", "candidates", "error", "facet", "state", "took", "value")
 
     def __init__(
-        self, at: At, state: str, value: Any, error: CellError | None, facet: At | None = None, candidates: tuple[str, ...] = ()
-    ) -> None:
+        self, at: At, state: str, value: Any, error: CellError | None, facet: At | None = None, candidates: tuple[str, ...] = (), took: Took = NOTHING,
+    ) -> None:  # fmt: skip
         self.at, self.state, self.value, self.error, self.facet = at, state, value, error, facet or {}
-        self.candidates = candidates
+        self.candidates, self.took = candidates, took
 
 
 class StepResult:
     """The cells of one step, in axis order. `values`: the accepted ones."""
 
-    def __init__(self, name: str, cells: Sequence[CellResult], required: bool) -> None:
-        self.name, self.cells, self.required = name, cells, required
+    def __init__(self, name: str, cells: Sequence[CellResult], required: bool, table: StepTable) -> None:
+        self.name, self.cells, self.required, self._table = name, cells, required, table
         self._by_place: dict[tuple[Any, ...], CellResult] | None = None
 
     @property
@@ -124,20 +134,14 @@ class StepResult:
         return [cell for cell in self.cells if all(cell.at.get(k, _NOWHERE) == v for k, v in coordinates.items())]
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """One flat row a cell: step, coordinates, facets, state, then the fields of the value (or `value`), then the error's code."""
-        for cell in self.cells:
-            value = plain(cell.value)
-            fields = value if isinstance(value, dict) else {"value": value}
-            facet = {f"facet.{name}": plain(part) for name, part in cell.facet.items()}
-            own = {
-                "step": self.name,
-                **_flat(cell.at),
-                **facet,
-                "state": cell.state,
-                "error": cell.error.code if cell.error else "",
-            }
-            clear = {f"value.{name}" if name in own else name: part for name, part in fields.items()}
-            yield {**{k: v for k, v in own.items() if k != "error"}, **clear, "error": own["error"]}
+        """One flat row a cell: step, coordinates, facets, state, then the fields of the value (or `value`), then what went wrong, and what
+        the cell took. The same columns for the same plan, whatever failed."""
+        return map(self._table.row, self.cells)
+
+    @property
+    def columns(self) -> list[Column]:
+        """Name and kind of each column of its rows."""
+        return list(self._table.columns)
 
     def __len__(self) -> int:
         return len(self.cells)
@@ -150,18 +154,6 @@ class StepResult:
 
 
 _NOWHERE = object()
-
-
-def _flat(at: Mapping[str, Any]) -> dict[str, Any]:
-    """Coordinates for a row: a row of a file stands as its own columns."""
-    flat: dict[str, Any] = {}
-    for axis, value in at.items():
-        data = plain(value)
-        if isinstance(data, dict):
-            flat |= {f"{axis}.{column}": part for column, part in data.items()}
-        else:
-            flat[axis] = data
-    return flat
 
 
 class Result:
@@ -202,9 +194,28 @@ class Result:
         return (self._only() if step is None else self.steps[step]).at(**coordinates)
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """One flat row per cell of every step."""
+        """One flat row a cell of every step, all with the same columns: None where a step has no such column."""
+        names = [column.name for column in self.columns]
         for step in self.steps.values():
-            yield from step.rows()
+            for row in step.rows():
+                yield {name: row.get(name) for name in names}
+
+    @property
+    def columns(self) -> list[Column]:
+        """Name and kind of each column of its rows."""
+        return united([step._table for step in self.steps.values()])
+
+    def write(self, path: str | Path, format: str | None = None) -> None:
+        """Its rows to a file: csv, jsonl or parquet, by the file's ending unless it is said; json: the whole result. A file is there
+        whole or not at all. Raises PlanError for another format, OSError."""
+        form = format or {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}.get(
+            Path(path).suffix.lower(), "json"
+        )
+        if form == "json":
+            exports.write(path, exports.to_json(self.to_json()))
+            return
+        check_format(str(path), form)
+        write_rows(path, form, list(self.rows()), self.columns)
 
     @property
     def errors(self) -> list[CellError]:
@@ -261,38 +272,82 @@ def error_json(error: CellError) -> dict[str, Any]:
     }  # fmt: skip
 
 
-async def gather_result(job: Job, report: dict[str, Any]) -> Result:
-    """Read the journal of a run that has ended, and its values."""
-    endings = Endings(job)
-    after = -1
-    while events := await job.journal.events(after, 1000):
-        for event in events:
-            endings.apply(event)
-        after = events[-1].seq
-    assert job.run is not None
-    steps = {}
+class Ended:
+    """A run that has ended, read once from its journal: how each cell ended and what it took. Values stay in the store."""
+
+    def __init__(self, job: Job, prices: Prices) -> None:
+        assert job.run is not None
+        self.job, self.grid = job, job.run.grid
+        self.endings, self.meters = Endings(job), Meters(job, prices)
+        self.tables = [StepTable(job, work) for work in job.steps]
+        self._given: dict[int, Given] = {}
+
+    async def load(self) -> None:
+        after = -1
+        while events := await self.job.journal.events(after, 1000):
+            for event in events:
+                self.endings.apply(event)
+                self.meters.apply(event)
+            after = events[-1].seq
+
+    async def given(self, step: int) -> Given:
+        """The facets of a step's cells."""
+        if step not in self._given:
+            self._given[step] = await given_to(self.job, step, self.endings.taken[step])
+        return self._given[step]
+
+    async def cells(self, step: int, places: Sequence[Coords]) -> list[CellResult]:
+        """These cells, with their values."""
+        stored = await self.job.journal.values(step, [at for at in places if self.meters.accepted(step, at)])
+        values = {each.at: self.job.values.decode(each) for each in stored}
+        given = await self.given(step)
+        return [self._cell(step, at, values, given) for at in places]
+
+    def _cell(self, step: int, at: Coords, values: Mapping[Coords, Any], given: Given) -> CellResult:
+        job, endings = self.job, self.endings
+        labels, facet, took = job.labels(step, at), given.of(at), self.meters.took(step, at)
+        ending = endings.of[step].get(at)
+        if at in values:
+            error = cell_error(job, step, at, ending) if ending else None
+            return CellResult(labels, "accepted", values[at], error, facet, endings.took[step].get(at, ()), took)
+        ending = ending or endings.swept[step] or Ending("cancelled", "cancelled", "the run ended before it")
+        return CellResult(labels, ending.state, None, cell_error(job, step, at, ending), facet, (), took)
+
+    def rows(self) -> AsyncIterator[list[dict[str, Any]]]:
+        """All rows, a page at a time."""
+        return pages(self.job, self.tables, self.cells)
+
+
+async def gather_result(job: Job, report: dict[str, Any], prices: Prices, *, held: bool = True) -> Result:
+    """Read the journal of a run that has ended, and its values. held: else only cells that have an error are in the result."""
+    ended = Ended(job, prices)
+    await ended.load()
+    return await result_of(ended, report, held=held)
+
+
+async def result_of(ended: Ended, report: dict[str, Any], *, held: bool = True) -> Result:
+    job, endings = ended.job, ended.endings
+    steps: dict[str, StepResult] = {}
+    sizes: dict[str, int] = {}
     diversity: dict[str, Any] = {}
     for index, work in enumerate(job.steps):
-        values = await job.values.all(index)
-        given = await given_to(job, index, endings.taken[index])
-        cells = [_cell(job, index, at, values, endings, given) for at in job.run.grid.cells(index)]
-        steps[work.name] = StepResult(work.name, cells, work.step.required)
-        own = {at: value for at, value in values.items() if at not in endings.of[index]}
-        if (told := variety(job, index, given, own)) is not None:
+        cells: list[CellResult] = []
+        own: list[Coords] = []
+        places = ended.grid.cells(index)
+        while page := list(islice(places, PAGE)):
+            own += [at for at in page if at not in endings.of[index] and ended.meters.accepted(index, at)]
+            wanted = page if held else [at for at in page if at in endings.of[index] or not ended.meters.accepted(index, at)]
+            cells += await ended.cells(index, wanted)
+            sizes[work.name] = sizes.get(work.name, 0) + len(page)
+        steps[work.name] = StepResult(work.name, cells, work.step.required, ended.tables[index])
+        chosen = sampled(job, index, own)
+        sample = await job.values.get(index, chosen)
+        told = variety(job, index, await ended.given(index), own, [sample[at] for at in chosen])
+        if told is not None:
             diversity[work.name] = told
     if diversity:
         report = {**report, "diversity": diversity}
-    return Result(job.run_id, job.plan.plan.name, job.state.state, steps, _shortfall(job, steps) or None, report)
-
-
-def _cell(job: Job, step: int, at: Coords, values: Mapping[Coords, Any], endings: Endings, given: Given) -> CellResult:
-    labels, facet = job.labels(step, at), given.of(at)
-    ending = endings.of[step].get(at)
-    if at in values:
-        error = cell_error(job, step, at, ending) if ending else None
-        return CellResult(labels, "accepted", values[at], error, facet, endings.took[step].get(at, ()))
-    ending = ending or endings.swept[step] or Ending("cancelled", "cancelled", "the run ended before it")
-    return CellResult(labels, ending.state, None, cell_error(job, step, at, ending), facet)
+    return Result(job.run_id, job.plan.plan.name, job.state.state, steps, _shortfall(job, steps, sizes) or None, report)
 
 
 def cell_error(job: Job, step: int, at: Coords, ending: Ending | CellEnded) -> CellError:
@@ -302,7 +357,7 @@ def cell_error(job: Job, step: int, at: Coords, ending: Ending | CellEnded) -> C
     )  # fmt: skip
 
 
-def _shortfall(job: Job, steps: Mapping[str, StepResult]) -> dict[str, Any]:
+def _shortfall(job: Job, steps: Mapping[str, StepResult], sizes: Mapping[str, int]) -> dict[str, Any]:
     """Counted steps, and steps whose values must differ, that ended with fewer than were asked for."""
     short: dict[str, Any] = {}
     for work in job.steps:
@@ -312,11 +367,12 @@ def _shortfall(job: Job, steps: Mapping[str, StepResult]) -> dict[str, Any]:
         if missing and (counted or any(error.code == "duplicate" for error in missing)):
             codes = [error.code for error in missing]
             code = max(set(codes), key=lambda c: (codes.count(c), c))
-            accepted = len(cells) - len(missing)
+            asked = sizes[work.name]
+            accepted = asked - len(missing)
             why = next(e.message for e in missing if e.code == code)
-            message = sentence(job.state.steps[work.compiled.index], len(missing), len(cells), code, why)
+            message = sentence(job.state.steps[work.compiled.index], len(missing), asked, code, why)
             short[work.name] = {
-                "asked": len(cells),
+                "asked": asked,
                 "accepted": accepted,
                 "missing": len(missing),
                 "code": code,

@@ -314,7 +314,7 @@ FAULTS = (
     Fault("races without end", "core.fates:Fates._outrun", "cell.races < RACES", "True", race_tests.test_races_end),
     Fault("every duplicate is called a race", "core.fates:Fates._raced", "cell.run.keys.born >= cell.asked", "True", race_tests.test_a_name_that_it_was_told_of_costs_an_attempt),
     Fault("a twin takes the name from the call that is ahead", "core.tail:Tail._rival", "other.named and", "False and", race_tests.test_a_race_that_was_lost_while_the_name_streamed_is_no_attempt),
-    Fault("fallbacks count for their facets", "result:gather_result", "if at not in endings.of[index]", "", facet_tests.test_the_report_says_how_evenly_facets_were_used_and_how_different_answers_are),
+    Fault("fallbacks count for their facets", "result:result_of", "at not in endings.of[index] and ", "", facet_tests.test_the_report_says_how_evenly_facets_were_used_and_how_different_answers_are),
     Fault("the judge is asked about what a check has refused", "engine.attempt:Attempts.judged", "if finding is not None:", "if finding is not None and not step.step.judge:", judge_tests.test_nothing_dear_runs_when_something_cheap_has_refused),
     Fault("checks that take their time are not last", "engine.usercode:UserCode.cheap_first", "sorted(functions,", "list(functions) or sorted(functions,", judge_tests.test_nothing_dear_runs_when_something_cheap_has_refused),
     Fault("a judge's reason is not fed back", C + "_judged", 'against, "judge", now', 'against, "", now', judge_tests.test_the_reason_goes_into_the_next_attempt_with_the_answer),
