@@ -29,7 +29,7 @@ from fanfold.engine.listening import Token, Tokens
 from fanfold.engine.logs import CleanRecords
 from fanfold.engine.shell import Shell
 from fanfold.providers.prices import Tariff, has_list, own_prices
-from fanfold.result import Ended, Ending, Result, cell_error, drop_void, gather_result
+from fanfold.result import Ended, Ending, Result, cell_error, drop_void, result_of
 from fanfold.spec.calls import At
 from fanfold.spec.compile import compile_plan
 from fanfold.spec.compiled import CompiledPlan
@@ -77,6 +77,7 @@ class Run:
 
     def __init__(self, job: Job, shell: Shell, limits: Limits, bill: Bill) -> None:
         self._job, self._shell, self._limits, self._bill = job, shell, limits, bill
+        self._table: Ended | None = None
         self._foreseeing: asyncio.Task[dict[str, Any] | None] | None = None
 
     @property
@@ -193,7 +194,7 @@ class Run:
 
     async def rows(self) -> AsyncIterator[dict[str, Any]]:
         """Wait for the end; then one flat row a cell, in axis order, read from the store as they are asked for. Raises StoreError."""
-        ended = await self._read()
+        ended = await self.table()
         names = [column.name for column in united(ended.tables)]
         async for page in ended.rows():
             for row in page:
@@ -204,14 +205,17 @@ class Run:
         at a time, and the file is there whole or not at all. Raises PlanError for another format, OSError, StoreError."""
         form = format or Path(path).suffix.lower().lstrip(".")
         check_format(str(path), form)
-        await write_table(await self._read(), path, form)
+        await write_table(await self.table(), path, form)
 
-    async def _read(self) -> Ended:
+    async def table(self) -> Ended:
+        """Wait for the end; then how each cell ended, and its rows, a page at a time. Raises StoreError."""
         await self.ended()
-        await self._bill.load()
-        ended = Ended(self._job, self._bill.price)
-        await ended.load()
-        return ended
+        if self._table is None:
+            await self._bill.load()
+            ended = Ended(self._job, self._bill.price)
+            await ended.load()
+            self._table = ended
+        return self._table
 
     async def result(self, *, held: bool = True) -> Result:
         """Wait for the end, and read the whole. Never raises for failed cells. Raises StoreError when the store failed.
@@ -229,7 +233,7 @@ class Run:
                 await self._job.journal.close(self._bill.cost().usd, notes)
             except StoreError as error:  # the run is there all the same
                 logger.warning("run %s: what it has cost could not be kept: %s", self.id, error)
-        return await gather_result(self._job, self.report(), self._bill.price, held=held)
+        return await result_of(await self.table(), self.report(), held=held)
 
     async def ended(self) -> None:
         """Wait for the end. Raises StoreError when the store failed."""

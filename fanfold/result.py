@@ -318,14 +318,8 @@ class Ended:
         return pages(self.job, self.tables, self.cells)
 
 
-async def gather_result(job: Job, report: dict[str, Any], prices: Prices, *, held: bool = True) -> Result:
-    """Read the journal of a run that has ended, and its values. held: else only cells that have an error are in the result."""
-    ended = Ended(job, prices)
-    await ended.load()
-    return await result_of(ended, report, held=held)
-
-
 async def result_of(ended: Ended, report: dict[str, Any], *, held: bool = True) -> Result:
+    """held: else only cells that have an error are in the result."""
     job, endings = ended.job, ended.endings
     steps: dict[str, StepResult] = {}
     sizes: dict[str, int] = {}

@@ -19,7 +19,7 @@ from fanfold.engine.opening import state as opened
 from fanfold.engine.shell import Shell
 from fanfold.foresight import Nobody
 from fanfold.providers.prices import Tariff
-from fanfold.result import Ended, Result, gather_result
+from fanfold.result import Ended, Result, result_of
 from fanfold.spec.compile import compile_plan
 from fanfold.spec.errors import PlanError
 from fanfold.spec.plan import Limits, Plan
@@ -48,16 +48,16 @@ async def find_run(store: Store, name: str) -> RunRecord:
 
 async def stored_result(store: Store, record: RunRecord, plan: Plan, prices: Mapping[str, Price]) -> Result:
     """The result of a run as it stands, with the plan that it was begun with. Raises PlanError for another one, StoreError."""
-    job, run, bill = await _reopened(store, record, plan, prices)
-    return await gather_result(job, run.report(), bill.price)
+    run, ended = await stored_table(store, record, plan, prices)
+    return await result_of(ended, run.report())
 
 
-async def stored_rows(store: Store, record: RunRecord, plan: Plan, prices: Mapping[str, Price]) -> Ended:
+async def stored_table(store: Store, record: RunRecord, plan: Plan, prices: Mapping[str, Price]) -> tuple[Run, Ended]:
     """The same as rows, a page at a time."""
-    job, _, bill = await _reopened(store, record, plan, prices)
+    job, run, bill = await _reopened(store, record, plan, prices)
     ended = Ended(job, bill.price)
     await ended.load()
-    return ended
+    return run, ended
 
 
 async def _reopened(store: Store, record: RunRecord, plan: Plan, prices: Mapping[str, Price]) -> tuple[Job, Run, Bill]:

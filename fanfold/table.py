@@ -20,12 +20,13 @@ from fanfold.spec.errors import CellError, PlanError
 from fanfold.spec.events import ANSWER, AnyEvent, Called, CellEnded, Coords, Reopened, RunStarted, Settled, SpareEnded
 from fanfold.spec.prices import Price
 from fanfold.views.columns import FLOAT, INT, JSON, TEXT, Column, columns_of_rows, fields_of, merged
+from fanfold.views.exports import to_csv, to_jsonl
 from fanfold.views.tables import FORMATS, Misfit, table_file
 
 if TYPE_CHECKING:
     from fanfold.engine.job import Job, StepWork
 
-PAGE = 500  # cells
+PAGE = 200  # cells
 MILLION = 1_000_000
 Row = dict[str, Any]
 Prices = Callable[[str], Price | None]
@@ -284,3 +285,13 @@ async def write_table(ended: Readable, path: str | Path, form: str) -> None:
             return
         except Misfit as misfit:
             columns = misfit.columns
+
+
+async def text_of(ended: Readable, form: str) -> AsyncIterator[list[str]]:
+    """All rows as CSV or JSON lines, a page at a time."""
+    names = [column.name for column in united(ended.tables)]
+    if form == "csv":
+        yield list(to_csv([], names))
+    async for page in ended.rows():
+        rows = [{name: row.get(name) for name in names} for row in page]
+        yield list(to_csv(rows, names))[1:] if form == "csv" else list(to_jsonl(rows))

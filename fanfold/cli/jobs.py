@@ -22,7 +22,7 @@ APPS = "fanfold.apps"  # the group of entry points
 class Job:
     """content, rows, markdown: how its result is shown; documents: its further formats, by name.
 
-    cached: whether earlier answers are taken unless something else is said.
+    cached: whether earlier answers are taken unless something else is said. tabular: its rows are those of the run, one a cell.
     """
 
     name: str
@@ -33,6 +33,7 @@ class Job:
     markdown: Callable[[Result, dict[str, Any]], str]
     documents: Mapping[str, Callable[[dict[str, Any]], str]] = field(default_factory=dict)
     cached: bool = False
+    tabular: bool = False
 
 
 def app_job(application: App, params: Any, plan: Plan) -> Job:
@@ -59,6 +60,7 @@ def file_job(plan: Plan, path: str, settings: list[str]) -> Job:
         rows=lambda result, data: result.rows(),
         markdown=lambda result, data: "".join(to_markdown(readable(data))),
         cached=True,
+        tabular=True,
     )
 
 
@@ -81,6 +83,7 @@ def job_of(about: Mapping[str, Any]) -> Job | None:
     job = Job(
         plan.name, plan, dict(about), content=lambda result: {"values": result.to_json()["values"]},
         rows=lambda result, data: result.rows(), markdown=lambda result, data: "".join(_markdown(data)),
+        tabular=True,
     )  # fmt: skip
     return job
 

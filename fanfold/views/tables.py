@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -34,6 +34,10 @@ class Writer(Protocol):
 
     def finish(self) -> None: ...
 
+    def abandon(self) -> None:
+        """Let go of what is half written."""
+        ...
+
 
 class TextTable:
     """CSV or JSON lines, to anything that takes text."""
@@ -51,6 +55,9 @@ class TextTable:
 
     def finish(self) -> None:
         """Nothing is held back."""
+
+    def abandon(self) -> None:
+        """Nothing is open."""
 
 
 def _without_header(lines: Iterator[str]) -> Iterator[str]:
@@ -92,6 +99,10 @@ class ParquetTable:
         if self._held:
             self._flush()
         self._writer.close()
+
+    def abandon(self) -> None:
+        with suppress(self._arrow.ArrowException, OSError, ValueError):
+            self._writer.close()
 
 
 def _said(value: Any, kind: Kind) -> Any:
@@ -137,8 +148,12 @@ def table_file(path: str | os.PathLike[str], form: str, columns: Sequence[Column
     """A writer of a file that takes the place of what was there when all is written. Raises OSError, Misfit."""
     with drafted(Path(path), binary=form == "parquet") as file:
         writer: Writer = ParquetTable(file, columns) if form == "parquet" else TextTable(file, form, columns)
-        yield writer
-        writer.finish()
+        try:
+            yield writer
+            writer.finish()
+        except BaseException:
+            writer.abandon()
+            raise
 
 
 def write_rows(path: str | os.PathLike[str], form: str, rows: Sequence[Row], columns: Sequence[Column]) -> None:
