@@ -48,4 +48,4 @@ def test_help_names_them(fanfold):
         and "--start" in words
     )
     words = " ".join(fanfold("run", "--help", code=0).stdout.replace("│", " ").split())
-    assert "json, jsonl, csv or md [md on a terminal" in words
+    assert "json, jsonl, csv, parquet or md [md on a terminal" in words

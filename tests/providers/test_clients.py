@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import asynccontextmanager
 
 import anthropic
 import openai
 import pytest
 from google import genai
+from google.auth.credentials import Credentials
 from pydantic import BaseModel
 
 from fanfold import Engine, Plan, PlanError, Step
@@ -19,7 +21,7 @@ from fanfold.providers.sdk import sdk_of, sdks_of
 from fanfold.sim.server import start
 from fanfold.sim.world import World
 from fanfold.spec.errors import Code
-from fanfold.testing.faultserver import ANTHROPIC, GOOGLE, modes
+from fanfold.testing.faultserver import ANTHROPIC, GOOGLE, FaultServer, modes
 from fanfold.testing.providers import BROKEN, GOOD, KEY, PLAIN, STREAMED_ELSEWHERE, ProviderConformance
 
 THEIRS = {**PLAIN, "huge_header": BROKEN}
@@ -170,6 +172,59 @@ async def test_a_client_made_from_openais():
             await engine.run(Plan("one", [Step("word", "Say it.")]))
         await client.close()
     assert seen == [("/openai/deployments/gpt-x/chat/completions", {"api-version": "2030-01-01"}, KEY)]
+
+
+async def test_a_client_made_from_anthropics():
+    """Vertex AI's names model and deed in the path, and shows an access token."""
+    seen = []
+
+    async def look(request):
+        seen.append((request.url.path, request.headers.get("authorization"), json.loads(request.content).get("model")))
+
+    async with serving() as running:
+        client = anthropic.AsyncAnthropicVertex(
+            region="eu", project_id="p", access_token="token-0123456789", base_url=running.root,
+            http_client=anthropic.DefaultAsyncHttpxClient(event_hooks={"request": [look]}),
+        )  # fmt: skip
+        for plan in (Plan("one", [Step("word", "Say it.")]), PLAN):
+            async with Engine("anthropic/claude-x", store=":memory:", client=client, retries=0, attempts=1) as engine:
+                await engine.run(plan)
+        await client.close()
+    path = "/projects/p/locations/eu/publishers/anthropic/models/claude-x"
+    assert {each[0] for each in seen} == {f"{path}:rawPredict", f"{path}:streamRawPredict"}
+    assert {each[1:] for each in seen} == {("Bearer token-0123456789", None)}
+
+
+@pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession")
+async def test_googles_client_for_vertex():
+    """The same requests, below the project's address."""
+    paths = []
+
+    async def hear(exchange):
+        paths.append((exchange.path, exchange.headers.get("authorization")))
+        await modes(GOOGLE)["good"](exchange)
+
+    class Token(Credentials):
+        def refresh(self, request):
+            self.token, self.expiry = "token-0123456789", None
+
+    async with FaultServer({"good": hear}) as server:
+        client = genai.Client(
+            vertexai=True,
+            project="p",
+            location="eu",
+            credentials=Token(),
+            http_options={"base_url": server.url("good").removesuffix("/v1")},
+        )
+        async with Engine("google/gemini-3", store=":memory:", client=client, retries=0) as engine:
+            result = await engine.run(Plan("one", [Step("word", "Say it.")]))
+        await client.aio.aclose()
+    assert result.ok
+    ((path, shown),) = paths
+    assert (
+        path.endswith("/projects/p/locations/eu/publishers/google/models/gemini-3:generateContent")
+        and shown == "Bearer token-0123456789"
+    )
 
 
 async def test_a_client_that_was_closed_says_so_once():
