@@ -21,6 +21,7 @@ from fanfold.core.money import Money
 from fanfold.core.past import Past
 from fanfold.core.relive import Life
 from fanfold.core.run import Rule
+from fanfold.ended import Ended, Ending, cell_error, drop_void, result_of
 from fanfold.engine.answers import Answers
 from fanfold.engine.clock import LoopClock
 from fanfold.engine.fingerprint import changes
@@ -29,7 +30,7 @@ from fanfold.engine.listening import Token, Tokens
 from fanfold.engine.logs import CleanRecords
 from fanfold.engine.shell import Shell
 from fanfold.providers.prices import Tariff, has_list, own_prices
-from fanfold.result import Ended, Ending, Result, cell_error, drop_void, result_of
+from fanfold.result import Result
 from fanfold.spec.calls import At
 from fanfold.spec.compile import compile_plan
 from fanfold.spec.compiled import CompiledPlan

@@ -12,6 +12,7 @@ from fanfold.core.conductor import Conductor
 from fanfold.core.fold import RunState
 from fanfold.core.grid import Grid
 from fanfold.core.relive import Life
+from fanfold.ended import Ended, result_of
 from fanfold.engine.clock import LoopClock
 from fanfold.engine.job import Job
 from fanfold.engine.opening import reading
@@ -19,7 +20,7 @@ from fanfold.engine.opening import state as opened
 from fanfold.engine.shell import Shell
 from fanfold.foresight import Nobody
 from fanfold.providers.prices import Tariff
-from fanfold.result import Ended, Result, result_of
+from fanfold.result import Result
 from fanfold.spec.compile import compile_plan
 from fanfold.spec.errors import PlanError
 from fanfold.spec.plan import Limits, Plan

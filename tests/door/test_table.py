@@ -18,6 +18,7 @@ from pydantic import BaseModel, computed_field
 
 from fanfold import Axis, Engine, Plan, PlanError, Rows, Step
 from fanfold.spec.calls import Fault
+from fanfold.spec.events import Called, SpareEnded
 from fanfold.table import TAIL, write_table
 from fanfold.testing.scripted import Fails, Says, ScriptedProvider
 from fanfold.testing.virtual import VirtualClock, run
@@ -102,6 +103,7 @@ def test_the_columns_are_the_same_whatever_failed():
         "notes", "value.state", "hours", *ENDS,
     ]  # fmt: skip
     assert all(row == expected for rows in names for row in rows)
+    assert all(set(row) == set(expected) for result in tables for row in result["dish"].rows())
     assert [column.name for column in tables[0].columns] == expected and tables[0].columns == tables[1].columns
     row = next(tables[0].rows())
     assert (row["main.grams"], row["parts"], row["value.state"], row["hours"]) == (5, [{"grams": None, "of": "é"}], "new", 1.5)
@@ -145,10 +147,24 @@ def test_what_cells_cost_adds_up():
 
 
 def test_counted_cells_and_their_spares():
-    plan = Plan("p", [Step("a", "a name", over="n", output=Part, unique="of")], {"n": {"count": 8}})
-    result, rows = done(plan, lambda request, number: Says({"of": f"name {number // 2}"}, latency_s=1 + number % 3))
-    assert result.ok and [row["n"] for row in rows] == list(range(1, 9)) and all(row["calls"] and row["model"] for row in rows)
+    """What a spare took is the cell's that it fills; of those that fill none there is no row."""
+    events = []
+    plan = Plan("p", [Step("a", "a name", over="n", output=Part, unique="of")], {"n": {"count": 30}})
+
+    def script(request, number):
+        return Says({"of": f"name {number if number % 3 else 0}"}, latency_s=1 + number % 2)
+
+    async def main():
+        async with Engine("sim/x", provider=ScriptedProvider(script), store=":memory:", clock=VirtualClock(), seed=1) as engine:
+            going = engine.start(plan, sinks=[events.extend])
+            return await going.result(), [row async for row in going.rows()]
+
+    result, rows = run(main())
+    spares = {event.at: event.fills for event in events if isinstance(event, SpareEnded)}
+    lost = sum(isinstance(event, Called) and event.at in spares and spares[event.at] is None for event in events)
+    assert result.ok and [row["n"] for row in rows] == list(range(1, 31)) and all(row["calls"] and row["model"] for row in rows)
     assert [row["of"] for row in rows] == [cell.value.of for cell in result["a"]]
+    assert any(spares.values()) and sum(row["calls"] for row in rows) == result.report["calls"] - lost
 
 
 def test_found_axes():
