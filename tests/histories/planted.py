@@ -32,6 +32,7 @@ from tests.engine import test_gates as gate_tests
 from tests.engine import test_hedging as hedge_tests
 from tests.engine import test_joint as joint_tests
 from tests.engine import test_judges as judge_tests
+from tests.engine import test_missing_needs as missing_tests
 from tests.engine import test_opening as opening_tests
 from tests.engine import test_resume as resume_tests
 from tests.engine import test_shares as share_tests
@@ -360,6 +361,10 @@ FAULTS = (
     Fault("an unreadable judge is the last of its chain", "core.fates:Fates._hop", "ELSEWHERE | UNREADABLE if", "ELSEWHERE if", gate_tests.test_a_judge_that_cannot_be_read_is_followed_by_the_next_of_its_chain),
     Fault("a deadline is blamed on the judge's model", "core.verdicts:unheard", "code in ILL", "True", gate_tests.test_a_deadline_that_a_judge_does_not_meet_blames_no_model),
     Fault("a tie does not say what spoke against it", "core.verdicts:objection", 'f"{TIE}. {last.reason if first.good else first.reason}"', "TIE", gate_tests.test_a_tie_is_told_to_the_next_attempt_with_what_speaks_against_it),
+    Fault("a missing value stops what could do without it", "core.grid:Grid.ended", "accepted or not edge.dst.at_least", "accepted", missing_tests.test_at_least_0_goes_on_without_a_value_and_there_is_one_error),
+    Fault("a missing value stops nothing", "core.grid:Grid.ended", "accepted or not edge.dst.at_least", "True"),
+    Fault("a retry has all the time", "core.run:CallRecord.__init__", "if cell.retries else", "if False else", lambda: missing_tests.test_a_call_that_is_tried_again_has_a_share_of_the_time(0.5, 4)),
+    Fault("the first call has the time of a retry", "core.run:CallRecord.__init__", "if cell.retries else None", "", lambda: missing_tests.test_a_call_that_is_tried_again_has_a_share_of_the_time(0.5, 4)),
     Fault("a run goes on with another rival", "engine.fingerprint:of_step", "{step.versus.name} if step.versus is not None else set()", "set()", gate_tests.test_another_rival_is_another_step_for_a_run_that_goes_on),
 )  # fmt: skip
 
