@@ -110,7 +110,7 @@ async def _run(
 ) -> tuple[Result, OSError | None]:
     """target: takes the rows, a page at a time; the result then holds no values. With how that failed, if it did."""
     engine = Engine(
-        model, limits=options.limits, store=options.store, base_url=options.base_url, seed=options.seed, timeout_s=options.timeout,
+        model, limits=options.limits, model_limits=options.model_limits, store=options.store, base_url=options.base_url, seed=options.seed, timeout_s=options.timeout,
         retries=options.retries, attempts=options.attempts, prices=options.prices, cache=_cached(job, options, resume), cache_ttl=options.cache_ttl,
     )  # fmt: skip
     holder: list[Run] = []

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -51,11 +52,15 @@ def add_app(application: App, plan_of: Callable[[dict[str, Any]], tuple[Plan, Op
     _add(application.name, application.summary, options, plan_of, *arguments_of(application.params, application.arguments))
 
 
-def add_file(plan_of: Callable[[dict[str, Any]], tuple[Plan, Options]], settings: Option) -> None:
-    """`fanfold plan PLAN.yaml`, with the options of `fanfold run`."""
+def add_file(
+    plan_of: Callable[[dict[str, Any]], tuple[Plan, Options]],
+    settings: Iterable[Option],
+    located: Callable[[dict[str, Any]], AbstractContextManager[None]],
+) -> None:
+    """`fanfold plan PLAN.yaml`, with the options of `fanfold run`. located: where mistakes are said with their line."""
     argument = typer.Argument(help="A plan file: YAML or JSON.", metavar=FILE)
     plan = inspect.Parameter("plan", inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[str, argument])
-    _add(FILE, "Any plan file.", [settings, *RUN_OPTIONS], plan_of, plan)
+    _add(FILE, "Any plan file.", [*settings, *RUN_OPTIONS], plan_of, plan, located=located)
 
 
 def _add(
@@ -64,10 +69,12 @@ def _add(
     options: list[Option],
     plan_of: Callable[[dict[str, Any]], tuple[Plan, Options]],
     *positional: inspect.Parameter,
+    located: Callable[[dict[str, Any]], AbstractContextManager[None]] = lambda given: nullcontext(),
 ) -> None:
     def run(given: dict[str, Any]) -> None:
         plan, options = plan_of(given)
-        _foresee(plan, options)
+        with located(given):
+            _foresee(plan, options)
 
     app.command(name, help=f"Foresee: {summary}")(command(run, options, summary, *positional))
 
@@ -99,7 +106,7 @@ def _forecast(plan: Plan, options: Options) -> Forecast:
     from fanfold.wiring import Settings
 
     settings = Settings(
-        base_url=options.base_url, limits=options.limits, timeout_s=options.timeout, retries=options.retries,
+        base_url=options.base_url, limits=options.limits, model_limits=options.model_limits, timeout_s=options.timeout, retries=options.retries,
         attempts=options.attempts, prices=own_prices(options.prices),
     )  # fmt: skip
     asked = ask(compile_plan(plan), settings, options.model, deadline_s=options.deadline)

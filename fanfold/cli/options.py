@@ -24,11 +24,12 @@ class Option:
     flags: tuple[str, ...] = ()
     panel: str | None = None
     default: Any = None
+    metavar: str | None = None
 
     def parameter(self) -> inspect.Parameter:
         names = self.flags or (f"--{self.name.replace('_', '-')}",)
         text = re.sub(r"\[(?=[a-z#/@])", r"\\[", self.help)  # else help takes it for markup and leaves it out
-        info = typer.Option(*names, help=text, rich_help_panel=self.panel, show_default=False)
+        info = typer.Option(*names, help=text, rich_help_panel=self.panel, show_default=False, metavar=self.metavar)
         annotation = Annotated[Union[self.kind, None], info]  # type: ignore[name-defined]  # noqa: UP007
         return inspect.Parameter(self.name, inspect.Parameter.KEYWORD_ONLY, default=self.default, annotation=annotation)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 KEPT = frozenset({"store", "config", "out", "format", "quiet"})
 FROM_THE_RUN = ("model", "base_url", "seed", "attempts", "retries", "timeout", "budget_usd")
-LIMITS = {"rpm": "rpm", "tpm": "tpm", "concurrent": "max_concurrent"}
+LIMITS = {**{name: name for name in ("rpm", "tpm", "input_tpm", "output_tpm", "rpd")}, "concurrent": "max_concurrent"}
 NO_PLAN = "it was begun from Python: there, `await engine.resume(run_id, plan)` goes on with it"
 
 app = typer.Typer(name="runs", help="The runs in the store: list, show, export, delete.", no_args_is_help=True)
@@ -172,14 +172,14 @@ def _resume(given: dict[str, Any]) -> None:
     import msgspec
 
     from fanfold.cli.execute import execute
-    from fanfold.cli.jobs import job_of
+    from fanfold.cli.jobs import job_of, overruling
     from fanfold.spec.errors import PlanError
     from fanfold.stored import find_run
 
     again = bool(given.pop("retry_refused", None))
     record = with_store(options_from(given), lambda store: find_run(store, given["run"]))
     about = msgspec.json.decode(record.about)
-    job = job_of(about)
+    job = job_of({**about, "over": {**about.get("over", {}), **overruling(given)}})
     if job is None:
         raise PlanError("run", f"run {record.run_id} has no plan here", NO_PLAN)
     options = _as_before(options_from(given), given, about)
@@ -188,6 +188,8 @@ def _resume(given: dict[str, Any]) -> None:
 
 def _as_before(options: Options, given: dict[str, Any], about: dict[str, Any]) -> Options:
     """What is not given anew is as it was: model, base URL, limits and the like."""
+    from fanfold.spec.plan import Limits
+
     default = type(options)()
     before = {**about, "timeout": about.get("timeout_s")}
     values = {
@@ -197,6 +199,8 @@ def _as_before(options: Options, given: dict[str, Any], about: dict[str, Any]) -
     for name, option in LIMITS.items():
         if getattr(options, option) is None and not (name == "concurrent" and options.sequential) and limits.get(name):
             values[option] = limits[name]
+    if not options.model_limits and about.get("model_limits"):
+        values["model_limits"] = {model: Limits(**said) for model, said in about["model_limits"].items()}
     return replace(options, **values)
 
 

@@ -16,6 +16,11 @@ class Markdown(str):
 
     __slots__ = ()
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Callable[[Any], Any]) -> dict[str, Any]:
+        """As a field of a model: a text. What Pydantic asks of a type, in its own plain data."""
+        return {"type": "function-after", "function": {"type": "no-info", "function": cls}, "schema": handler(str)}
+
 
 @dataclass(frozen=True)
 class Axis:
