@@ -92,10 +92,10 @@ class Rows(Relive):
         cap = lane.cap
         while (run := lane.to_prepare.first()) is not None:
             queue = run.queues[lane.index]
-            place, bundle = queue.next_bundle(MANY * cap)
-            items = run.rules[bundle.step].items
+            items = 1 if run.items == 1 else run.rules[queue.next_bundle(MANY * cap)[1].step].items
             if lane.preparing + lane.ready >= AHEAD * cap * items and run.preparing + queue.waiting >= cap * items:
                 return
+            place, bundle = queue.next_bundle(MANY * cap)
             at = run.grid.coords(bundle.step, bundle.at, bundle.next)
             bundle.next += 1
             if bundle.next == bundle.size:

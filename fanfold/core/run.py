@@ -419,6 +419,7 @@ class Run:
     def __init__(self, id: int, grid: Grid, rules: Sequence[Rule], *, seed: int, cap: int, now: int, priority: int = 1) -> None:
         self.share = SHARES[priority]
         self.id, self.grid, self.rules, self.seed, self.cap = id, grid, tuple(rules), seed, cap
+        self.items = max((rule.items for rule in self.rules), default=1)  # of one call, at the most
         self.origin = now
         self.keys = Keyring()
         self.wall = 0  # when it began, µs since the epoch

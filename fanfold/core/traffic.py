@@ -63,7 +63,7 @@ class Traffic(Joint):
     def _next(self, run: Run, queue: Queue, lane: Lane) -> list[Cell]:
         """The cells of the next call; of several, fewer where all together would never fit a limit, or what is left of the money."""
         head = queue.head()
-        if head.rule.items == 1:
+        if run.items == 1 or head.rule.items == 1:
             return [head]
         cells = queue.fellows(head.rule.items)
         while len(cells) > 1 and not lane.limiter.holds(*self._load(cells)):
