@@ -5,15 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from fanfold.engine.refused import Refusals, Refused
 from fanfold.engine.shapes import plain
 from fanfold.engine.variety import Given, given_to, variety
 from fanfold.spec.calls import At
 from fanfold.spec.errors import CellError, Code, RunFailed
-from fanfold.spec.events import AnyEvent, BundleEnded, CellEnded, Coords, Reopened, Rested, RunStarted, StepSwept
+from fanfold.spec.events import (
+    AnyEvent,
+    BundleEnded,
+    CellEnded,
+    Coords,
+    Drafted,
+    Reopened,
+    Rested,
+    RunStarted,
+    SpareEnded,
+    StepSwept,
+)
 from fanfold.views.shortfall import sentence
 
 if TYPE_CHECKING:
     from fanfold.engine.job import Job
+
+JUDGING = (Drafted, Rested, SpareEnded, CellEnded)
+"""Events that tell of answers that were judged."""
 
 
 class Ending:
@@ -36,9 +53,16 @@ class Endings:
         """By cell: its answers that were somebody else's already."""
         self.took: list[dict[Coords, tuple[str, ...]]] = [{} for _ in job.steps]
         """By cell: the keys of its candidates."""
+        self.verdicts: list[dict[Coords, str]] = [{} for _ in job.steps]
+        """By cell: what its judge said of the answer that was accepted, as JSON."""
+        self.refusals = [Refusals() for _ in job.steps]
 
     def apply(self, event: AnyEvent) -> None:
+        if isinstance(event, JUDGING):
+            self.refusals[event.step].apply(event)
         if isinstance(event, CellEnded):
+            if event.verdict:
+                self.verdicts[event.step][event.at] = event.verdict
             if event.took:
                 self.took[event.step][event.at] = event.took
             if event.state != "accepted" or event.code:
@@ -73,22 +97,32 @@ def drop_void(ended: dict[tuple[int, Coords], tuple[str, str]], event: Reopened)
 
 
 class CellResult:
-    """One cell: its coordinates, its state, its value or why it has none; its facets; and the keys of the candidates that are its own."""
+    """One cell: its coordinates, its state, its value or why it has none; its facets; and the keys of the candidates that are its own.
 
-    __slots__ = ("at", "candidates", "error", "facet", "state", "value")
+    verdict: what its judge answered when it let the value pass, as plain data; None where no judge was asked.
+    """
+
+    __slots__ = ("at", "candidates", "error", "facet", "state", "value", "verdict")
 
     def __init__(
-        self, at: At, state: str, value: Any, error: CellError | None, facet: At | None = None, candidates: tuple[str, ...] = ()
+        self,
+        at: At,
+        state: str,
+        value: Any,
+        error: CellError | None,
+        facet: At | None = None,
+        candidates: tuple[str, ...] = (),
+        verdict: Any = None,
     ) -> None:
         self.at, self.state, self.value, self.error, self.facet = at, state, value, error, facet or {}
-        self.candidates = candidates
+        self.candidates, self.verdict = candidates, verdict
 
 
 class StepResult:
-    """The cells of one step, in axis order. `values`: the accepted ones."""
+    """The cells of one step, in axis order. `values`: the accepted ones. `refused`: answers that were not, in the order of the run."""
 
-    def __init__(self, name: str, cells: Sequence[CellResult], required: bool) -> None:
-        self.name, self.cells, self.required = name, cells, required
+    def __init__(self, name: str, cells: Sequence[CellResult], required: bool, refused: Sequence[Refused] = ()) -> None:
+        self.name, self.cells, self.required, self.refused = name, cells, required, refused
         self._by_place: dict[tuple[Any, ...], CellResult] | None = None
 
     @property
@@ -276,7 +310,7 @@ async def gather_result(job: Job, report: dict[str, Any]) -> Result:
         values = await job.values.all(index)
         given = await given_to(job, index, endings.taken[index])
         cells = [_cell(job, index, at, values, endings, given) for at in job.run.grid.cells(index)]
-        steps[work.name] = StepResult(work.name, cells, work.step.required)
+        steps[work.name] = StepResult(work.name, cells, work.step.required, _refused(job, index, endings))
         own = {at: value for at, value in values.items() if at not in endings.of[index]}
         if (told := variety(job, index, given, own)) is not None:
             diversity[work.name] = told
@@ -290,9 +324,15 @@ def _cell(job: Job, step: int, at: Coords, values: Mapping[Coords, Any], endings
     ending = endings.of[step].get(at)
     if at in values:
         error = cell_error(job, step, at, ending) if ending else None
-        return CellResult(labels, "accepted", values[at], error, facet, endings.took[step].get(at, ()))
+        said = endings.verdicts[step].get(at)
+        verdict = None if said is None else msgspec.json.decode(said)
+        return CellResult(labels, "accepted", values[at], error, facet, endings.took[step].get(at, ()), verdict)
     ending = ending or endings.swept[step] or Ending("cancelled", "cancelled", "the run ended before it")
     return CellResult(labels, ending.state, None, cell_error(job, step, at, ending), facet)
+
+
+def _refused(job: Job, step: int, endings: Endings) -> list[Refused]:
+    return [Refused(job.labels(step, at), *why) for at, *why in endings.refusals[step]]
 
 
 def cell_error(job: Job, step: int, at: Coords, ending: Ending | CellEnded) -> CellError:

@@ -318,7 +318,7 @@ class RunState:
             step.drop(spare)
         if event.code in JUDGED:
             step.rejected_last += 1
-            step.reject(event.code, event.check, "")
+            step.reject(event.code, event.check, event.reason)
 
     def _keep(self, failure: Failure) -> None:
         if len(self.errors) < ERRORS_KEPT:

@@ -215,9 +215,15 @@ class Attempts:
         if step.spread is not None and (fault := await self._moved_on(job, step, command.cell)) is not None:
             return fault
         request = self._request(step, route, command)
+        job.latest.asks(command.cell.rule.index, command.cell.at)
         listener = heard
         if request.stream:
-            listener = IdentityListener(step.streamed_field, lambda name: put(Identified(command.call, hide(name))), heard)
+
+            def identified(name: str, text: str) -> None:
+                job.latest.says(command.cell.rule.index, command.cell.at, text)
+                put(Identified(command.call, hide(name)))
+
+            listener = IdentityListener(step.streamed_field, identified, heard)
         answer = await route.provider.call(request, listener)
         if isinstance(answer, Fault):
             return answer
@@ -311,11 +317,14 @@ class Attempts:
 
 
 class IdentityListener:
-    """Reads along while a JSON object streams, until its first field is complete: that is the answer's identity."""
+    """Reads along while a JSON object streams, until its first field is complete: that is the answer's identity.
+
+    identified: told of it, and of all that has been heard so far.
+    """
 
     __slots__ = ("_field", "_heard", "_identified", "_pattern", "_text")
 
-    def __init__(self, field: str | None, identified: Callable[[str], None], heard: Callable[[Chunk], None]) -> None:
+    def __init__(self, field: str | None, identified: Callable[[str, str], None], heard: Callable[[Chunk], None]) -> None:
         self._field, self._identified, self._heard = field, identified, heard
         self._text = ""
         self._pattern = re.compile(r'\s*\{\s*"' + re.escape(field or "") + r'"\s*:\s*("(?:[^"\\]|\\.)*")')
@@ -333,7 +342,7 @@ class IdentityListener:
             except ValueError:
                 return  # the final answer will say
             if name.strip():
-                self._identified(name)
+                self._identified(name, self._text)
         elif len(self._text) > 2_000:
             self._field = None  # not first, or no short text: the final answer will say
 
