@@ -41,7 +41,7 @@ from fanfold.spec.words import PRIORITIES
 from fanfold.views.progress import Progress, in_notebook
 from fanfold.views.report import report
 from fanfold.views.spend import Cost, cost_of
-from fanfold.wiring import Settings, Wiring, default_model, describe_run, open_store, wire_steps
+from fanfold.wiring import Settings, Wiring, default_model, describe_run, leaves_open, open_store, wire_steps
 
 if TYPE_CHECKING:
     from fanfold.forecast.foresee import Forecast
@@ -455,7 +455,7 @@ class Engine:
     def _wired(self, plan: Plan, named: str | None) -> tuple[CompiledPlan, list[StepWork], list[Rule], str]:
         """The plan, read and joined to its models, and the model of steps that name none. Raises PlanError."""
         compiled = compile_plan(plan)
-        needs_model = any(s.step.function is None and not (s.step.model or plan.model) for s in compiled.steps)
+        needs_model = any(leaves_open(s.step, plan.model) for s in compiled.steps)
         model = named or (default_model() if needs_model and self._wiring.settings.provider is None else "sim/default")
         return compiled, *wire_steps(compiled, self._wiring, model), model
 

@@ -117,6 +117,11 @@ class CellResult:
         self.at, self.state, self.value, self.error, self.facet = at, state, value, error, facet or {}
         self.candidates, self.verdict = candidates, verdict
 
+    @property
+    def in_consequence(self) -> bool:
+        """It was never begun, because what it needs has no value."""
+        return self.state == "skipped" and self.error is not None and self.error.code == Code.UPSTREAM
+
 
 class StepResult:
     """The cells of one step, in axis order. `values`: the accepted ones. `refused`: answers that were not, in the order of the run."""
@@ -242,8 +247,11 @@ class Result:
 
     @property
     def errors(self) -> list[CellError]:
-        """Every cell without a value of its own, those filled by their fallback too."""
-        return [error for step in self.steps.values() for error in step.errors]
+        """Every cell without a value of its own, those filled by their fallback too; but not those that were skipped for want of another
+        one, which has its error: one thing that goes wrong is one error. The cells of a step have theirs in any case."""
+        wrong = [cell for step in self.steps.values() for cell in step.cells if cell.error is not None]
+        causes = [cell for cell in wrong if not cell.in_consequence]
+        return [cell.error for cell in causes or wrong if cell.error is not None]
 
     @property
     def fallbacks(self) -> list[CellError]:
@@ -349,6 +357,8 @@ def _shortfall(job: Job, steps: Mapping[str, StepResult]) -> dict[str, Any]:
         counted = any(job.plan.axes[a].counted for a in work.compiled.over)
         cells = steps[work.name].cells
         missing = [c.error for c in cells if c.error is not None]
+        if short and all(c.in_consequence for c in cells if c.error is not None):
+            continue  # it is short of what another step is short of
         if missing and (counted or any(error.code == "duplicate" for error in missing)):
             codes = [error.code for error in missing]
             code = max(set(codes), key=lambda c: (codes.count(c), c))

@@ -23,7 +23,7 @@ from fanfold.core.run import LOCAL, Rule
 from fanfold.spec.compiled import CompiledPlan, CompiledStep, has_fallback
 from fanfold.spec.errors import PlanError
 from fanfold.spec.hidden import redact
-from fanfold.spec.plan import Limits
+from fanfold.spec.plan import Limits, Step
 from fanfold.spec.ports import Provider, Store
 from fanfold.spec.prices import Price
 from fanfold.spec.secret import Secret
@@ -264,6 +264,12 @@ def _dimensions(limits: Limits) -> list[tuple[str, Dimension]]:
     return dimensions
 
 
+def leaves_open(step: Step, model: str | None) -> bool:
+    """Whether it asks a model that nobody has named yet. model: the plan's."""
+    unnamed = step.model is None or (step.judge is not None and step.judge.model == "")
+    return step.function is None and unnamed and not model
+
+
 def wire_steps(plan: CompiledPlan, wiring: Wiring, model: str) -> tuple[list[StepWork], list[Rule]]:
     """Each step with its route, for the shell and for the conductor. Raises PlanError."""
     from fanfold.engine.job import StepWork
@@ -278,7 +284,10 @@ def wire_steps(plan: CompiledPlan, wiring: Wiring, model: str) -> tuple[list[Ste
             routes = _at(path, wiring.chain, step.step.model or plan.plan.model or model)
             if step.step.judge is not None:
                 judge_model = step.step.judge.model
-                judges = _at(f"steps.{step.name}.judge.model", wiring.chain, judge_model) if judge_model else routes
+                if judge_model is not None:
+                    judges = _at(f"steps.{step.name}.judge.model", wiring.chain, judge_model or plan.plan.model or model)
+                else:
+                    judges = routes
         timeout_s = step.step.timeout_s or wiring.settings.timeout_s
         work = StepWork(step, routes, judges, timeout_s)
         work.idle_s = min(wiring.settings.idle_s, timeout_s)

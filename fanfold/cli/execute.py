@@ -21,7 +21,7 @@ from fanfold.result import Result, error_json
 from fanfold.spec.errors import PlanError
 from fanfold.views.progress import Progress
 from fanfold.views.report import describe
-from fanfold.wiring import SIMULATED, default_model
+from fanfold.wiring import SIMULATED, default_model, leaves_open
 
 UNWRITTEN = 4  # the result could not be written: as when the store fails
 CANCELLED = 130  # by a second Ctrl-C: at once, wherever it is
@@ -35,7 +35,7 @@ def execute(job: Job, options: Options, *, resume: str | None = None, retry_refu
     target = Target(options, job.name, tuple(job.documents))
     listen_to_logs(logging.INFO if options.verbose else logging.CRITICAL)
     model = options.model
-    if model is None and resume is None and not all(step.model or job.plan.model or step.function for step in job.plan.steps):
+    if model is None and resume is None and any(leaves_open(step, job.plan.model) for step in job.plan.steps):
         model = default_model()
         if not options.quiet:
             say(f"No model is named and no provider's key is set: answers are simulated ({SIMULATED}).")

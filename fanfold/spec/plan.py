@@ -95,7 +95,7 @@ class Judge:
 
     The prompt, a text or a callable (cell, value) -> text, may use every name of the step's own, and `{value}`. Default output:
     `{reason: str, pass: bool}`: a verdict is asked for after its reason, which goes into the next attempt.
-    accept: judge's answer -> bool; default: its `pass`. A judge that cannot be read is asked again; that costs no attempt.
+    model: None for the step's own, "" for the plan's or the engine's. accept: judge's answer -> bool; default: its `pass`. A judge that cannot be read is asked again; that costs no attempt.
 
     versus: what the answer has to be at least as good as: a name (`"draft"`, `"draft.text"`: of a step, an axis or a given) or a callable
     cell -> value, None where there is nothing to beat. Then the prompt shows `{first}` and `{second}` instead of `{value}`, a callable is

@@ -32,6 +32,7 @@ from tests.engine import test_hedging as hedge_tests
 from tests.engine import test_joint as joint_tests
 from tests.engine import test_judges as judge_tests
 from tests.engine import test_opening as opening_tests
+from tests.engine import test_refused as refused_tests
 from tests.engine import test_resume as resume_tests
 from tests.engine import test_shares as share_tests
 from tests.engine import test_two_resume as two_tests
@@ -353,6 +354,12 @@ FAULTS = (
     Fault("an unreadable judge is the last of its chain", "core.fates:Fates._hop", "ELSEWHERE | UNREADABLE if", "ELSEWHERE if", gate_tests.test_a_judge_that_cannot_be_read_is_followed_by_the_next_of_its_chain),
     Fault("a deadline is blamed on the judge's model", "core.verdicts:unheard", "code in ILL", "True", gate_tests.test_a_deadline_that_a_judge_does_not_meet_blames_no_model),
     Fault("a tie does not say what spoke against it", "core.verdicts:objection", 'f"{TIE}. {last.reason if first.good else first.reason}"', "TIE", gate_tests.test_a_tie_is_told_to_the_next_attempt_with_what_speaks_against_it),
+    Fault("what was refused is told without the answer", "engine.refused:Latest.told", "replace(event, text=printable(text))", "event", lambda: refused_tests.test_every_refused_answer_is_there_with_its_own_reason(refused_tests.COUNTED)),
+    Fault("a spare is refused without a word", P + "_again", "(str(code), check, reason)", '(str(code), check, "")', lambda: refused_tests.test_every_refused_answer_is_there_with_its_own_reason(refused_tests.COUNTED)),
+    Fault("what is refused is the answer before", "engine.refused:Latest.asks", "self._texts.pop((step, at), None)", "pass", refused_tests.test_what_an_earlier_call_said_is_not_said_of_a_later_one),
+    Fault("a verdict is lost with the process", "engine.job:Job.take_back", "verdict=event.verdict", 'verdict=""', refused_tests.test_the_verdict_on_an_answer_that_waits_for_its_cell_outlives_the_process),
+    Fault("a known verdict is no verdict", "engine.judging:Judging.read", 'data.decode() if good else ""', '""', refused_tests.test_a_verdict_of_the_cache_is_a_verdict),
+    Fault("what was skipped for want of another is an error more", "result:CellResult.in_consequence", 'self.state == "skipped"', "False", refused_tests.test_one_thing_that_goes_wrong_is_one_error),
     Fault("a run goes on with another rival", "engine.fingerprint:of_step", "{step.versus.name} if step.versus is not None else set()", "set()", gate_tests.test_another_rival_is_another_step_for_a_run_that_goes_on),
 )  # fmt: skip
 

@@ -26,7 +26,7 @@ def plan(params: Params) -> Plan:
         unique=Unique(by="prompt", near=params.similarity),
         facets=Facets({"domain": params.domains, "level": params.levels, "language": params.languages}),
         checks=CHECKS,
-        judge=Judge(CHECKER, model=params.checker_model, output=PromptVerdict, accept=good_enough),
+        judge=Judge(CHECKER, model=params.checker_model or "", output=PromptVerdict, accept=good_enough),
         weight=60,
     )
     target = Step(

@@ -8,7 +8,18 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any, Protocol
 
-from fanfold.apps.prompts.library import ENGLISH, VAGUE, Known, language_of, languages, level_of, library, notes, prompts, recognised
+from fanfold.apps.prompts.library import (
+    ENGLISH,
+    VAGUE,
+    Known,
+    language_of,
+    languages,
+    level_of,
+    library,
+    notes,
+    prompts,
+    recognised,
+)
 from fanfold.apps.prompts.texts import BEGIN, DOMAIN, END, LANGUAGE, LEVEL, TOPIC
 
 Json = dict[str, Any]
@@ -55,7 +66,7 @@ def engineer(pen: Pen) -> Json:
 
 def _written(pen: Pen, domain: str, level: str, language: str, topic: str) -> str:
     if pen.slips("domain") and not topic and language == ENGLISH:
-        domain = next((other for other in library()["domains"] if other != domain.casefold()), domain)
+        domain = pen.rng.choice([other for other in library()["domains"] if other != domain.casefold()])
     if pen.slips("level"):
         level = "hard" if level == "easy" else "easy"
     options = _free(pen, _same_subject(pen, prompts(domain, level, language, topic)))
@@ -105,7 +116,10 @@ def _objection(asked: str, text: str) -> tuple[int, str] | None:
         shown = _opening(found.group(1) or found.group())
         return 1, f"The prompt gives its own answer away: it says “{shown}”. Leave that out, and the rest can stand."
     if (found := _VAGUE.search(text)) and len(text) < 120:
-        return 2, f"Too vague: “{found.group()}” in “{_opening(text)}” leaves open what is asked, so any sentence would be an answer."
+        return (
+            2,
+            f"Too vague: “{found.group()}” in “{_opening(text)}” leaves open what is asked, so any sentence would be an answer.",
+        )
     known = recognised(text)
     if known is None:
         return None
@@ -176,13 +190,18 @@ def _answered(known: Known, told: Json) -> str:
     if known.form == "list":
         return "\n".join(f"- {line}" for line in (first, second, third, f"For example: {example}", f"But: {caveat}"))
     if known.form == "child":
-        parts = ["Let us begin with something you can picture.", example, f"What is behind it? {first} {second}", f"One surprise: {caveat}"]
+        parts = [
+            "Let us begin with something you can picture.",
+            example,
+            f"What is behind it? {first} {second}",
+            f"One surprise: {caveat}",
+        ]
     elif known.level == "easy":
         parts = [f"{first} {second}", f"An example: {example}"]
     elif known.level == "medium":
         parts = [f"1. {first}\n2. {second}\n3. {third}", f"An example: {example}", f"Mind this: {caveat}"]
     else:
-        parts = [f"**What speaks for it.** {first} {second}", f"**What speaks against it.** {caveat}", f"**A case to try it on.** {example}",
+        parts = [f"**What is known.** {first} {second}", f"**Where it gets hard.** {caveat}", f"**A case to try it on.** {example}",
                  f"**What I would hold on to.** {third}"]  # fmt: skip
     ending = {
         "mistake": f"The mistake that people make most often is to forget this: {caveat}",

@@ -14,13 +14,14 @@ Json = dict[str, Any]
 
 LABELS = ("domain", "level", "language")
 _PROMPT = re.compile(r'"prompt"\s*:\s*("(?:[^"\\]|\\.)*")', re.S)
+CHECKER = "checker"
 NO_ANSWER = "accepted, but not answered"
 
 
 def content(params: Params, result: Result) -> Json:
     """`{"accepted": [{"prompt", "verdict", "answer", …}], "rejected": […], "failed": […], "asked", "system"}`, in the order of the samples.
 
-    rejected: every prompt that was written and refused, with who refused it (`by`: "judge", the name of a check, "duplicate",
+    rejected: every prompt that was written and refused, with who refused it (`by`: "checker", the name of a check, "duplicate",
     "malformed" …) and why; prompt is None where there was none to be read. failed: samples that came to nothing, with their stage
     and code; one whose target failed keeps its prompt and verdict. system: the target's, None without one.
     """
@@ -49,7 +50,8 @@ def _judged(cell: Any) -> Json:
 
 def _rejected(refused: Any) -> Json:
     by = refused.check or str(refused.code)
-    return {"prompt": _prompt_in(refused.text), "by": by, "reason": refused.reason, "sample": refused.at["sample"]}
+    said = {"prompt": _prompt_in(refused.text), "by": CHECKER if by == "judge" else by}
+    return {**said, "reason": refused.reason.removeprefix("a judge says: "), "sample": refused.at["sample"]}
 
 
 def _prompt_in(text: str) -> str | None:
@@ -81,7 +83,9 @@ def _lines(data: Json) -> Iterator[str]:
         yield f"*Checker, {verdict.get('score', '-')} of 5: {verdict.get('reason', 'no verdict')}*\n"
     if rejected:
         yield "# Rejected on the way\n"
-        yield from (f"- **{item['by']}**: {_line(item['prompt'] or '(not readable)')}\n  *{_line(item['reason'])}*" for item in rejected)
+        yield from (
+            f"- **{item['by']}**: {_line(item['prompt'] or '(not readable)')}\n  *{_line(item['reason'])}*" for item in rejected
+        )
         yield ""
     if failed:
         yield "# Failed\n"
