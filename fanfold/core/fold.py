@@ -167,8 +167,6 @@ class RunState:
             self._names = dict(event.lanes)
             return
         self._shift = max(0, self.wall_us - event.t)
-        for lost, _, _, _ in self._air.values():
-            self.steps[lost].lost += 1
         self.cut_off()
         self._rename_lanes(dict(event.lanes))
         for step, facts in zip(self.steps, event.steps, strict=False):
@@ -178,7 +176,8 @@ class RunState:
 
     def cut_off(self) -> None:
         """A life of the run is over: what is in the air will never be told, and may have been charged."""
-        for _, lane, tokens_in, most_out in self._air.values():
+        for step, lane, tokens_in, most_out in self._air.values():
+            self.steps[step].lost += 1
             self.used[self._model(lane)].guess(tokens_in, most_out)
         self._air.clear()
 

@@ -68,6 +68,7 @@ class Spares(Fates):
             self._spare_over(cell, (str(code), check, reason), now)
         elif pool.given_up or not pool.draw():
             cell.judged += 1
+            cell.check = check
             self._fail(cell, *pool.last, now)
         else:
             cell.longer = cell.longer and code is not Code.TRUNCATED  # it is told once more to be shorter

@@ -229,3 +229,15 @@ def test_one_thing_that_goes_wrong_is_one_error():
     assert [(error.stage, error.cell, error.code) for error in result.errors] == [("a", {"n": 2}, "filtered")]
     assert [error.code for error in result["c"].errors] == ["upstream"], "a step still tells of every cell"
     assert (result.report["failed"], result.report["skipped"], result.exit_code) == (1, 2, 3)
+
+
+def test_the_report_of_a_run_that_goes_on_tells_what_was_lost():
+    async def main():
+        store = MemoryStore()
+        plan = plan_of(axis=Axis("n", range(6)), attempts=9)
+        run_id = await killed(store, ScriptedProvider(script), plan, 5)
+        result = await resumed(store, ScriptedProvider(script), run_id, plan)
+        return result.report, RunState().apply_all(await journal_of(store, run_id))
+
+    told, folded = run(main())
+    assert told["lost"] == folded.total.lost > 0

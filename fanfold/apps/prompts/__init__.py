@@ -37,6 +37,7 @@ def plan(params: Params) -> Plan:
         needs=("engineer",),
         model=params.target_model,
         checks=(check_says_something,),
+        priority="critical",  # a prompt that was accepted is answered before others are begun: a budget then ends with whole ones
         weight=40,
     )
     given = {"rubric": rubric(params), "topic": topic(params), "system": params.system or ""}

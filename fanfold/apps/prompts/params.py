@@ -74,7 +74,10 @@ class Params(BaseModel):
     @field_validator("domains", "levels", "languages")
     @classmethod
     def _each_once(cls, value: list[str]) -> list[str]:
-        named = {" ".join(item.split()).casefold(): " ".join(item.split()) for item in reversed(value) if item.strip()}
-        if not named:
+        named: dict[str, str] = {}
+        for item in value:
+            plain = " ".join(item.split())
+            named.setdefault(plain.casefold(), plain)
+        if not (found := [item for item in named.values() if item]):
             raise ValueError("name at least one, with commas between them")
-        return list(named.values())[::-1]
+        return found
