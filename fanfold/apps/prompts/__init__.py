@@ -53,5 +53,5 @@ APP = App(
     markdown=markdown,
     rows=rows,
     documents={"chat.jsonl": chat, "eval.jsonl": evaluation},
-    bench=[{"count": count} for count in (5, 10, 20, 50)],
+    bench=[{"count": count} for count in (1, 5, 10, 20)],
 )
