@@ -49,7 +49,9 @@ class Target:
         option, asked = "--format", options.format
         if asked is None and options.out not in (None, "-"):
             name_of_file = Path(str(options.out)).name.lower()
-            own = max((d for d in documents if name_of_file.endswith(f".{d}")), key=len, default=None)  # "chat.jsonl" before "jsonl"
+            own = max(
+                (d for d in documents if name_of_file.endswith(f".{d}")), key=len, default=None
+            )  # "chat.jsonl" before "jsonl"
             option, asked = "--out", own or ENDINGS.get(Path(name_of_file).suffix, "json")
         if asked is None:
             return "md" if sys.stdout.isatty() else "json"

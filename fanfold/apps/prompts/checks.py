@@ -7,7 +7,9 @@ import re
 from fanfold.apps.prompts.types import SyntheticPrompt
 
 SHORTEST, LONGEST = 15, 4_000  # characters
-_ABOUT_ITSELF = re.compile(r"\s*((?:sure|certainly|of course)[,!.:]|here(?: is|['’]s| are)\b|prompt\s*(?:number)?\s*\d*\s*:)", re.I)
+_ABOUT_ITSELF = re.compile(
+    r"\s*((?:sure|certainly|of course)[,!.:]|here(?: is|['’]s| are)\b|prompt\s*(?:number)?\s*\d*\s*:)", re.I
+)
 _NAMES = r"(?:insert|your|topic|name|subject|domain|text)\b"
 _GAP = re.compile(rf"\[{_NAMES}[^\]\n]*\]|\{{\{{?\s*{_NAMES}[^{{}}\n]*\}}|<{_NAMES}[^<>\n]*>", re.I)
 _REFUSAL = re.compile(r"\s*(i['’]m sorry|i am sorry|i can['’]?t|i cannot|as an ai\b)", re.I)
