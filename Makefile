@@ -4,6 +4,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
+NODE_TESTS := tests/providers/aimock
+
 ONCE   := not (planted or machine or test_incremental or two_shells or eight_tenths)
 
 .PHONY: demo test test-long coverage test-deps check bench pins clean
@@ -33,8 +35,12 @@ check: $(VENV)/.dev
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m pytest tests/test_house.py
 
-test-deps:  # servers and a browser that the system tests use, on Debian
-	@true
+test-deps: $(NODE_TESTS)/node_modules  # servers and a browser that the system tests use, on Debian
+
+$(NODE_TESTS)/node_modules: $(NODE_TESTS)/package-lock.json  # a mock of the providers' APIs that others have written; it needs Node 20.15
+	@command -v npm >/dev/null || { apt-get update -qq && apt-get install -y --no-install-recommends nodejs npm; }
+	cd $(NODE_TESTS) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench

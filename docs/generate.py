@@ -1,4 +1,4 @@
-"""Write `docs/states.md` and `docs/rooms.md` from the code. `python docs/generate.py`; a test says when they are stale."""
+"""Write `docs/states.md`, `docs/rooms.md` and `docs/plan.schema.json` from the code. `python docs/generate.py`; a test says when they are stale."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 from fanfold.core.states import TRANSITIONS
+from fanfold.planfile.schema import written
 
 ROOT = Path(__file__).parent.parent
 
@@ -53,7 +54,7 @@ def rooms() -> str:
     return "\n".join(lines)
 
 
-PAGES = {"states.md": states, "rooms.md": rooms}
+PAGES = {"states.md": states, "rooms.md": rooms, "plan.schema.json": written}
 
 if __name__ == "__main__":
     for name, page in PAGES.items():

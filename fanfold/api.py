@@ -255,7 +255,7 @@ class Engine:
     """Where runs are made: models, limits and a store, shared by all runs in it.
 
     model: `provider/name`, for plans and steps that name none; None: the simulated provider, unless a key is set.
-    base_url: of an OpenAI-compatible server. limits: declared, hold exactly. store: a path, ":memory:", a Store, or None for
+    base_url: of an OpenAI-compatible server. limits: declared, hold exactly, for each model alike; model_limits: by model, before those. store: a path, ":memory:", a Store, or None for
     `runs.db` in the user's data folder. seed: of jitter and of the simulated provider. timeout_s: for one call. idle_s: the
     longest silence without content in a streamed answer, pings not counted.
     retries: transport faults per attempt. attempts: overrides every step's. prices: model -> US dollars for a million tokens in, and
@@ -269,6 +269,7 @@ class Engine:
         model: str | None = None,
         *,
         limits: Limits | None = None,
+        model_limits: Mapping[str, Limits] | None = None,
         store: str | Path | Store | None = None,
         base_url: str | None = None,
         api_key: Secret | str | None = None,
@@ -297,7 +298,7 @@ class Engine:
         # who wants the same answers again wants the same questions: facets are placed, and the simulated model answers, by the seed
         self._seed = seed if seed is not None else 0 if cache else secrets.randbits(31)
         settings = Settings(
-            base_url=base_url, api_key=_secret(api_key), limits=limits or Limits(), timeout_s=timeout_s, idle_s=idle_s, retries=retries,
+            base_url=base_url, api_key=_secret(api_key), limits=limits or Limits(), model_limits=model_limits or {}, timeout_s=timeout_s, idle_s=idle_s, retries=retries,
             attempts=attempts, seed=self._seed, provider=provider, prices=own_prices(prices or {}),
         )  # fmt: skip
         self._model = model

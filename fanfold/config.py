@@ -10,8 +10,9 @@ import re
 import sys
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from fanfold.spec.errors import PlanError
@@ -30,6 +31,10 @@ class Options:
     base_url: str | None = None
     rpm: int | None = None
     tpm: int | None = None
+    input_tpm: int | None = None
+    output_tpm: int | None = None
+    rpd: int | None = None
+    model_limits: Mapping[str, Limits] = field(default_factory=dict)
     max_concurrent: int | None = None
     sequential: bool = False
     attempts: int | None = None
@@ -50,11 +55,20 @@ class Options:
 
     @property
     def limits(self) -> Limits:
-        return Limits(rpm=self.rpm, tpm=self.tpm, concurrent=1 if self.sequential else self.max_concurrent)
+        concurrent = 1 if self.sequential else self.max_concurrent
+        return Limits(self.rpm, self.tpm, self.input_tpm, self.output_tpm, self.rpd, concurrent)
 
 
-_FIELDS = {f.name: f for f in fields(Options)}
-_INTEGERS = {"rpm": 1, "tpm": 1, "max_concurrent": 1, "attempts": 1, "retries": 0, "seed": None}
+_FIELDS = {f.name: f for f in fields(Options) if f.name != "model_limits"}
+_LIMITS = {
+    "rpm": "rpm",
+    "tpm": "tpm",
+    "input_tpm": "input_tpm",
+    "output_tpm": "output_tpm",
+    "rpd": "rpd",
+    "max_concurrent": "concurrent",
+}
+_INTEGERS = {**dict.fromkeys(_LIMITS, 1), "attempts": 1, "retries": 0, "seed": None}
 _NUMBERS = {"timeout": 0, "deadline": 0, "cache_ttl": 0, "budget_usd": 0}
 _FLAGS = ("sequential", "cache", "stream", "quiet", "verbose")
 _WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
@@ -67,11 +81,12 @@ def options(
     *,
     also: tuple[str, ...] = (),
     section: str = "",
+    plan: Mapping[str, Any] = MappingProxyType({}),
 ) -> tuple[Options, dict[str, Any]]:
     """Join the levels. Returns the common options, and what the levels say of the names in `also` (an application's parameters).
 
     given: command-line options, None where not given. section: the table of a config file that holds the application's own.
-    Raises PlanError naming the option and the level.
+    plan: what a plan file says of how to run it: the last level before the defaults. Raises PlanError naming the option and the level.
     """
     environ = os.environ if environ is None else environ
     names = (*_FIELDS, *also)
@@ -85,7 +100,7 @@ def options(
     for label, level in levels:
         for name in [name for name in level if name in also]:
             more.setdefault(name, level.pop(name))
-        values = {name: _value(name, value, _label(label, name)) for name, value in level.items()}
+        values = {name: value_of(name, value, _label(label, name)) for name, value in level.items()}
         for one, other in CLASHES:
             if values.get(one) and values.get(other):
                 raise PlanError(_label(label, one), f"clashes with {_label(label, other)}", "give one of the two")
@@ -94,7 +109,19 @@ def options(
                 values.setdefault(other, None)
         for name, value in values.items():
             joined.setdefault(name, value)
+    joined = {**_by_plan(plan, joined), **joined}
     return Options(**{name: value for name, value in joined.items() if value is not None}), more
+
+
+def _by_plan(plan: Mapping[str, Any], joined: Mapping[str, Any]) -> dict[str, Any]:
+    """What a plan file says and nothing else does. A limit that another level sets is that of every model."""
+    found = {name: value for name, value in plan.items() if name not in joined}
+    overruled = {limit: None for name, limit in _LIMITS.items() if joined.get(name) is not None}
+    if joined.get("sequential"):
+        overruled["concurrent"] = None
+    if "model_limits" in plan:
+        found["model_limits"] = {model: replace(limits, **overruled) for model, limits in plan["model_limits"].items()}
+    return found
 
 
 def _label(label: str, name: str) -> str:
@@ -103,7 +130,8 @@ def _label(label: str, name: str) -> str:
     return label.format(name.upper() if label.startswith("FANFOLD") else name)
 
 
-def _value(name: str, value: Any, path: str) -> Any:
+def value_of(name: str, value: Any, path: str) -> Any:
+    """A value as its option needs it. Raises PlanError."""
     if name in _INTEGERS:
         return _integer(value, _INTEGERS[name], path)
     if name in _NUMBERS:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, overload
 
@@ -16,6 +17,7 @@ from fanfold.spec.errors import PlanError
 
 STRIDE = 64
 _YAML_MOST = 2_000_000  # characters of a plan or config file
+_WORD_BEFORE = re.compile(r"[:,\[{]\s*([a-z]{1,20})$")
 _LONGEST_LINE = 16 << 20  # bytes of a line of a file of rows
 
 
@@ -174,6 +176,19 @@ def parse_yaml(text: str, name: str) -> Any:
     """Safe YAML: no tags, few aliases, no key twice. Raises PlanError with the line."""
     import yaml
 
+    return _read_yaml(text, name, yaml.load)  # by a SafeLoader with more checks
+
+
+def compose_yaml(text: str, name: str) -> Any:
+    """The same text as PyYAML's nodes, which know their lines; None for an empty one."""
+    import yaml
+
+    return _read_yaml(text, name, yaml.compose)
+
+
+def _read_yaml(text: str, name: str, read: Callable[[str, Any], Any]) -> Any:
+    import yaml
+
     from fanfold.yamltext import loader
 
     Loader = loader(name)
@@ -181,7 +196,7 @@ def parse_yaml(text: str, name: str) -> Any:
         raise PlanError(name, f"is longer than {_YAML_MOST:,} characters")
     while True:
         try:
-            return yaml.load(text, Loader)  # a SafeLoader with more checks
+            return read(text, Loader)
         except yaml.MarkedYAMLError as error:
             mended = _quote_type(text, error.problem_mark.index) if error.problem_mark else None
             if mended is None:
@@ -195,7 +210,10 @@ def parse_yaml(text: str, name: str) -> Any:
 
 
 def _quote_type(text: str, at: int) -> str | None:
-    """`{lines: list[str]}` is no YAML, for a bracket begins a list there; people write it all the same. Quotes that one word."""
+    """`{lines: list[str], when: date?}` is no YAML: a bracket begins a list there, and a question mark ends a word. People write it
+    all the same. Quotes that one word."""
+    if text[at : at + 1] == "?" and (word := _WORD_BEFORE.search(text, max(0, at - 40), at)):
+        return f'{text[: word.start(1)]}"{text[word.start(1) : at + 1]}"{text[at + 1 :]}'
     if not text[:at].endswith("list") or text[at : at + 1] != "[":
         return None
     depth = 0

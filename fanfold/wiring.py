@@ -55,12 +55,14 @@ class Settings:
     """How an engine reaches its models. provider: used for every model, in tests. seed: of the simulated provider.
 
     base_url, api_key: of the hosted provider that is named first; others take theirs from the environment.
+    model_limits: of one model, where they say something; else `limits` are those of each.
     dry: nothing is ever called; lanes are as they would be with the providers that the models name. prices: the user's own, by model.
     """
 
     base_url: str | None = None
     api_key: Secret | None = None
     limits: Limits = field(default_factory=Limits)
+    model_limits: Mapping[str, Limits] = field(default_factory=dict)
     timeout_s: float = 120.0
     idle_s: float = 60.0
     retries: int = 4
@@ -124,6 +126,8 @@ class Wiring:
 
     def __init__(self, settings: Settings, conductor: Conductor) -> None:
         check_limits(settings.limits)
+        for each in settings.model_limits.values():
+            check_limits(each)
         config.keep_secrets_unsaid()
         self.settings = settings
         self._conductor = conductor
@@ -150,7 +154,7 @@ class Wiring:
         else:
             kind, name = self._kind(model)
             provider = self._provider(kind)
-        lane = self._conductor.add_lane(model, self._limiter(kind), self._concurrency(kind))
+        lane = self._conductor.add_lane(model, self._limiter(kind, model), self._concurrency(kind, model))
         lane.account = kind if kind in CHARGES else ""
         origin = self._origin(kind, provider)
         route = self._routes[model] = Route(lane.index, provider, name, origin=origin)
@@ -170,14 +174,19 @@ class Wiring:
             self._first = self._first or kind
         return kind, name
 
-    def _limiter(self, kind: str) -> Limiter:
+    def limits_of(self, model: str) -> Limits:
+        """As declared for all models, and for this one."""
+        own = self.settings.model_limits.get(model)
+        return self.settings.limits if own is None else replace(self.settings.limits, **_said(own))
+
+    def _limiter(self, kind: str, model: str) -> Limiter:
         """Declared limits, and what is not declared is learned; the simulated model in this process has none."""
-        declared = _dimensions(self.settings.limits)
+        declared = _dimensions(self.limits_of(model))
         return Limiter(declared, charge=CHARGES.get(kind, "sum"), learns=kind in CHARGES)
 
-    def _concurrency(self, kind: str) -> Concurrency:
+    def _concurrency(self, kind: str, model: str) -> Concurrency:
         """As declared; else by what holds such a server back: its limits, or, for a server of one's own, the knee of its throughput."""
-        limits = self.settings.limits
+        limits = self.limits_of(model)
         if limits.concurrent:
             return Fixed(limits.concurrent)
         if kind not in CHARGES:
@@ -334,6 +343,9 @@ def _rule(step: CompiledStep, routes: Sequence[Route], judges: Sequence[Route], 
         attempts=settings.attempts or words.attempts,
         retries=settings.retries,
         timeout=round(settings.timeout_s * 1_000_000),
+        retry_timeout=None
+        if words.retry_timeout_share == 1
+        else round(settings.timeout_s * words.retry_timeout_share * 1_000_000),
         estimate=1 if words.function is not None else 2_000_000,
         priority=PRIORITIES.index(words.priority),
         take=0 if step.candidates is None else step.candidates.take,
@@ -366,9 +378,14 @@ def describe_run(
 
     from fanfold.engine.fingerprint import of_plan
 
-    limits = {name: value for name, value in asdict(settings.limits).items() if value is not None}
+    limits = _said(settings.limits)
     made = {
         "model": model, "base_url": settings.base_url and redact(settings.base_url), "seed": settings.seed, "plan": plan.plan.name, "limits": limits,
+        "model_limits": {name: _said(each) for name, each in settings.model_limits.items()},
         "timeout_s": settings.timeout_s, "retries": settings.retries, "attempts": settings.attempts, "words": of_plan(plan, works),
     }  # fmt: skip
     return msgspec.json.encode({**made, **about}, enc_hook=str)
+
+
+def _said(limits: Limits) -> dict[str, int]:
+    return {name: value for name, value in asdict(limits).items() if value is not None}

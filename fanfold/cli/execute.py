@@ -100,7 +100,7 @@ def refuse_later(options: Options) -> None:
 
 async def _run(job: Job, options: Options, model: str | None, lines: Lines, resume: str | None, retry_refused: bool) -> Result:
     engine = Engine(
-        model, limits=options.limits, store=options.store, base_url=options.base_url, seed=options.seed, timeout_s=options.timeout,
+        model, limits=options.limits, model_limits=options.model_limits, store=options.store, base_url=options.base_url, seed=options.seed, timeout_s=options.timeout,
         retries=options.retries, attempts=options.attempts, prices=options.prices, cache=_cached(job, options, resume), cache_ttl=options.cache_ttl,
     )  # fmt: skip
     holder: list[Run] = []

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from fanfold.cli.options import RUN_OPTIONS, Option, command, options_of
+from fanfold.cli.options import RUN_OPTIONS, Option, arguments_of, command, options_of
 
 if TYPE_CHECKING:
     from fanfold.config import Options
@@ -47,14 +48,19 @@ app = typer.Typer(
 
 def add_app(application: App, plan_of: Callable[[dict[str, Any]], tuple[Plan, Options]]) -> None:
     """`fanfold plan NAME`, with the options of `fanfold NAME`. plan_of: what was given -> plan and options; raises PlanError."""
-    _add(application.name, application.summary, [*options_of(application.params), *RUN_OPTIONS], plan_of)
+    options = [*options_of(application.params, application.arguments), *RUN_OPTIONS]
+    _add(application.name, application.summary, options, plan_of, *arguments_of(application.params, application.arguments))
 
 
-def add_file(plan_of: Callable[[dict[str, Any]], tuple[Plan, Options]], settings: Option) -> None:
-    """`fanfold plan PLAN.yaml`, with the options of `fanfold run`."""
+def add_file(
+    plan_of: Callable[[dict[str, Any]], tuple[Plan, Options]],
+    settings: Iterable[Option],
+    located: Callable[[dict[str, Any]], AbstractContextManager[None]],
+) -> None:
+    """`fanfold plan PLAN.yaml`, with the options of `fanfold run`. located: where mistakes are said with their line."""
     argument = typer.Argument(help="A plan file: YAML or JSON.", metavar=FILE)
     plan = inspect.Parameter("plan", inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[str, argument])
-    _add(FILE, "Any plan file.", [settings, *RUN_OPTIONS], plan_of, plan)
+    _add(FILE, "Any plan file.", [*settings, *RUN_OPTIONS], plan_of, plan, located=located)
 
 
 def _add(
@@ -63,10 +69,12 @@ def _add(
     options: list[Option],
     plan_of: Callable[[dict[str, Any]], tuple[Plan, Options]],
     *positional: inspect.Parameter,
+    located: Callable[[dict[str, Any]], AbstractContextManager[None]] = lambda given: nullcontext(),
 ) -> None:
     def run(given: dict[str, Any]) -> None:
         plan, options = plan_of(given)
-        _foresee(plan, options)
+        with located(given):
+            _foresee(plan, options)
 
     app.command(name, help=f"Foresee: {summary}")(command(run, options, summary, *positional))
 
@@ -98,7 +106,7 @@ def _forecast(plan: Plan, options: Options) -> Forecast:
     from fanfold.wiring import Settings
 
     settings = Settings(
-        base_url=options.base_url, limits=options.limits, timeout_s=options.timeout, retries=options.retries,
+        base_url=options.base_url, limits=options.limits, model_limits=options.model_limits, timeout_s=options.timeout, retries=options.retries,
         attempts=options.attempts, prices=own_prices(options.prices),
     )  # fmt: skip
     asked = ask(compile_plan(plan), settings, options.model, deadline_s=options.deadline)

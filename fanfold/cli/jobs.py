@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from fanfold.spec.errors import PlanError
@@ -47,14 +48,23 @@ def app_job(application: App, params: Any, plan: Plan) -> Job:
     )
 
 
-def file_job(plan: Plan, path: str, settings: list[str]) -> Job:
+OVERRULING = ("model", "timeout", "max_concurrent", "sequential")
+"""Options of the command line that win over what stands in a plan file; a run remembers them."""
+
+
+def overruling(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: given[name] for name in OVERRULING if given.get(name) is not None}
+
+
+def file_job(plan: Plan, path: str, settings: list[str], over: Mapping[str, Any] = MappingProxyType({})) -> Job:
+    """over: options that won over the file."""
     from fanfold.files import read_text
     from fanfold.views.exports import to_markdown
 
     return Job(
         plan.name or Path(path).stem,
         plan,
-        {"file": str(Path(path).resolve()), "text": read_text(path), "set": settings},
+        {"file": str(Path(path).resolve()), "text": read_text(path), "set": settings, "over": dict(over)},
         content=lambda result: {"values": result.to_json()["values"]},
         rows=lambda result, data: result.rows(),
         markdown=lambda result, data: "".join(to_markdown(readable(data))),
@@ -70,14 +80,14 @@ def job_of(about: Mapping[str, Any]) -> Job | None:
         return app_job(application, params, application.plan(params))
     if "file" not in about:
         return None
-    from fanfold.planfile import load_plan, plan_from
+    from fanfold.planfile import load_plan, overruled, plan_from
 
-    path, given = Path(about["file"]), pairs(about.get("set") or [])
+    path, given, over = Path(about["file"]), pairs(about.get("set") or []), about.get("over") or {}
     if path.exists():
-        return file_job(load_plan(path, given), str(path), list(about.get("set") or []))
+        return file_job(overruled(load_plan(path, given), over), str(path), list(about.get("set") or []), over)
     from fanfold.files import parse_yaml
 
-    plan = plan_from(parse_yaml(about.get("text", ""), str(path)), given, path.parent)
+    plan = overruled(plan_from(parse_yaml(about.get("text", ""), str(path)), given, path.parent), over)
     job = Job(
         plan.name, plan, dict(about), content=lambda result: {"values": result.to_json()["values"]},
         rows=lambda result, data: result.rows(), markdown=lambda result, data: "".join(_markdown(data)),

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fanfold import __version__
-from fanfold.cli import bench, foresee, runs
-from fanfold.cli.options import RUN_OPTIONS, Option, command, options_of, run_options
+from fanfold.cli import bench, foresee, planopts, report, runs
+from fanfold.cli.options import RUN_OPTIONS, arguments_of, command, options_of, run_options
 
 if TYPE_CHECKING:
     from fanfold.config import Options
     from fanfold.spec.app import App
     from fanfold.spec.plan import Plan
 
+RUN = "Run a plan file: any plan, no Python. With PLAN.yaml --help its own givens are shown."
 COMMON_NAMES = frozenset(option.name for option in (*RUN_OPTIONS, bench.LATENCY))
 
 app = typer.Typer(
@@ -60,12 +61,13 @@ def _add_app(point: EntryPoint) -> None:
     def run(given: dict[str, Any]) -> None:
         _run_app(application, given)
 
-    shown = options_of(application.params)
+    shown = options_of(application.params, application.arguments)
+    words = arguments_of(application.params, application.arguments)
     clash = [option.name for option in shown if option.name in COMMON_NAMES]
     if clash:
         raise RuntimeError(f"application {point.name!r} redefines common options: {', '.join(clash)}")
     app.command(point.name, help=application.summary)(
-        command(run, [*shown, *run_options(application.documents)], application.summary)
+        command(run, [*shown, *run_options(application.documents)], application.summary, *words)
     )
     foresee.add_app(application, lambda given: _asked(application, given)[1:])
     bench.add_app(application, lambda given, size: _asked(application, given, size))
@@ -131,21 +133,14 @@ def _plan_of(application: App, params: Any) -> Any:
 # -------------------------------------------------------------------- plans
 
 
-def _plan_file(given: dict[str, Any]) -> tuple[Plan, Options]:
-    from fanfold import config
-    from fanfold.cli.jobs import pairs
-    from fanfold.planfile import load_plan
-
-    options, _ = config.options(given, given.get("config"))
-    return load_plan(given["plan"], pairs(given.get("set") or [])), options
-
-
 def _run_plan(given: dict[str, Any]) -> None:
     from fanfold.cli.execute import execute
-    from fanfold.cli.jobs import file_job
+    from fanfold.cli.jobs import file_job, overruling
 
-    plan, options = _plan_file(given)
-    _leave(execute(file_job(plan, given["plan"], given.get("set") or []), options))
+    plan, options = planopts.plan_of(given)
+    with planopts.located(given):
+        code = execute(file_job(plan, given["plan"], planopts.settings(given), overruling(given)), options)
+    _leave(code)
 
 
 def _add_run() -> None:
@@ -154,14 +149,13 @@ def _add_run() -> None:
         inspect.Parameter.KEYWORD_ONLY,
         annotation=Annotated[str, typer.Argument(help="A plan file: YAML or JSON.", metavar="PLAN.yaml")],
     )
-    settings = Option("set", list[str], "Override a given of the plan: --set days=3.", panel="Parameters")
-    app.command("run", help="Run a plan file: any plan, no Python.")(
-        command(_run_plan, [settings, *RUN_OPTIONS], "Run a plan file: any plan, no Python.", plan)
-    )
-    foresee.add_file(_plan_file, settings)
+    own = planopts.options(sys.argv[1:])
+    app.command("run", help=RUN)(command(_run_plan, [*own, *RUN_OPTIONS], RUN, plan))
+    foresee.add_file(planopts.plan_of, own, planopts.located)
     app.add_typer(foresee.app, name="plan")
     app.add_typer(bench.app, name="bench")
     runs.add(app)
+    report.add(app)
 
 
 # -------------------------------------------------------------------- the simulated provider
@@ -237,6 +231,8 @@ def main() -> None:
     ready_streams()
     config.keep_secrets_unsaid()
     try:
+        if planopts.schema_wanted(sys.argv[1:]):
+            return planopts.print_schema()
         for point in sorted(entry_points(group="fanfold.apps"), key=lambda point: point.name):
             _add_app(point)
         _add_run()

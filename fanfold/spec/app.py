@@ -20,6 +20,7 @@ class App:
     content: (parameters, result) -> the application's own part of the result JSON (errors and report are added by the door).
     markdown: the whole result JSON -> text for people. rows: the whole result JSON -> one flat row per item, for CSV and JSONL.
     documents: further formats, by name, which is the ending of their files too: the whole result JSON -> the file's text.
+    arguments: names of parameters that are words of the command line, not options, in this order; those may be left out all the same.
     bench: the sizes that `fanfold bench` measures, each as parameters that are not the defaults; none: the defaults alone.
     """
 
@@ -32,3 +33,4 @@ class App:
     rows: Callable[[Json], list[Json]]
     documents: Mapping[str, Callable[[Json], str]] = field(default_factory=dict)
     bench: Sequence[Json] = ()
+    arguments: Sequence[str] = ()

@@ -31,6 +31,7 @@ from tests.engine import test_gates as gate_tests
 from tests.engine import test_hedging as hedge_tests
 from tests.engine import test_joint as joint_tests
 from tests.engine import test_judges as judge_tests
+from tests.engine import test_missing_needs as missing_tests
 from tests.engine import test_opening as opening_tests
 from tests.engine import test_refused as refused_tests
 from tests.engine import test_resume as resume_tests
@@ -360,6 +361,10 @@ FAULTS = (
     Fault("a verdict is lost with the process", "engine.job:Job.take_back", "verdict=event.verdict", 'verdict=""', refused_tests.test_the_verdict_on_an_answer_that_waits_for_its_cell_outlives_the_process),
     Fault("a known verdict is no verdict", "engine.judging:Judging.read", 'data.decode() if good else ""', '""', refused_tests.test_a_verdict_of_the_cache_is_a_verdict),
     Fault("what was skipped for want of another is an error more", "result:CellResult.in_consequence", 'self.state == "skipped"', "False", refused_tests.test_one_thing_that_goes_wrong_is_one_error),
+    Fault("a missing value stops what could do without it", "core.grid:Grid.ended", "accepted or not edge.dst.at_least", "accepted", missing_tests.test_at_least_0_goes_on_without_a_value_and_there_is_one_error),
+    Fault("a missing value stops nothing", "core.grid:Grid.ended", "accepted or not edge.dst.at_least", "True"),
+    Fault("a retry has all the time", "core.run:CallRecord.__init__", "if cell.retries else", "if False else", lambda: missing_tests.test_a_call_that_is_tried_again_has_a_share_of_the_time(0.5, 4)),
+    Fault("the first call has the time of a retry", "core.run:CallRecord.__init__", "if cell.retries else None", "", lambda: missing_tests.test_a_call_that_is_tried_again_has_a_share_of_the_time(0.5, 4)),
     Fault("a run goes on with another rival", "engine.fingerprint:of_step", "{step.versus.name} if step.versus is not None else set()", "set()", gate_tests.test_another_rival_is_another_step_for_a_run_that_goes_on),
 )  # fmt: skip
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import msgspec
 import pytest
 
+from fanfold.providers import candidates, chat, messages
 from fanfold.providers.prices import Tariff, has_list, listed, own_prices
+from fanfold.spec.calls import Answer, Message, Request
 from fanfold.spec.errors import PlanError
 from fanfold.spec.prices import FREE, Price
 
@@ -114,3 +117,33 @@ def test_own_prices_are_two_or_three_numbers_or_named():
         with pytest.raises(PlanError, match=r"prices\.a/b") as caught:
             own_prices({"a/b": wrong})
         assert '"a/b" = [' in caught.value.hint
+
+
+COUNTED = [
+    ("openai", {"prompt_tokens": 1000, "completion_tokens": 10, "total_tokens": 1010, "prompt_tokens_details": {"cached_tokens": 800}}),
+    ("anthropic", {"input_tokens": 150, "cache_creation_input_tokens": 50, "cache_read_input_tokens": 800, "output_tokens": 10}),
+    ("google", {"promptTokenCount": 1000, "candidatesTokenCount": 10, "totalTokenCount": 1010, "cachedContentTokenCount": 800}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "usage"), COUNTED, ids=[name for name, _ in COUNTED])
+def test_cached_tokens_of_every_dialect_cost_less(name, usage):
+    """A whole answer as each documents it: 1,000 tokens in, of which 800 were there already, and 10 out."""
+    bodies = {
+        "openai": {"choices": [{"message": {"content": "Yes."}, "finish_reason": "stop"}], "usage": usage},
+        "anthropic": {
+            "type": "message",
+            "content": [{"type": "text", "text": "Yes."}],
+            "stop_reason": "end_turn",
+            "usage": usage,
+        },
+        "google": {"candidates": [{"content": {"parts": [{"text": "Yes."}]}, "finishReason": "STOP"}], "usageMetadata": usage},
+    }
+    decode = {"openai": chat.decode, "anthropic": messages.decode, "google": candidates.decode}[name]
+    asked = Request(model="m", messages=(Message("user", "Is it so?"),), timeout_s=1.0)
+    answer = decode(200, {}, msgspec.json.encode(bodies[name]), asked)
+    assert isinstance(answer, Answer), answer
+    used = answer.usage
+    assert (used.tokens_in, used.tokens_out, used.tokens_cached, used.exact) == (1000, 10, 800, True)
+    price = Price(2.0, 10.0, 0.5)
+    assert price.of(used.tokens_in, used.tokens_out, used.tokens_cached) == pytest.approx((200 * 2 + 800 * 0.5 + 10 * 10) / 1e6)
