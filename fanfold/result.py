@@ -27,7 +27,7 @@ from fanfold.spec.events import (
 from fanfold.views.shortfall import sentence
 
 if TYPE_CHECKING:
-    from fanfold.engine.job import Job
+    from fanfold.engine.job import Job, StepWork
 
 JUDGING = (Drafted, Rested, SpareEnded, CellEnded)
 """Events that tell of answers that were judged."""
@@ -126,8 +126,11 @@ class CellResult:
 class StepResult:
     """The cells of one step, in axis order. `values`: the accepted ones. `refused`: answers that were not, in the order of the run."""
 
-    def __init__(self, name: str, cells: Sequence[CellResult], required: bool, refused: Sequence[Refused] = ()) -> None:
+    def __init__(
+        self, name: str, cells: Sequence[CellResult], required: bool, refused: Sequence[Refused] = (), *, counted: bool = False
+    ) -> None:
         self.name, self.cells, self.required, self.refused = name, cells, required, refused
+        self.counted = counted  # it runs over a counted axis
         self._by_place: dict[tuple[Any, ...], CellResult] | None = None
 
     @property
@@ -247,11 +250,14 @@ class Result:
 
     @property
     def errors(self) -> list[CellError]:
-        """Every cell without a value of its own, those filled by their fallback too; but not those that were skipped for want of another
-        one, which has its error: one thing that goes wrong is one error. The cells of a step have theirs in any case."""
-        wrong = [cell for step in self.steps.values() for cell in step.cells if cell.error is not None]
-        causes = [cell for cell in wrong if not cell.in_consequence]
-        return [cell.error for cell in causes or wrong if cell.error is not None]
+        """Every cell without a value of its own, those filled by their fallback too.
+
+        Along a counted axis a coordinate is one thing, whatever steps it goes through: one that was skipped there for want of another
+        has no error beside that one's. (The step's own `errors` have it.)
+        """
+        wrong = [(step, cell, cell.error) for step in self.steps.values() for cell in step.cells if cell.error is not None]
+        causes = [error for step, cell, error in wrong if not (step.counted and cell.in_consequence)]
+        return causes or [error for _, _, error in wrong]
 
     @property
     def fallbacks(self) -> list[CellError]:
@@ -318,7 +324,9 @@ async def gather_result(job: Job, report: dict[str, Any]) -> Result:
         values = await job.values.all(index)
         given = await given_to(job, index, endings.taken[index])
         cells = [_cell(job, index, at, values, endings, given) for at in job.run.grid.cells(index)]
-        steps[work.name] = StepResult(work.name, cells, work.step.required, _refused(job, index, endings))
+        steps[work.name] = StepResult(
+            work.name, cells, work.step.required, _refused(job, index, endings), counted=_counted(job, work)
+        )
         own = {at: value for at, value in values.items() if at not in endings.of[index]}
         if (told := variety(job, index, given, own)) is not None:
             diversity[work.name] = told
@@ -339,6 +347,10 @@ def _cell(job: Job, step: int, at: Coords, values: Mapping[Coords, Any], endings
     return CellResult(labels, ending.state, None, cell_error(job, step, at, ending), facet)
 
 
+def _counted(job: Job, work: StepWork) -> bool:
+    return any(job.plan.axes[axis].counted for axis in work.compiled.over)
+
+
 def _refused(job: Job, step: int, endings: Endings) -> list[Refused]:
     return [Refused(job.labels(step, at), *why) for at, *why in endings.refusals[step]]
 
@@ -354,10 +366,10 @@ def _shortfall(job: Job, steps: Mapping[str, StepResult]) -> dict[str, Any]:
     """Counted steps, and steps whose values must differ, that ended with fewer than were asked for."""
     short: dict[str, Any] = {}
     for work in job.steps:
-        counted = any(job.plan.axes[a].counted for a in work.compiled.over)
+        counted = _counted(job, work)
         cells = steps[work.name].cells
         missing = [c.error for c in cells if c.error is not None]
-        if short and all(c.in_consequence for c in cells if c.error is not None):
+        if counted and short and all(c.in_consequence for c in cells if c.error is not None):
             continue  # it is short of what another step is short of
         if missing and (counted or any(error.code == "duplicate" for error in missing)):
             codes = [error.code for error in missing]

@@ -220,12 +220,12 @@ def test_events_of_before_are_read():
         assert decode(json.dumps(old).encode()) == event
 
 
-def test_one_thing_that_goes_wrong_is_one_error():
+def test_along_a_counted_axis_one_thing_that_goes_wrong_is_one_error():
     def breaks(request, number):
         return Fails(Fault(code="filtered", message="no")) if last(request) == "first 2" else Says(last(request))
 
     steps = [Step("a", "first {n}", over="n"), Step("b", "then {a}", over="n"), Step("c", "after {b}", over="n")]
-    result = run(done(ScriptedProvider(breaks), Plan("chain", steps, {"n": range(4)})))
+    result = run(done(ScriptedProvider(breaks), Plan("chain", steps, [Axis("n", count=4)])))
     assert [(error.stage, error.cell, error.code) for error in result.errors] == [("a", {"n": 2}, "filtered")]
     assert [error.code for error in result["c"].errors] == ["upstream"], "a step still tells of every cell"
     assert (result.report["failed"], result.report["skipped"], result.exit_code) == (1, 2, 3)

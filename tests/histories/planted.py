@@ -360,7 +360,7 @@ FAULTS = (
     Fault("what is refused is the answer before", "engine.refused:Latest.asks", "self._texts.pop((step, at), None)", "pass", refused_tests.test_what_an_earlier_call_said_is_not_said_of_a_later_one),
     Fault("a verdict is lost with the process", "engine.job:Job.take_back", "verdict=event.verdict", 'verdict=""', refused_tests.test_the_verdict_on_an_answer_that_waits_for_its_cell_outlives_the_process),
     Fault("a known verdict is no verdict", "engine.judging:Judging.read", 'data.decode() if good else ""', '""', refused_tests.test_a_verdict_of_the_cache_is_a_verdict),
-    Fault("what was skipped for want of another is an error more", "result:CellResult.in_consequence", 'self.state == "skipped"', "False", refused_tests.test_one_thing_that_goes_wrong_is_one_error),
+    Fault("what was skipped for want of another is an error more", "result:CellResult.in_consequence", 'self.state == "skipped"', "False", refused_tests.test_along_a_counted_axis_one_thing_that_goes_wrong_is_one_error),
     Fault("a missing value stops what could do without it", "core.grid:Grid.ended", "accepted or not edge.dst.at_least", "accepted", missing_tests.test_at_least_0_goes_on_without_a_value_and_there_is_one_error),
     Fault("a missing value stops nothing", "core.grid:Grid.ended", "accepted or not edge.dst.at_least", "True"),
     Fault("a retry has all the time", "core.run:CallRecord.__init__", "if cell.retries else", "if False else", lambda: missing_tests.test_a_call_that_is_tried_again_has_a_share_of_the_time(0.5, 4)),
