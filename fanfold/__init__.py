@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fanfold.api import Engine, Result, Run, RunCell, agenerate, generate
+    from fanfold.api import Engine, Result, Run, RunCell, Token, agenerate, generate
     from fanfold.evidence import METRICS, Evidence, read_evidence, read_object
     from fanfold.files import Rows
     from fanfold.spec.app import App
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    "fanfold.api": ("Engine", "Result", "Run", "RunCell", "agenerate", "generate"),
+    "fanfold.api": ("Engine", "Result", "Run", "RunCell", "Token", "agenerate", "generate"),
     "fanfold.evidence": ("METRICS", "Evidence", "read_evidence", "read_object"),
     "fanfold.files": ("Rows",),
     "fanfold.spec.app": ("App",),
@@ -29,7 +29,7 @@ _HOME = {
 _WHERE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
-    "generate", "agenerate", "Engine", "Run", "RunCell", "Result",
+    "generate", "agenerate", "Engine", "Run", "RunCell", "Token", "Result",
     "Plan", "Step", "Axis", "Unique", "Facets", "Candidates", "Judge", "Limits", "Markdown", "Cell", "App", "Rows",
     "Evidence", "read_evidence", "read_object", "METRICS",
     "FanfoldError", "PlanError", "StoreError", "RunFailed", "CellError", "Code",

@@ -21,14 +21,16 @@ from fanfold.core.money import Money
 from fanfold.core.past import Past
 from fanfold.core.relive import Life
 from fanfold.core.run import Rule
+from fanfold.ended import Ended, Ending, cell_error, drop_void, result_of
 from fanfold.engine.answers import Answers
 from fanfold.engine.clock import LoopClock
 from fanfold.engine.fingerprint import changes
 from fanfold.engine.job import Job, StepWork
+from fanfold.engine.listening import Token, Tokens
 from fanfold.engine.logs import CleanRecords
 from fanfold.engine.shell import Shell
 from fanfold.providers.prices import Tariff, has_list, own_prices
-from fanfold.result import Ending, Result, cell_error, drop_void, gather_result
+from fanfold.result import Result
 from fanfold.spec.calls import At
 from fanfold.spec.compile import compile_plan
 from fanfold.spec.compiled import CompiledPlan
@@ -36,8 +38,10 @@ from fanfold.spec.errors import CellError, FanfoldError, PlanError, StoreError
 from fanfold.spec.events import AnyEvent, BundleEnded, CellEnded, Coords, Reopened, RunEnded, StepSwept
 from fanfold.spec.plan import UNSET, Facets, Judge, Limits, Plan, Step, Unique
 from fanfold.spec.ports import Cache, Clock, Provider, RunRecord, Sink, Store
+from fanfold.spec.prices import Price
 from fanfold.spec.secret import Secret
 from fanfold.spec.words import PRIORITIES
+from fanfold.table import check_format, united, write_table
 from fanfold.views.progress import Progress, in_notebook
 from fanfold.views.report import report
 from fanfold.views.spend import Cost, cost_of
@@ -45,6 +49,7 @@ from fanfold.wiring import Settings, Wiring, default_model, describe_run, leaves
 
 if TYPE_CHECKING:
     from fanfold.forecast.foresee import Forecast
+    from fanfold.providers.sdk import Sdk
 
 FORESEEABLE = 1_500  # cells of a run that is foreseen while it goes on; of more, it would take the time of the calls
 FORESEE_AFTER_S = 0.3  # when its first calls are in the air
@@ -73,6 +78,7 @@ class Run:
 
     def __init__(self, job: Job, shell: Shell, limits: Limits, bill: Bill) -> None:
         self._job, self._shell, self._limits, self._bill = job, shell, limits, bill
+        self._table: Ended | None = None
         self._foreseeing: asyncio.Task[dict[str, Any] | None] | None = None
 
     @property
@@ -175,8 +181,48 @@ class Run:
         error = None if why is None else cell_error(self._job, step, at, why)
         return RunCell(self._job.steps[step].name, self._job.labels(step, at), state, value, error, elapsed_s)
 
-    async def result(self) -> Result:
-        """Wait for the end, and read the whole. Never raises for failed cells. Raises StoreError when the store failed."""
+    def tokens(self, *steps: str) -> Tokens:
+        """What the calls of these steps say, piece by piece while they say it; none named: of all steps. Each piece is a `Token`.
+
+        From here on those steps are asked for their answers in pieces, where the provider can; what comes whole is one piece. Any
+        number of listeners, from any moment; a slow one gets more at a time and holds nothing up. Raises PlanError for an unknown step.
+        """
+        names = [work.name for work in self._job.steps]
+        for step in steps:
+            if step not in names:
+                raise PlanError("tokens", f"there is no step {step!r}", f"one of {', '.join(names)}")
+        return Tokens(self._job, [names.index(step) for step in steps or names])
+
+    async def rows(self) -> AsyncIterator[dict[str, Any]]:
+        """Wait for the end; then one flat row a cell, in axis order, read from the store as they are asked for. Raises StoreError."""
+        ended = await self.table()
+        names = [column.name for column in united(ended.tables)]
+        async for page in ended.rows():
+            for row in page:
+                yield {name: row.get(name) for name in names}
+
+    async def export(self, path: str | Path, format: str | None = None) -> None:
+        """Wait for the end; then its rows to a file: csv, jsonl or parquet, by the file's ending unless it is said. A page of them is held
+        at a time, and the file is there whole or not at all. Raises PlanError for another format, OSError, StoreError."""
+        form = format or Path(path).suffix.lower().lstrip(".")
+        check_format(str(path), form)
+        await write_table(await self.table(), path, form)
+
+    async def table(self) -> Ended:
+        """Wait for the end; then how each cell ended, and its rows, a page at a time. Raises StoreError."""
+        await self.ended()
+        if self._table is None:
+            await self._bill.load()
+            ended = Ended(self._job, self._bill.price)
+            await ended.load()
+            self._table = ended
+        return self._table
+
+    async def result(self, *, held: bool = True) -> Result:
+        """Wait for the end, and read the whole. Never raises for failed cells. Raises StoreError when the store failed.
+
+        held: False: only cells that have an error are in it, for runs of more cells than are to be held; see `rows` and `export`.
+        """
         await self.ended()
         if self._foreseeing is not None:
             self._job.foreseen = await self._foreseeing
@@ -188,7 +234,7 @@ class Run:
                 await self._job.journal.close(self._bill.cost().usd, notes)
             except StoreError as error:  # the run is there all the same
                 logger.warning("run %s: what it has cost could not be kept: %s", self.id, error)
-        return await gather_result(self._job, self.report())
+        return await result_of(await self.table(), self.report(), held=held)
 
     async def ended(self) -> None:
         """Wait for the end. Raises StoreError when the store failed."""
@@ -222,6 +268,9 @@ class Bill:
         models = self._all()
         if not all(map(self._tariff.knows, models)):
             await asyncio.to_thread(self._tariff.all, models)
+
+    def price(self, model: str) -> Price | None:
+        return self._tariff.of(model) if model else None
 
     def cost(self) -> Cost:
         return cost_of(self._job.state, self._tariff.all(self._all()), len(self._models))
@@ -261,7 +310,8 @@ class Engine:
     retries: transport faults per attempt. attempts: overrides every step's. prices: model -> US dollars for a million tokens in, and
     out; before those of the public list (the extra `prices`). cache: whether what was asked before is answered from the store, and what is
     answered is kept there; None: only in runs that are gone on with. cache_ttl: seconds for which an answer is good; None: a month, for
-    ever at temperature 0. With the cache the seed is 0 unless it is given. Raises PlanError and StoreError.
+    ever at temperature 0. With the cache the seed is 0 unless it is given. client: your own `AsyncOpenAI`, `AsyncAnthropic` or
+    `google.genai.Client` (or a list of them), through which the calls for its provider go; it stays yours to close. Raises PlanError and StoreError.
     """
 
     def __init__(
@@ -281,6 +331,7 @@ class Engine:
         prices: Mapping[str, Any] | None = None,
         cache: bool | None = None,
         cache_ttl: float | None = None,
+        client: Any = None,
         provider: Provider | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -299,7 +350,7 @@ class Engine:
         self._seed = seed if seed is not None else 0 if cache else secrets.randbits(31)
         settings = Settings(
             base_url=base_url, api_key=_secret(api_key), limits=limits or Limits(), model_limits=model_limits or {}, timeout_s=timeout_s, idle_s=idle_s, retries=retries,
-            attempts=attempts, seed=self._seed, provider=provider, prices=own_prices(prices or {}),
+            attempts=attempts, seed=self._seed, provider=provider, prices=own_prices(prices or {}), clients=_clients(client, base_url, api_key),
         )  # fmt: skip
         self._model = model
         self._tariff = Tariff(settings.prices, listed=provider is None)
@@ -457,6 +508,12 @@ class Engine:
         """The plan, read and joined to its models, and the model of steps that name none. Raises PlanError."""
         compiled = compile_plan(plan)
         needs_model = any(leaves_open(s.step, plan.model) for s in compiled.steps)
+        if needs_model and named is None and (kinds := ", ".join(self._wiring.settings.clients)):
+            raise PlanError(
+                "model",
+                f"no model is named for the client of {kinds}",
+                'name one, e.g. Engine("openai/gpt-4o-mini", client=client)',
+            )
         model = named or (default_model() if needs_model and self._wiring.settings.provider is None else "sim/default")
         return compiled, *wire_steps(compiled, self._wiring, model), model
 
@@ -603,6 +660,17 @@ def _secret(api_key: Secret | str | None) -> Secret | None:
     return Secret(api_key) if isinstance(api_key, str) and api_key else api_key or None
 
 
+def _clients(client: Any, base_url: str | None, api_key: Any) -> dict[str, Sdk]:
+    """By provider. Raises PlanError for an object that is no client, or one that is told its address twice."""
+    if client is None:
+        return {}
+    if base_url is not None or api_key:
+        raise PlanError("client", "a client has its own address and key", "leave out base_url and api_key, or the client")
+    from fanfold.providers.sdk import sdks_of
+
+    return sdks_of(client)
+
+
 def _positive(name: str, seconds: Any) -> None:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < float("inf"):
         raise PlanError(name, f"a number of seconds above 0 is needed, not {seconds!r}")
@@ -702,4 +770,4 @@ def run_sync(main: Coroutine[Any, Any, T]) -> T:
     return outcome[0]
 
 
-__all__ = ["Engine", "Result", "Run", "RunCell", "StoreError", "agenerate", "generate", "run_sync"]
+__all__ = ["Engine", "Result", "Run", "RunCell", "StoreError", "Token", "Tokens", "agenerate", "generate", "run_sync"]

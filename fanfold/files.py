@@ -1,4 +1,4 @@
-"""The one reader of users' data files: rows as an axis (CSV, JSONL), YAML. Errors name the file and the row.
+"""The one reader of users' data files: rows as an axis (CSV, JSONL, Parquet), YAML. Errors name the file and the row.
 
 Rows are never held whole: a first pass checks every row and remembers where each 64th begins; a row is then read from there.
 """
@@ -6,44 +6,70 @@ Rows are never held whole: a first pass checks every row and remembers where eac
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import re
+import shutil
+import tempfile
+import threading
+import zlib
 from array import array
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, overload
+from typing import IO, Any, overload
 
 from fanfold.spec.errors import PlanError
 
 STRIDE = 64
+KINDS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 _YAML_MOST = 2_000_000  # characters of a plan or config file
 _WORD_BEFORE = re.compile(r"[:,\[{]\s*([a-z]{1,20})$")
 _LONGEST_LINE = 16 << 20  # bytes of a line of a file of rows
 
 
 class Rows(Sequence[dict[str, Any]]):
-    """Rows of a CSV file with a header, or of a JSONL file of objects, by number. Raises PlanError for a bad row, with its line."""
+    """The rows of a data file, as an axis: `Axis("term", Rows("terms.csv"))`, and in prompts `{term.column}`.
 
-    def __init__(self, path: str | Path) -> None:
+    .csv and .tsv with a header (values are text), .jsonl of objects, both also as .gz, and .parquet (the extra `parquet`). All rows are
+    checked when it is made, none is held: files that cannot be read from the middle are unpacked beside, into a temporary file.
+    columns: only these. Raises PlanError for a bad row, with its line.
+    """
+
+    def __init__(self, path: str | Path, *, columns: Sequence[str] | None = None) -> None:
         self.path = Path(path)
-        kind = self.path.suffix.lower()
-        if kind not in (".csv", ".tsv", ".jsonl", ".ndjson"):
+        endings = [ending.lower() for ending in self.path.suffixes]
+        self._packed = len(endings) > 1 and endings[-1] == ".gz"
+        kind = endings[-2] if self._packed else endings[-1] if endings else ""
+        if kind not in KINDS or (self._packed and kind == ".parquet"):
             raise PlanError(
                 str(path),
-                f"rows are read from .csv, .tsv and .jsonl files, not {kind or 'a file without an ending'}",
+                f"rows are read from .csv, .tsv, .jsonl and .parquet files, not {''.join(endings[-2:]) or 'a file without an ending'}",
                 "save it as CSV with a header, or as JSONL: one object a line",
             )
+        if isinstance(columns, str):
+            raise PlanError("columns", "a list of names is needed", f"write [{columns!r}]")
         self._delimiter = "\t" if kind == ".tsv" else ","
-        self._csv = kind in (".csv", ".tsv")
+        self._csv, self._parquet = kind in (".csv", ".tsv"), kind == ".parquet"
+        self._asked = None if columns is None else tuple(columns)
         self._columns: list[str] = []
+        self._seen: dict[str, None] = {}
         self._offsets = array("Q")
         self._lines = array("Q")
         self._count = 0
         self._page: tuple[int, list[dict[str, Any]]] = (-1, [])
+        self._unpacked: IO[bytes] | None = None
+        self._reading = threading.Lock()
         try:
+            self._unpacked = self._unpack()
             self._index()
-        except OSError as error:
-            raise PlanError(str(path), f"cannot be read: {error.strerror or error}") from error
+        except (OSError, EOFError, zlib.error) as error:
+            raise PlanError(str(path), f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that occurs, in the order in which they were first seen."""
+        return tuple(self._seen)
 
     def __len__(self) -> int:
         return self._count
@@ -60,12 +86,13 @@ class Rows(Sequence[dict[str, Any]]):
         if not 0 <= index < self._count:
             raise IndexError(index)
         page, offset = divmod(index, STRIDE)
-        if self._page[0] != page:
-            self._page = (page, self._read(page))
-        return self._page[1][offset]
+        held = self._page  # forecasts read in a thread of their own
+        if held[0] != page:
+            self._page = held = (page, self._read(page))
+        return held[1][offset]
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Rows) and other.path == self.path
+        return isinstance(other, Rows) and (other.path, other._asked) == (self.path, self._asked)
 
     def __hash__(self) -> int:
         return hash(self.path)
@@ -75,20 +102,55 @@ class Rows(Sequence[dict[str, Any]]):
 
     # ---------------------------------------------------------------- reading
 
-    def _index(self) -> None:
+    def _unpack(self) -> IO[bytes] | None:
+        """What cannot be read from the middle, as text in a file that nobody else sees and that goes with us."""
+        if not self._packed and not self._parquet:
+            return None
+        file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - for as long as these rows live
+        try:
+            if self._packed:
+                with gzip.open(self.path) as packed:
+                    shutil.copyfileobj(packed, file, 1 << 20)
+            else:
+                from fanfold.parquetrows import parquet_lines
+
+                with parquet_lines(self.path, self._asked) as (names, lines):
+                    self._seen.update(dict.fromkeys(names))
+                    file.writelines(lines)
+        except BaseException:
+            file.close()
+            raise
+        return file
+
+    @contextmanager
+    def _opened(self, offset: int = 0) -> Iterator[IO[bytes]]:
+        if self._unpacked is not None:
+            with self._reading:
+                self._unpacked.seek(offset)
+                yield self._unpacked
+            return
         with self.path.open("rb") as file:
+            file.seek(offset)
+            yield file
+
+    def __del__(self) -> None:
+        if getattr(self, "_unpacked", None) is not None:
+            self._unpacked.close()  # type: ignore[union-attr]
+
+    def _index(self) -> None:
+        with self._opened() as file:
             lines = _Lines(file, path=self.path)
             if self._csv:
                 self._columns = self._header(lines)
-            for row_start, line, _ in self._parse(lines):
+            for row_start, line, row in self._parse(lines):
                 if self._count % STRIDE == 0:
                     self._offsets.append(row_start)
                     self._lines.append(line)
                 self._count += 1
+                self._seen.update(dict.fromkeys(row))
 
     def _read(self, page: int) -> list[dict[str, Any]]:
-        with self.path.open("rb") as file:
-            file.seek(self._offsets[page])
+        with self._opened(self._offsets[page]) as file:
             lines = _Lines(file, self._offsets[page], self._lines[page] - 1, self.path)
             rows = []
             for _, _, row in self._parse(lines):
@@ -105,11 +167,15 @@ class Rows(Sequence[dict[str, Any]]):
         for name in names:
             if not name or names.count(name) > 1:
                 raise PlanError(f"{self.path}:1", f"column {name!r} is {'named twice' if name else 'without a name'}")
+        missing = [name for name in self._asked or () if name not in names]
+        if missing:
+            raise PlanError(str(self.path), f"there is no column {missing[0]!r}", f"it has {', '.join(names)[:300]}")
         return names
 
     def _parse(self, lines: _Lines) -> Iterator[tuple[int, int, dict[str, Any]]]:
         """(byte offset, line number, row) of each row that is not blank."""
-        yield from self._parse_csv(lines) if self._csv else self._parse_jsonl(lines)
+        for start, line, row in self._parse_csv(lines) if self._csv else self._parse_jsonl(lines):
+            yield start, line, row if self._asked is None else {name: row.get(name) for name in self._asked}
 
     def _parse_csv(self, lines: _Lines) -> Iterator[tuple[int, int, dict[str, Any]]]:
         reader = csv.reader(lines, delimiter=self._delimiter, strict=True)

@@ -3,119 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from fanfold.engine.refused import Refusals, Refused
+from fanfold.engine.refused import Refused
 from fanfold.engine.shapes import plain
-from fanfold.engine.variety import Given, given_to, variety
+from fanfold.meter import Took
 from fanfold.spec.calls import At
 from fanfold.spec.errors import CellError, Code, RunFailed
-from fanfold.spec.events import (
-    AnyEvent,
-    BundleEnded,
-    CellEnded,
-    Coords,
-    Drafted,
-    Reopened,
-    Rested,
-    RunStarted,
-    SpareEnded,
-    StepSwept,
-)
-from fanfold.views.shortfall import sentence
+from fanfold.table import StepTable, check_format, united
+from fanfold.views import exports
+from fanfold.views.columns import Column
+from fanfold.views.tables import write_rows
 
 if TYPE_CHECKING:
-    from fanfold.engine.job import Job, StepWork
-
-JUDGING = (Drafted, Rested, SpareEnded, CellEnded)
-"""Events that tell of answers that were judged."""
+    pass
 
 
-class Ending:
-    """How one cell ended, when it has no value of its own."""
-
-    __slots__ = ("attempts", "code", "hint", "message", "state")
-
-    def __init__(self, state: str, code: str, message: str, hint: str = "", attempts: int = 0) -> None:
-        self.state, self.code, self.message, self.hint, self.attempts = state, code, message, hint, attempts
-
-
-class Endings:
-    """Folds the journal into what became of each cell that was not simply accepted."""
-
-    def __init__(self, job: Job) -> None:
-        self._job = job
-        self.of: list[dict[Coords, Ending]] = [{} for _ in job.steps]
-        self.swept: list[Ending | None] = [None] * len(job.steps)
-        self.taken: list[dict[Coords, int]] = [{} for _ in job.steps]
-        """By cell: its answers that were somebody else's already."""
-        self.took: list[dict[Coords, tuple[str, ...]]] = [{} for _ in job.steps]
-        """By cell: the keys of its candidates."""
-        self.verdicts: list[dict[Coords, str]] = [{} for _ in job.steps]
-        """By cell: what its judge said of the answer that was accepted, as JSON."""
-        self.refusals = [Refusals() for _ in job.steps]
-
-    def apply(self, event: AnyEvent) -> None:
-        if isinstance(event, JUDGING):
-            self.refusals[event.step].apply(event)
-        if isinstance(event, CellEnded):
-            if event.verdict:
-                self.verdicts[event.step][event.at] = event.verdict
-            if event.took:
-                self.took[event.step][event.at] = event.took
-            if event.state != "accepted" or event.code:
-                self.of[event.step][event.at] = Ending(event.state, event.code, event.message, event.hint, event.attempts)
-        elif isinstance(event, BundleEnded):
-            assert self._job.run is not None
-            grid = self._job.run.grid
-            ending = Ending(event.state, event.code, event.message, event.hint)
-            for position in range(event.start, event.stop):
-                self.of[event.step][grid.coords(event.step, event.at, position)] = ending
-        elif isinstance(event, Rested) and event.code == Code.DUPLICATE:
-            self.taken[event.step][event.at] = self.taken[event.step].get(event.at, 0) + 1
-        elif isinstance(event, Reopened):
-            ended = {(event.step, at): (end.state, end.code) for at, end in self.of[event.step].items()}
-            drop_void(ended, event)
-            self.of[event.step] = {at: end for at, end in self.of[event.step].items() if (event.step, at) in ended}
-        elif isinstance(event, RunStarted):
-            self.swept = [None] * len(self.swept)
-        elif isinstance(event, StepSwept):
-            self.swept[event.step] = Ending(event.state, event.code, event.message)
-
-
-def drop_void(ended: dict[tuple[int, Coords], tuple[str, str]], event: Reopened) -> None:
-    """Take out what is open again. ended: (state, code) by step and coordinates."""
-    if event.at is not None:
-        for at in event.at:
-            ended.pop((event.step, at), None)
-        return
-    why = (event.state, event.code)
-    for place in [place for place, end in ended.items() if place[0] == event.step and end == why]:
-        del ended[place]
+NOTHING = Took()
 
 
 class CellResult:
-    """One cell: its coordinates, its state, its value or why it has none; its facets; and the keys of the candidates that are its own.
+    """One cell: its coordinates, its state, its value or why it has none; its facets; the keys of the candidates that are its own; and
+    what it took: model, attempts, calls, elapsed_s, tokens_in, tokens_out, cost_usd.
 
     verdict: what its judge answered when it let the value pass, as plain data; None where no judge was asked.
     """
 
-    __slots__ = ("at", "candidates", "error", "facet", "state", "value", "verdict")
+    __slots__ = ("at", "candidates", "error", "facet", "state", "took", "value", "verdict")
 
     def __init__(
-        self,
-        at: At,
-        state: str,
-        value: Any,
-        error: CellError | None,
-        facet: At | None = None,
-        candidates: tuple[str, ...] = (),
+        self, at: At, state: str, value: Any, error: CellError | None, facet: At | None = None, candidates: tuple[str, ...] = (), took: Took = NOTHING,
         verdict: Any = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.at, self.state, self.value, self.error, self.facet = at, state, value, error, facet or {}
-        self.candidates, self.verdict = candidates, verdict
+        self.candidates, self.took, self.verdict = candidates, took, verdict
 
     @property
     def in_consequence(self) -> bool:
@@ -127,9 +49,9 @@ class StepResult:
     """The cells of one step, in axis order. `values`: the accepted ones. `refused`: answers that were not, in the order of the run."""
 
     def __init__(
-        self, name: str, cells: Sequence[CellResult], required: bool, refused: Sequence[Refused] = (), *, counted: bool = False
-    ) -> None:
-        self.name, self.cells, self.required, self.refused = name, cells, required, refused
+        self, name: str, cells: Sequence[CellResult], required: bool, table: StepTable, refused: Sequence[Refused] = (), *, counted: bool = False
+    ) -> None:  # fmt: skip
+        self.name, self.cells, self.required, self._table, self.refused = name, cells, required, table, refused
         self.counted = counted  # it runs over a counted axis
         self._by_place: dict[tuple[Any, ...], CellResult] | None = None
 
@@ -166,20 +88,14 @@ class StepResult:
         return [cell for cell in self.cells if all(cell.at.get(k, _NOWHERE) == v for k, v in coordinates.items())]
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """One flat row a cell: step, coordinates, facets, state, then the fields of the value (or `value`), then the error's code."""
-        for cell in self.cells:
-            value = plain(cell.value)
-            fields = value if isinstance(value, dict) else {"value": value}
-            facet = {f"facet.{name}": plain(part) for name, part in cell.facet.items()}
-            own = {
-                "step": self.name,
-                **_flat(cell.at),
-                **facet,
-                "state": cell.state,
-                "error": cell.error.code if cell.error else "",
-            }
-            clear = {f"value.{name}" if name in own else name: part for name, part in fields.items()}
-            yield {**{k: v for k, v in own.items() if k != "error"}, **clear, "error": own["error"]}
+        """One flat row a cell: step, coordinates, facets, state, then the fields of the value (or `value`), then what went wrong, and what
+        the cell took. The same columns for the same plan, whatever failed."""
+        return map(self._table.row, self.cells)
+
+    @property
+    def columns(self) -> list[Column]:
+        """Name and kind of each column of its rows."""
+        return list(self._table.columns)
 
     def __len__(self) -> int:
         return len(self.cells)
@@ -192,18 +108,6 @@ class StepResult:
 
 
 _NOWHERE = object()
-
-
-def _flat(at: Mapping[str, Any]) -> dict[str, Any]:
-    """Coordinates for a row: a row of a file stands as its own columns."""
-    flat: dict[str, Any] = {}
-    for axis, value in at.items():
-        data = plain(value)
-        if isinstance(data, dict):
-            flat |= {f"{axis}.{column}": part for column, part in data.items()}
-        else:
-            flat[axis] = data
-    return flat
 
 
 class Result:
@@ -244,9 +148,28 @@ class Result:
         return (self._only() if step is None else self.steps[step]).at(**coordinates)
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """One flat row per cell of every step."""
+        """One flat row a cell of every step, all with the same columns: None where a step has no such column."""
+        names = [column.name for column in self.columns]
         for step in self.steps.values():
-            yield from step.rows()
+            for row in step.rows():
+                yield {name: row.get(name) for name in names}
+
+    @property
+    def columns(self) -> list[Column]:
+        """Name and kind of each column of its rows."""
+        return united([step._table for step in self.steps.values()])
+
+    def write(self, path: str | Path, format: str | None = None) -> None:
+        """Its rows to a file: csv, jsonl or parquet, by the file's ending unless it is said; json: the whole result. A file is there
+        whole or not at all. Raises PlanError for another format, OSError."""
+        form = format or {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}.get(
+            Path(path).suffix.lower(), "json"
+        )
+        if form == "json":
+            exports.write(path, exports.to_json(self.to_json()))
+            return
+        check_format(str(path), form)
+        write_rows(path, form, list(self.rows()), self.columns)
 
     @property
     def errors(self) -> list[CellError]:
@@ -307,81 +230,3 @@ def error_json(error: CellError) -> dict[str, Any]:
         "stage": error.stage, "cell": plain(error.cell), "code": error.code, "message": error.message, "hint": error.hint,
         "attempts": error.attempts,
     }  # fmt: skip
-
-
-async def gather_result(job: Job, report: dict[str, Any]) -> Result:
-    """Read the journal of a run that has ended, and its values."""
-    endings = Endings(job)
-    after = -1
-    while events := await job.journal.events(after, 1000):
-        for event in events:
-            endings.apply(event)
-        after = events[-1].seq
-    assert job.run is not None
-    steps = {}
-    diversity: dict[str, Any] = {}
-    for index, work in enumerate(job.steps):
-        values = await job.values.all(index)
-        given = await given_to(job, index, endings.taken[index])
-        cells = [_cell(job, index, at, values, endings, given) for at in job.run.grid.cells(index)]
-        steps[work.name] = StepResult(
-            work.name, cells, work.step.required, _refused(job, index, endings), counted=_counted(job, work)
-        )
-        own = {at: value for at, value in values.items() if at not in endings.of[index]}
-        if (told := variety(job, index, given, own)) is not None:
-            diversity[work.name] = told
-    if diversity:
-        report = {**report, "diversity": diversity}
-    return Result(job.run_id, job.plan.plan.name, job.state.state, steps, _shortfall(job, steps) or None, report)
-
-
-def _cell(job: Job, step: int, at: Coords, values: Mapping[Coords, Any], endings: Endings, given: Given) -> CellResult:
-    labels, facet = job.labels(step, at), given.of(at)
-    ending = endings.of[step].get(at)
-    if at in values:
-        error = cell_error(job, step, at, ending) if ending else None
-        said = endings.verdicts[step].get(at)
-        verdict = None if said is None else msgspec.json.decode(said)
-        return CellResult(labels, "accepted", values[at], error, facet, endings.took[step].get(at, ()), verdict)
-    ending = ending or endings.swept[step] or Ending("cancelled", "cancelled", "the run ended before it")
-    return CellResult(labels, ending.state, None, cell_error(job, step, at, ending), facet)
-
-
-def _counted(job: Job, work: StepWork) -> bool:
-    return any(job.plan.axes[axis].counted for axis in work.compiled.over)
-
-
-def _refused(job: Job, step: int, endings: Endings) -> list[Refused]:
-    return [Refused(job.labels(step, at), *why) for at, *why in endings.refusals[step]]
-
-
-def cell_error(job: Job, step: int, at: Coords, ending: Ending | CellEnded) -> CellError:
-    return CellError(
-        stage=job.steps[step].name, cell=job.labels(step, at), code=ending.code, message=ending.message, hint=ending.hint,
-        attempts=ending.attempts,
-    )  # fmt: skip
-
-
-def _shortfall(job: Job, steps: Mapping[str, StepResult]) -> dict[str, Any]:
-    """Counted steps, and steps whose values must differ, that ended with fewer than were asked for."""
-    short: dict[str, Any] = {}
-    for work in job.steps:
-        counted = _counted(job, work)
-        cells = steps[work.name].cells
-        missing = [c.error for c in cells if c.error is not None]
-        if counted and short and all(c.in_consequence for c in cells if c.error is not None):
-            continue  # it is short of what another step is short of
-        if missing and (counted or any(error.code == "duplicate" for error in missing)):
-            codes = [error.code for error in missing]
-            code = max(set(codes), key=lambda c: (codes.count(c), c))
-            accepted = len(cells) - len(missing)
-            why = next(e.message for e in missing if e.code == code)
-            message = sentence(job.state.steps[work.compiled.index], len(missing), len(cells), code, why)
-            short[work.name] = {
-                "asked": len(cells),
-                "accepted": accepted,
-                "missing": len(missing),
-                "code": code,
-                "message": message,
-            }
-    return short

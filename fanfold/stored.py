@@ -12,6 +12,7 @@ from fanfold.core.conductor import Conductor
 from fanfold.core.fold import RunState
 from fanfold.core.grid import Grid
 from fanfold.core.relive import Life
+from fanfold.ended import Ended, result_of
 from fanfold.engine.clock import LoopClock
 from fanfold.engine.job import Job
 from fanfold.engine.opening import reading
@@ -19,7 +20,7 @@ from fanfold.engine.opening import state as opened
 from fanfold.engine.shell import Shell
 from fanfold.foresight import Nobody
 from fanfold.providers.prices import Tariff
-from fanfold.result import Result, gather_result
+from fanfold.result import Result
 from fanfold.spec.compile import compile_plan
 from fanfold.spec.errors import PlanError
 from fanfold.spec.plan import Limits, Plan
@@ -48,6 +49,19 @@ async def find_run(store: Store, name: str) -> RunRecord:
 
 async def stored_result(store: Store, record: RunRecord, plan: Plan, prices: Mapping[str, Price]) -> Result:
     """The result of a run as it stands, with the plan that it was begun with. Raises PlanError for another one, StoreError."""
+    run, ended = await stored_table(store, record, plan, prices)
+    return await result_of(ended, run.report())
+
+
+async def stored_table(store: Store, record: RunRecord, plan: Plan, prices: Mapping[str, Price]) -> tuple[Run, Ended]:
+    """The same as rows, a page at a time."""
+    job, run, bill = await _reopened(store, record, plan, prices)
+    ended = Ended(job, bill.price)
+    await ended.load()
+    return run, ended
+
+
+async def _reopened(store: Store, record: RunRecord, plan: Plan, prices: Mapping[str, Price]) -> tuple[Job, Run, Bill]:
     about = msgspec.json.decode(record.about)
     compiled = compile_plan(plan)
     conductor = Conductor()
@@ -67,7 +81,7 @@ async def stored_result(store: Store, record: RunRecord, plan: Plan, prices: Map
     bill = Bill(job, Tariff(prices), models)
     await bill.load()
     limits = Limits(**about.get("limits", {}))
-    return await gather_result(job, Run(job, Shell(conductor, LoopClock()), limits, bill).report())
+    return job, Run(job, Shell(conductor, LoopClock()), limits, bill), bill
 
 
 async def raw_result(store: Store, record: RunRecord, prices: Mapping[str, Price]) -> Json:

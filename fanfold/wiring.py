@@ -32,7 +32,8 @@ from fanfold.spec.words import PRIORITIES
 if TYPE_CHECKING:
     from fanfold.engine.job import Route, StepWork
     from fanfold.providers.profile import Profile
-    from fanfold.providers.wire import Wire
+    from fanfold.providers.sdk import Sdk
+    from fanfold.providers.wire import Line, Wire
 
 DEFAULT_CONCURRENT = 64  # calls in the air of a model in this process
 CHARGES = {"openai": "max", "anthropic": "actual", "google": "estimate"}
@@ -71,6 +72,8 @@ class Settings:
     provider: Provider | None = None
     dry: bool = False
     prices: Mapping[str, Price] = field(default_factory=dict)
+    clients: Mapping[str, Sdk] = field(default_factory=dict)
+    """By provider: a client of the user's, whose address and key are used."""
 
 
 def default_model(environ: Mapping[str, str] | None = None) -> str:
@@ -194,6 +197,8 @@ class Wiring:
         return Hosted(HOSTED) if any(_declared(limits)) or not _own_server(self._base_url(kind)) else Knee()
 
     def _base_url(self, kind: str) -> str:
+        if kind in self.settings.clients:
+            return self.settings.clients[kind].base_url
         profile = _profile(kind)
         given = self.settings.base_url if kind == self._first else None
         return given or config.variable((profile.base_url_env,)) or profile.base_url
@@ -213,6 +218,10 @@ class Wiring:
         from fanfold.providers.wire import Wire
 
         profile, base_url = _profile(kind), self._base_url(kind)
+        if kind in self.settings.clients:
+            from fanfold.providers.carrier import Carrier
+
+            return _adapter(kind)(Carrier(self.settings.clients[kind]), base_url, self.settings.clients[kind].key)
         given = self.settings.api_key if kind == self._first else None
         key = given or config.secret(profile.key_env)
         if key is None and base_url == profile.base_url:
@@ -236,7 +245,7 @@ def _profile(kind: str) -> Profile:
     return profile
 
 
-def _adapter(kind: str) -> Callable[[Wire, str, Secret | None], Provider]:
+def _adapter(kind: str) -> Callable[[Line, str, Secret | None], Provider]:
     if kind == "anthropic":
         from fanfold.providers.anthropic import Anthropic
 

@@ -41,9 +41,12 @@ def execute(job: Job, options: Options, *, resume: str | None = None, retry_refu
             say(f"No model is named and no provider's key is set: answers are simulated ({SIMULATED}).")
     collect_less()
     lines = Lines()
-    result = asyncio.run(_run(job, options, model, lines, resume, retry_refused))
     written = True
-    if not options.stream or target.path is not None:
+    by_row = job.tabular and target.tabular and (not options.stream or target.path is not None)
+    result, failure = asyncio.run(_run(job, options, model, lines, resume, retry_refused, target if by_row else None))
+    if by_row:
+        written = failure is None or _unwritten(target, result, failure)
+    elif not options.stream or target.path is not None:
         written = _write(job, result, target)
     if options.stream:
         lines.write({"report": result.report})
@@ -59,10 +62,14 @@ def _write(job: Job, result: Result, target: Target) -> bool:
     try:
         write_result(target, job, result, data)
     except OSError as error:
-        where, why = target.path or "stdout", error.strerror or error
-        say(f"fanfold: the result cannot be written to {where}: {why}; run {result.run_id} is kept")
-        return False
+        return _unwritten(target, result, error)
     return True
+
+
+def _unwritten(target: Target, result: Result, error: OSError) -> bool:
+    where, why = target.path or "stdout", error.strerror or error
+    say(f"fanfold: the result cannot be written to {where}: {why}; run {result.run_id} is kept")
+    return False
 
 
 class Lines:
@@ -98,7 +105,10 @@ def refuse_later(options: Options) -> None:
         raise PlanError("--cache-ttl", "means nothing without the cache", "leave out --no-cache, or this")
 
 
-async def _run(job: Job, options: Options, model: str | None, lines: Lines, resume: str | None, retry_refused: bool) -> Result:
+async def _run(
+    job: Job, options: Options, model: str | None, lines: Lines, resume: str | None, retry_refused: bool, target: Target | None
+) -> tuple[Result, OSError | None]:
+    """target: takes the rows, a page at a time; the result then holds no values. With how that failed, if it did."""
     engine = Engine(
         model, limits=options.limits, model_limits=options.model_limits, store=options.store, base_url=options.base_url, seed=options.seed, timeout_s=options.timeout,
         retries=options.retries, attempts=options.attempts, prices=options.prices, cache=_cached(job, options, resume), cache_ttl=options.cache_ttl,
@@ -116,7 +126,13 @@ async def _run(job: Job, options: Options, model: str | None, lines: Lines, resu
             listen_for_signals(run.cancel)
             if options.stream:
                 await _stream(run, lines)
-            return await run.result()
+            result = await run.result(held=target is None)
+            try:
+                if target is not None:
+                    await target.save(await run.table())
+            except OSError as error:
+                return result, error
+            return result, None
 
 
 def _cached(job: Job, options: Options, resume: str | None) -> bool:

@@ -23,7 +23,7 @@ APPS = "fanfold.apps"  # the group of entry points
 class Job:
     """content, rows, markdown: how its result is shown; documents: its further formats, by name.
 
-    cached: whether earlier answers are taken unless something else is said.
+    cached: whether earlier answers are taken unless something else is said. tabular: its rows are those of the run, one a cell.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Job:
     markdown: Callable[[Result, dict[str, Any]], str]
     documents: Mapping[str, Callable[[dict[str, Any]], str]] = field(default_factory=dict)
     cached: bool = False
+    tabular: bool = False
 
 
 def app_job(application: App, params: Any, plan: Plan) -> Job:
@@ -69,6 +70,7 @@ def file_job(plan: Plan, path: str, settings: list[str], over: Mapping[str, Any]
         rows=lambda result, data: result.rows(),
         markdown=lambda result, data: "".join(to_markdown(readable(data))),
         cached=True,
+        tabular=True,
     )
 
 
@@ -91,6 +93,7 @@ def job_of(about: Mapping[str, Any]) -> Job | None:
     job = Job(
         plan.name, plan, dict(about), content=lambda result: {"values": result.to_json()["values"]},
         rows=lambda result, data: result.rows(), markdown=lambda result, data: "".join(_markdown(data)),
+        tabular=True,
     )  # fmt: skip
     return job
 

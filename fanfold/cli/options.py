@@ -61,7 +61,7 @@ RUN_OPTIONS = (
     _common("cache_ttl", float, "Seconds for which an earlier answer is good [a month; for ever at temperature 0]."),
     _common("config", str, "A TOML or YAML file with any of these options."),
     _common("out", str, "Write the result here: a file, or a folder."),
-    _common("format", str, "json, jsonl, csv or md [md on a terminal, else json, or by the file's ending]."),
+    _common("format", str, "json, jsonl, csv, parquet or md [md on a terminal, else json, or by the file's ending]."),
     _common("stream", bool, "Write each cell as a line of JSON as it ends.", "--stream"),
     _common("quiet", bool, "No progress and no report.", "--quiet", "-q"),
     _common("verbose", bool, "Log what happens.", "--verbose", "-v"),
@@ -70,10 +70,12 @@ RUN_OPTIONS = (
 
 def run_options(documents: Iterable[str] = ()) -> tuple[Option, ...]:
     """The common options of a command that writes these documents too."""
-    *first, last = "json", "jsonl", "csv", "md", *documents
+    *first, last = "json", "jsonl", "csv", "parquet", "md", *documents
     formats = f"{', '.join(first)} or {last}"
     return tuple(
-        replace(option, help=option.help.replace("json, jsonl, csv or md", formats)) if option.name == "format" else option
+        replace(option, help=option.help.replace("json, jsonl, csv, parquet or md", formats))
+        if option.name == "format"
+        else option
         for option in RUN_OPTIONS
     )
 

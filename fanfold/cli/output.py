@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import atexit
 import os
+import shutil
 import sys
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
@@ -14,10 +16,13 @@ from typing import Any
 from fanfold.config import Options
 from fanfold.engine.logs import one_line
 from fanfold.spec.errors import PlanError
-from fanfold.views import exports
+from fanfold.table import Readable, check_format, text_of, write_table
+from fanfold.views import exports, tables
+from fanfold.views.columns import columns_of_rows
+from fanfold.views.tables import write_rows
 
 LONGEST_LINE = 4_000  # characters of a message
-FORMATS = ("json", "jsonl", "csv", "md")
+FORMATS = ("json", "jsonl", "csv", "parquet", "md")
 ENDINGS = {
     ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".md": "md", ".markdown": "md",
     ".html": "html", ".htm": "html", ".ics": "ics", ".parquet": "parquet",
@@ -56,10 +61,12 @@ class Target:
         if asked is None:
             return "md" if sys.stdout.isatty() else "json"
         choices = (*FORMATS, *documents)
-        if asked == "parquet" and asked not in documents:
-            raise PlanError(option, "parquet is not available in this version", f"one of {', '.join(choices)}")
         if asked not in choices:
             raise PlanError(option, f"{asked} is not a format of {name}; choose from {', '.join(choices)}")
+        if asked == "parquet":
+            check_format(option, asked)
+            if options.out in (None, "-") and sys.stdout.isatty():
+                raise PlanError(option, "parquet is not for a terminal", "name a file: --out FILE.parquet")
         return asked
 
     def _check(self, path: Path) -> None:
@@ -74,6 +81,12 @@ class Target:
     def write(self, data: dict[str, Any], rows: Iterable[dict[str, Any]], markdown: str) -> None:
         """The result in the target's format; a file is replaced only when it is whole."""
         chunks: Iterable[str]
+        if self.format == "parquet":
+            held = list(rows)
+            columns = columns_of_rows(held)
+            with self._bytes() as path:
+                write_rows(path, self.format, held, columns)
+            return
         if self.format == "md":
             chunks = [markdown.rstrip() + "\n"]
         elif self.format == "json":
@@ -81,6 +94,33 @@ class Target:
         else:
             chunks = exports.to_csv(list(rows)) if self.format == "csv" else exports.to_jsonl(rows)
         self._put(chunks)
+
+    @property
+    def tabular(self) -> bool:
+        """Whether it takes rows, and nothing else of a result."""
+        return self.format in tables.FORMATS
+
+    async def save(self, table: Readable) -> None:
+        """The rows of a run, a page at a time; a file is replaced only when it is whole. Raises OSError, StoreError."""
+        if self.path is None and self.format != "parquet":
+            async for chunks in text_of(table, self.format):
+                write_out(chunks)
+            return
+        with self._bytes() as path:
+            await write_table(table, path, self.format)
+
+    @contextmanager
+    def _bytes(self) -> Iterator[Path]:
+        """The file; for stdout, one that is copied there when it is whole."""
+        if self.path is not None:
+            yield self.path
+            return
+        with tempfile.TemporaryDirectory(prefix="fanfold-") as folder:
+            path = Path(folder) / "rows"
+            yield path
+            with path.open("rb") as file:
+                shutil.copyfileobj(file, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
 
     def write_text(self, text: str) -> None:
         """A document as it is."""

@@ -116,7 +116,7 @@ def _export(given: dict[str, Any]) -> None:
     from fanfold.cli.execute import write_result
     from fanfold.cli.jobs import job_of, readable
     from fanfold.cli.output import Target
-    from fanfold.stored import find_run, raw_result, stored_result
+    from fanfold.stored import find_run, raw_result, stored_result, stored_table
     from fanfold.views.exports import to_markdown
 
     options = options_from(given)
@@ -126,10 +126,15 @@ def _export(given: dict[str, Any]) -> None:
         job = job_of(msgspec.json.decode(record.about))
         if job is None:
             return None, await raw_result(store, record, prices_of(options))
-        Target(options, job.name, tuple(job.documents))  # a wrong format is found before anything is read
+        target = Target(options, job.name, tuple(job.documents))  # a wrong format is found before anything is read
+        if job.tabular and target.tabular:
+            await target.save((await stored_table(store, record, job.plan, prices_of(options)))[1])
+            return job, None
         return job, await stored_result(store, record, job.plan, prices_of(options))
 
     job, result = with_store(options, look)
+    if result is None:
+        return
     if job is not None:
         data = {**job.content(result), **result.trailer()}
         target = Target(options, job.name, tuple(job.documents))

@@ -224,6 +224,8 @@ class Attempts:
         if step.spread is not None and (fault := await self._moved_on(job, step, command.cell)) is not None:
             return fault
         request = self._request(step, route, command)
+        if route.streams and not request.stream and job.spoken.wanted(step.compiled.index):
+            request = replace(request, stream=True)
         job.latest.asks(command.cell.rule.index, command.cell.at)
         listener = heard
         if request.stream:
@@ -232,10 +234,13 @@ class Attempts:
                 job.latest.says(command.cell.rule.index, command.cell.at, text)
                 put(Identified(command.call, hide(name)))
 
+            heard = job.spoken.listener(command, heard)
             listener = IdentityListener(step.streamed_field, identified, heard)
         answer = await route.provider.call(request, listener)
         if isinstance(answer, Fault):
             return answer
+        if not request.stream:
+            job.spoken.whole(command, answer.text)
         if answer.usage.exact:
             step.prompts.saw(estimate_messages(request.messages), answer.usage.tokens_in)
         landing = job.landings[command.call] = Landing(answer.text)

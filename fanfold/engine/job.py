@@ -19,6 +19,7 @@ from fanfold.engine.freezer import Freezer
 from fanfold.engine.opening import PAGE, reading, whole
 from fanfold.engine.refused import Latest
 from fanfold.engine.shapes import Shape, identity_first, list_in, shape_of, text_of
+from fanfold.engine.spoken import Spoken
 from fanfold.engine.spread import Spread
 from fanfold.engine.tokens import VERDICT_MOST, PromptSize, guess
 from fanfold.engine.values import Values
@@ -149,6 +150,7 @@ class Job:
         self.landings: dict[int, Landing] = {}  # by call
         self.drafts: dict[tuple[int, Coords], Draft] = {}  # by cell
         self.latest = Latest()
+        self.spoken = Spoken()
         self.state = RunState()
         self.run: Run | None = None
         self.first = 0  # number of the first event of its present life
@@ -170,6 +172,7 @@ class Job:
     def lay_down(self, cell: Cell, call: int, counts: bool) -> None:
         """What a call has brought is the cell's now, if it counts; else it is dropped."""
         landing = self.landings.pop(call, None)
+        self.spoken.settled(cell, call, counts and landing is not None and landing.draft is not None)
         if landing is not None and counts:
             cell.work.previous = landing.text
             self.latest.says(cell.rule.index, cell.at, landing.text)
@@ -206,6 +209,7 @@ class Job:
     def wrote(self, events: Sequence[AnyEvent]) -> None:
         self.state.apply_all(events)
         self.written = events[-1].seq
+        self.spoken.wrote(events)
         self.wake()
 
     async def read_on(self) -> Past:
@@ -228,6 +232,7 @@ class Job:
 
     def broke(self, error: StoreError) -> None:
         self.error = error
+        self.spoken.wake()
         self.wake()
 
     def wake(self) -> None:

@@ -71,14 +71,22 @@ class Typed:
             schema = self._adapter.json_schema()
         except PydanticUserError as error:
             raise PlanError(path, f"{output!r} is not a type that can be asked for", error.message.splitlines()[0]) from error
-        self._wrapped = not (schema.get("type") == "object" or _refers_to_object(schema))
+        self.wrapped = not (schema.get("type") == "object" or _refers_to_object(schema))
         self.name = str(schema.get("title") or getattr(output, "__name__", "answer"))
-        self.schema: dict[str, Any] | None = _wrap(schema) if self._wrapped else schema
+        self.schema: dict[str, Any] | None = _wrap(schema) if self.wrapped else schema
+
+    def written_schema(self) -> dict[str, Any]:
+        """Of values as they are written out: what is computed stands in it, too."""
+        try:
+            schema = self._adapter.json_schema(mode="serialization")
+        except PydanticUserError:
+            return self.schema or {}
+        return _wrap(schema) if self.wrapped else schema
 
     def parse(self, text: str) -> tuple[Any, bytes]:
         """The value, and the answer's own JSON: reading that again gives the same value, whatever the type's validators do."""
         _refuse_doubles(text)
-        if not self._wrapped and not _odd_numbers(text):
+        if not self.wrapped and not _odd_numbers(text):
             try:  # the common case in one pass
                 return self._adapter.validate_json(text), text.strip().encode()
             except ValidationError as error:
@@ -87,7 +95,7 @@ class Typed:
         return self._validate(_data(text))
 
     def _validate(self, data: Any) -> tuple[Any, bytes]:
-        if self._wrapped and isinstance(data, dict) and set(data) == {"value"}:
+        if self.wrapped and isinstance(data, dict) and set(data) == {"value"}:
             data = data["value"]
         encoded = bytes(to_json(data))
         try:
@@ -125,14 +133,18 @@ class Schemed:
             self._validator = jsonschema_rs.validator_for(plain)
         except (ValueError, TypeError) as error:
             raise PlanError(path, f"not a valid JSON Schema: {str(error).splitlines()[0]}") from error
-        self._wrapped = not (plain.get("type") == "object" or "properties" in plain)
+        self.wrapped = not (plain.get("type") == "object" or "properties" in plain)
         self.name = str(plain.get("title") or "answer")
-        self.schema: dict[str, Any] | None = _wrap(plain) if self._wrapped else plain
+        self.schema: dict[str, Any] | None = _wrap(plain) if self.wrapped else plain
+
+    def written_schema(self) -> dict[str, Any]:
+        """Unless it says otherwise, a schema allows further fields."""
+        return {"additionalProperties": True, **(self.schema or {})}
 
     def parse(self, text: str) -> tuple[Any, bytes]:
         _refuse_doubles(text)
         data = _data(text)
-        if self._wrapped and isinstance(data, dict) and set(data) == {"value"}:
+        if self.wrapped and isinstance(data, dict) and set(data) == {"value"}:
             data = data["value"]
         return self.conform(data)
 

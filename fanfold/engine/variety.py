@@ -56,25 +56,32 @@ async def given_to(job: Job, step: int, taken: Mapping[Coords, int]) -> Given:
     return Given(job, step, taken, proposed)
 
 
-def variety(job: Job, step: int, given: Given, answers: Mapping[Coords, Any]) -> Json | None:
-    """Of a step whose answers are to differ, or that has facets. answers: the accepted values that are its own.
+def sampled(job: Job, step: int, own: Sequence[Coords]) -> list[Coords]:
+    """The cells whose answers are looked at. own: those with an accepted answer of their own; none for steps that need not differ."""
+    if (job.steps[step].compiled.unique is None and job.steps[step].spread is None) or job.run is None:
+        return []
+    seed, index = job.run.seed, job.steps[step].compiled.index
+    return [own[n] for n in sorted(nsmallest(SAMPLED, range(len(own)), key=lambda n: uniform(seed, index, n)))]
+
+
+def variety(job: Job, step: int, given: Given, own: Sequence[Coords], sample: Sequence[Any]) -> Json | None:
+    """Of a step whose answers are to differ, or that has facets. own: as in `sampled`; sample: the answers of those that it chose.
 
     Every figure is {value, of}: `of` is the number of things it was found from. None for other steps.
     """
     work, state = job.steps[step], job.state.steps[step]
     if (work.compiled.unique is None and work.spread is None) or job.run is None:
         return None
-    told = _answers(work, state, list(answers.values()), job.run.seed)
-    return {**told, "facets": _facets(given.declared, map(given.of, answers))} if work.spread is not None else told
+    told = _answers(work, state, sample)
+    return {**told, "facets": _facets(given.declared, map(given.of, own))} if work.spread is not None else told
 
 
-def _answers(work: StepWork, state: StepState, values: Sequence[Any], seed: int) -> Json:
+def _answers(work: StepWork, state: StepState, sample: Sequence[Any]) -> Json:
     unique = work.compiled.unique
     found = Diversity(unique.near if unique is not None and unique.near < 1 else CLUSTERED)
-    chosen = sorted(nsmallest(SAMPLED, range(len(values)), key=lambda n: uniform(seed, work.compiled.index, n)))
-    for n in chosen:
-        text = "\n".join(_texts(plain(values[n])))[:LOOKED_AT]
-        found.saw(_identity(work, values[n]) or text, text)
+    for value in sample:
+        text = "\n".join(_texts(plain(value)))[:LOOKED_AT]
+        found.saw(_identity(work, value) or text, text)
     figures = found.figures()
     judged = state.own + state.regenerations + state.rejected_last
     return {

@@ -31,7 +31,7 @@ from fanfold.providers.messages import MessageStream, decode
 from fanfold.providers.profile import Profile
 from fanfold.providers.schema import Once, Schema, Strict, response_name
 from fanfold.providers.spendcap import SpendCap
-from fanfold.providers.wire import HEADERS, Target, Wire
+from fanfold.providers.wire import HEADERS, Line, Target
 from fanfold.spec.calls import Answer, Chunk, Fault, Message, Request
 from fanfold.spec.secret import Secret
 
@@ -86,7 +86,7 @@ def first_form(model: str, shape: Strict) -> str:
 class Anthropic:
     """The Provider port. Raises PlanError for an unusable base URL or key."""
 
-    def __init__(self, wire: Wire, base_url: str = PROFILE.base_url, api_key: Secret | str | None = None) -> None:
+    def __init__(self, wire: Line, base_url: str = PROFILE.base_url, api_key: Secret | str | None = None) -> None:
         self._account = account = Account(base_url, api_key)
         self._delivery = Delivery(wire, account, PROFILE.key_env[0])
         self._cap = SpendCap() if urlsplit(base_url).hostname == OWN_HOST else None

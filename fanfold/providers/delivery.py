@@ -11,7 +11,7 @@ from fanfold.providers.account import Account
 from fanfold.providers.sse import Event
 from fanfold.providers.taxonomy import KEY_HINT, QUOTA_HINT
 from fanfold.providers.usage import estimated
-from fanfold.providers.wire import Heed, Target, Wire
+from fanfold.providers.wire import Heed, Line, Target
 from fanfold.spec.calls import Answer, Chunk, Fault, Request, Scope
 from fanfold.spec.errors import Code
 from fanfold.spec.hidden import hide
@@ -41,7 +41,7 @@ class Delivery:
 
     __slots__ = ("_account", "_hints", "_wire")
 
-    def __init__(self, wire: Wire, account: Account, key_env: str) -> None:
+    def __init__(self, wire: Line, account: Account, key_env: str) -> None:
         """key_env: the variable that holds the key, for hints."""
         self._wire, self._account = wire, account
         self._hints = {

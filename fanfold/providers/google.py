@@ -30,7 +30,7 @@ from fanfold.providers.dialects import gemini_subset
 from fanfold.providers.forms import Forms, in_words
 from fanfold.providers.profile import Profile
 from fanfold.providers.schema import Once, Schema
-from fanfold.providers.wire import HEADERS, Target, Wire
+from fanfold.providers.wire import HEADERS, Line, Target
 from fanfold.spec.calls import Answer, Chunk, Fault, Message, Request
 from fanfold.spec.secret import Secret
 
@@ -84,7 +84,7 @@ def encode(request: Request, shape: Schema | None = None, form: str = FORMAT) ->
 class Google:
     """The Provider port. Raises PlanError for an unusable base URL or key."""
 
-    def __init__(self, wire: Wire, base_url: str = PROFILE.base_url, api_key: Secret | str | None = None) -> None:
+    def __init__(self, wire: Line, base_url: str = PROFILE.base_url, api_key: Secret | str | None = None) -> None:
         self._account = account = Account(base_url, api_key)
         self._delivery = Delivery(wire, account, PROFILE.key_env[0])
         self._version = "" if account.ends_with("/v1beta", "/v1alpha", "/v1") else VERSION

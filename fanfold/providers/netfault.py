@@ -42,30 +42,34 @@ def fault_of(error: Exception, host: str, timeout_s: float) -> Fault:
     if isinstance(error, Silent):
         return Fault(code=Code.TIMEOUT, message=str(error))
     if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return _unreachable(host, "no connection in time")
+        return refused(host, "no connection in time")
     if isinstance(error, aiohttp.ClientConnectorError):
-        return _unconnected(error.os_error, host)
+        return unconnected(error.os_error, host)
     if isinstance(error, TimeoutError):
         return Fault(code=Code.TIMEOUT, message=f"no complete answer within {timeout_s:g} s")
     if isinstance(error, aiohttp.ClientResponseError):
         return _unreadable(error, host)
     if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
         return Fault(code=Code.BAD_REQUEST, message=f"{host} is no usable address", hint="check the base URL", scope=Scope.LANE)
+    return lost(host, error)
+
+
+def lost(host: str, error: Exception) -> Fault:
     return Fault(code=Code.TRANSIENT, message=f"the connection to {host} was lost: {_reason(error)}")
 
 
-def _unconnected(error: OSError, host: str) -> Fault:
+def unconnected(error: OSError, host: str) -> Fault:
     if error.errno in _OUR_OWN:
         return Fault(code=Code.TRANSIENT, message=f"this machine cannot open a connection: {_reason(error)}")
     if isinstance(error, ssl.SSLCertVerificationError):
         hint = "is its certificate authority known here?"
-        return _unreachable(host, f"its certificate is not trusted: {quoted(error.verify_message)}", hint)
+        return refused(host, f"its certificate is not trusted: {quoted(error.verify_message)}", hint)
     if isinstance(error, ssl.SSLError):
-        return _unreachable(host, "no TLS connection", "does it speak https?")
-    return _unreachable(host, _reason(error))
+        return refused(host, "no TLS connection", "does it speak https?")
+    return refused(host, _reason(error))
 
 
-def _unreachable(host: str, reason: str, hint: str = "") -> Fault:
+def refused(host: str, reason: str, hint: str = "") -> Fault:
     return Fault(
         code=Code.TRANSIENT, message=f"cannot connect to {host}: {reason}",
         hint=hint or f"is the server running at {host}?", scope=Scope.ENDPOINT,
@@ -75,11 +79,15 @@ def _unreachable(host: str, reason: str, hint: str = "") -> Fault:
 def _unreadable(error: aiohttp.ClientResponseError, host: str) -> Fault:
     """The head of the response is no HTTP, or longer than a head may be (the library says which only in words)."""
     if error.message.startswith(("Got more than", "Too many headers")):
-        return Fault(
-            code=Code.MALFORMED, message=f"too large: the headers of the answer from {host}", scope=Scope.ENDPOINT,
-            hint="look at what stands between here and the model: a proxy adds them, or it is no model server",
-        )  # fmt: skip
+        return headed_too_large(host)
     return Fault(code=Code.TRANSIENT, message=f"the answer from {host} is not readable as HTTP")
+
+
+def headed_too_large(host: str) -> Fault:
+    return Fault(
+        code=Code.MALFORMED, message=f"too large: the headers of the answer from {host}", scope=Scope.ENDPOINT,
+        hint="look at what stands between here and the model: a proxy adds them, or it is no model server",
+    )  # fmt: skip
 
 
 def _reason(error: Exception) -> str:

@@ -19,7 +19,7 @@ from fanfold.providers.limits import DAILY_HOSTS, told
 from fanfold.providers.profile import Profile
 from fanfold.providers.reading import Unreadable, parse
 from fanfold.providers.schema import Once, Strict, response_name, strict_subset, without_added_nulls
-from fanfold.providers.wire import HEADERS, Target, Wire
+from fanfold.providers.wire import HEADERS, Line, Target
 from fanfold.spec.calls import Answer, Chunk, Fault, Request
 from fanfold.spec.secret import Secret
 
@@ -58,7 +58,7 @@ def response_format(request: Request, strict: Strict) -> dict[str, Any]:
 class OpenAI:
     """The Provider port. Raises PlanError for an unusable base URL or key."""
 
-    def __init__(self, wire: Wire, base_url: str = PROFILE.base_url, api_key: Secret | str | None = None) -> None:
+    def __init__(self, wire: Line, base_url: str = PROFILE.base_url, api_key: Secret | str | None = None) -> None:
         self._account = account = Account(base_url, api_key)
         self._delivery = Delivery(wire, account, PROFILE.key_env[0])
         hostname = urlsplit(base_url).hostname

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -63,6 +63,16 @@ class Target:
 
     def __repr__(self) -> str:
         return f"<Target {self.host}>"
+
+
+class Line(Protocol):
+    """What an adapter sends over: our own client (`Wire`), or a user's (`carrier`)."""
+
+    async def post(self, target: Target, body: bytes, *, timeout_s: float) -> Received | Fault: ...
+
+    async def stream(
+        self, target: Target, body: bytes, told: Callable[[Event], Heed], *, timeout_s: float, idle_s: float
+    ) -> Received | Fault: ...
 
 
 class Wire:

@@ -12,6 +12,7 @@ from fanfold.spec.errors import PlanError
 from fanfold.spec.names import check_names, field_exists, near
 from fanfold.spec.plan import Axis, Plan, Step
 
+DATA_FILES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".gz")
 MOST_CELLS = 10_000_000  # of one step, as far as it is known beforehand
 
 
@@ -67,6 +68,8 @@ def _axis(axis: Axis) -> CompiledAxis:
             raise PlanError(f"{path}.each", "names no step", 'write each="step.field"')
         return CompiledAxis(axis.name, None, source=source, path=tuple(inner))
     values = axis.values
+    if isinstance(values, str) and values.lower().endswith(DATA_FILES):
+        raise PlanError(path, f"{values!r} is a text, not the rows of a file", f"write Rows({values!r})")
     if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
         raise PlanError(path, f"the values of an axis are a list, not {type(values).__name__}", f"write [{values!r}]")
     if not isinstance(values, Sequence):

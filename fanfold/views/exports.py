@@ -14,10 +14,11 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import IO, Any, TypeAlias
 from uuid import uuid4
 
 Row: TypeAlias = Mapping[str, Any]
@@ -75,10 +76,10 @@ def _bracket(pair: str, items: Iterable[tuple[str, Any]], depth: int) -> Iterato
 def to_jsonl(rows: Iterable[Any]) -> Iterator[str]:
     """One compact JSON value a line."""
     for row in rows:
-        yield _compact(row).translate(_LINE_ENDS) + "\n"
+        yield compact(row).translate(_LINE_ENDS) + "\n"
 
 
-def _compact(value: Any) -> str:
+def compact(value: Any) -> str:
     return json.dumps(plain(value), ensure_ascii=False, allow_nan=False)
 
 
@@ -115,7 +116,7 @@ def _field(value: Any) -> str:
     if isinstance(value, str):
         return _text(value)
     value = plain(value)
-    return "" if value is None else _compact(value)
+    return "" if value is None else compact(value)
 
 
 def _text(text: str) -> str:
@@ -165,7 +166,7 @@ def _bars(values: Iterable[Any]) -> str:
 
 def _cell(value: Any) -> str:
     """One line of text that neither ends its table's cell nor is taken for HTML."""
-    text = plain(value) if isinstance(value, str) else "" if value is None else _compact(value)
+    text = plain(value) if isinstance(value, str) else "" if value is None else compact(value)
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
     return "<br>".join(line.strip() for line in text.splitlines())
 
@@ -183,15 +184,22 @@ def write(path: str | os.PathLike[str], chunks: Iterable[str]) -> None:
 
     A link is replaced, not followed. What is no file (a pipe, a terminal, /dev/null) is written to as it is.
     """
-    path = Path(path)
+    with drafted(Path(path)) as file:
+        file.writelines(chunks)
+
+
+@contextmanager
+def drafted(path: Path, *, binary: bool = False) -> Iterator[IO[Any]]:
+    """A file to write in, in a draft beside the path; it takes its place when all is on the disk, and is gone when something is raised."""
+    words: dict[str, Any] = {} if binary else {"encoding": "utf-8", "errors": "replace", "newline": ""}
     if path.exists() and not stat.S_ISREG(path.stat().st_mode):
-        with path.open("w", encoding="utf-8", errors="replace", newline="") as file:
-            file.writelines(chunks)
+        with path.open("wb" if binary else "w", **words) as file:
+            yield file
         return
     draft = path.with_name(f".fanfold-{uuid4().hex}")
     try:
-        with draft.open("x", encoding="utf-8", errors="replace", newline="") as file:
-            file.writelines(chunks)
+        with draft.open("xb" if binary else "x", **words) as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)

@@ -32,16 +32,20 @@ def test_what_an_application_does_not_write_is_refused_before_anything_is_called
     for args, option in ((["--format", "html"], "--format"), (["--out", "x.html"], "--out"), (["--out", "x.ics"], "--out")):
         kind = args[-1].removeprefix("x.")
         refused = fanfold("run", "toy.yaml", *args, code=2).stderr
-        assert f"{option}: {kind} is not a format of toy; choose from json, jsonl, csv, md\n" in refused
-    assert "parquet is not available in this version" in fanfold(*ARGS, "--out", "week.parquet", code=2).stderr
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["toy.yaml"], "nothing was begun"
+        assert f"{option}: {kind} is not a format of toy; choose from json, jsonl, csv, parquet, md\n" in refused
+    no_pyarrow = {"PYTHONPATH": str(tmp_path / "without")}
+    (tmp_path / "without" / "pyarrow").mkdir(parents=True)
+    (tmp_path / "without" / "pyarrow" / "__init__.py").write_text("raise ImportError('not here')")
+    refused = fanfold(*ARGS, "--out", "week.parquet", environ=no_pyarrow, code=2).stderr
+    assert "--out: Parquet needs pyarrow, which is not installed (install it: pip install 'fanfold[parquet]')" in refused
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["toy.yaml", "without"], "nothing was begun"
 
 
 def test_help_names_them(fanfold):
     words = " ".join(fanfold("mealplan", "--help", code=0).stdout.replace("│", " ").split())
     assert (
-        "json, jsonl, csv, md, html or ics [md on a terminal, else json, or by the file's ending]." in words
+        "json, jsonl, csv, parquet, md, html or ics [md on a terminal, else json, or by the file's ending]." in words
         and "--start" in words
     )
     words = " ".join(fanfold("run", "--help", code=0).stdout.replace("│", " ").split())
-    assert "json, jsonl, csv or md [md on a terminal" in words
+    assert "json, jsonl, csv, parquet or md [md on a terminal" in words

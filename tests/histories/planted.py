@@ -18,6 +18,7 @@ from tests.core import test_conductor as conductor_tests
 from tests.core import test_pool as pool_tests
 from tests.core import test_schedules as schedule_tests
 from tests.core import test_verdicts as verdict_tests
+from tests.door import test_table as table_tests
 from tests.engine import test_budget as budget_tests
 from tests.engine import test_cache as cache_tests
 from tests.engine import test_candidates as candidate_tests
@@ -36,6 +37,7 @@ from tests.engine import test_opening as opening_tests
 from tests.engine import test_refused as refused_tests
 from tests.engine import test_resume as resume_tests
 from tests.engine import test_shares as share_tests
+from tests.engine import test_spoken as spoken_tests
 from tests.engine import test_two_resume as two_tests
 from tests.engine import test_unique_races as race_tests
 from tests.engine import test_unique_store as store_tests
@@ -316,7 +318,12 @@ FAULTS = (
     Fault("races without end", "core.fates:Fates._outrun", "cell.races < RACES", "True", race_tests.test_races_end),
     Fault("every duplicate is called a race", "core.fates:Fates._raced", "cell.run.keys.born >= cell.asked", "True", race_tests.test_a_name_that_it_was_told_of_costs_an_attempt),
     Fault("a twin takes the name from the call that is ahead", "core.tail:Tail._rival", "other.named and", "False and", race_tests.test_a_race_that_was_lost_while_the_name_streamed_is_no_attempt),
-    Fault("fallbacks count for their facets", "result:gather_result", "if at not in endings.of[index]", "", facet_tests.test_the_report_says_how_evenly_facets_were_used_and_how_different_answers_are),
+    Fault("what a lost call has said stays", "engine.spoken:Speech.show", "self.version + 1", "self.version", spoken_tests.test_a_stream_that_is_lost_is_begun_anew),
+    Fault("two calls of a cell are mixed", "engine.spoken:Spoken._said", "or call not in speech.calls", "", lambda: spoken_tests.test_two_calls_of_one_cell_are_never_mixed(1)),
+    Fault("a spare is heard of that nobody asked for", "engine.listening:Tokens._piece", "speech.spare or", "", spoken_tests.test_spares_are_heard_of_when_they_fill_a_cell),
+    Fault("a row that failed has fewer columns", "table:StepTable.row", "dict.fromkeys((column.name for column in self.columns), None)", "dict()", table_tests.test_the_columns_are_the_same_whatever_failed),
+    Fault("what a spare took is nobody's", "meter:Meters.apply", "if event.fills is not None:", "if False:", table_tests.test_counted_cells_and_their_spares),
+    Fault("fallbacks count for their facets", "ended:result_of", "at not in endings.of[index] and ", "", facet_tests.test_the_report_says_how_evenly_facets_were_used_and_how_different_answers_are),
     Fault("the judge is asked about what a check has refused", "engine.attempt:Attempts.judged", "if finding is not None:", "if finding is not None and not step.step.judge:", judge_tests.test_nothing_dear_runs_when_something_cheap_has_refused),
     Fault("checks that take their time are not last", "engine.usercode:UserCode.cheap_first", "sorted(functions,", "list(functions) or sorted(functions,", judge_tests.test_nothing_dear_runs_when_something_cheap_has_refused),
     Fault("a judge's reason is not fed back", C + "_judged", 'against, "judge", now', 'against, "", now', judge_tests.test_the_reason_goes_into_the_next_attempt_with_the_answer),
