@@ -10,6 +10,7 @@ from fanfold.engine.variety import Given, given_to, variety
 from fanfold.spec.calls import At
 from fanfold.spec.errors import CellError, Code, RunFailed
 from fanfold.spec.events import AnyEvent, BundleEnded, CellEnded, Coords, Reopened, Rested, RunStarted, StepSwept
+from fanfold.views.authors import Authors
 from fanfold.views.shortfall import sentence
 
 if TYPE_CHECKING:
@@ -73,15 +74,17 @@ def drop_void(ended: dict[tuple[int, Coords], tuple[str, str]], event: Reopened)
 
 
 class CellResult:
-    """One cell: its coordinates, its state, its value or why it has none; its facets; and the keys of the candidates that are its own."""
+    """One cell: its coordinates, its state, its value or why it has none; its facets; the keys of the candidates that are its own; and the
+    model that wrote it, "" where none was called."""
 
-    __slots__ = ("at", "candidates", "error", "facet", "state", "value")
+    __slots__ = ("at", "candidates", "error", "facet", "model", "state", "value")
 
     def __init__(
         self, at: At, state: str, value: Any, error: CellError | None, facet: At | None = None, candidates: tuple[str, ...] = ()
     ) -> None:
         self.at, self.state, self.value, self.error, self.facet = at, state, value, error, facet or {}
         self.candidates = candidates
+        self.model = ""
 
 
 class StepResult:
@@ -263,11 +266,12 @@ def error_json(error: CellError) -> dict[str, Any]:
 
 async def gather_result(job: Job, report: dict[str, Any]) -> Result:
     """Read the journal of a run that has ended, and its values."""
-    endings = Endings(job)
+    endings, authors = Endings(job), Authors()
     after = -1
     while events := await job.journal.events(after, 1000):
         for event in events:
             endings.apply(event)
+            authors.apply(event)
         after = events[-1].seq
     assert job.run is not None
     steps = {}
@@ -276,6 +280,8 @@ async def gather_result(job: Job, report: dict[str, Any]) -> Result:
         values = await job.values.all(index)
         given = await given_to(job, index, endings.taken[index])
         cells = [_cell(job, index, at, values, endings, given) for at in job.run.grid.cells(index)]
+        for cell, at in zip(cells, job.run.grid.cells(index), strict=True):
+            cell.model = authors.of(index, at) or asked_of(job, index, at)
         steps[work.name] = StepResult(work.name, cells, work.step.required)
         own = {at: value for at, value in values.items() if at not in endings.of[index]}
         if (told := variety(job, index, given, own)) is not None:
@@ -283,6 +289,14 @@ async def gather_result(job: Job, report: dict[str, Any]) -> Result:
     if diversity:
         report = {**report, "diversity": diversity}
     return Result(job.run_id, job.plan.plan.name, job.state.state, steps, _shortfall(job, steps) or None, report)
+
+
+def asked_of(job: Job, step: int, at: Coords) -> str:
+    """The model that a cell's call would go to, or that answered in an earlier run."""
+    assert job.run is not None
+    rule, names = job.run.rules[step], job.state.lane_names
+    lane = rule.lane if rule.turns is None else rule.turns.own(job.run.seed, at)[0]
+    return names.get(lane, "")
 
 
 def _cell(job: Job, step: int, at: Coords, values: Mapping[Coords, Any], endings: Endings, given: Given) -> CellResult:

@@ -150,10 +150,12 @@ def _sizes(
 
 def _latency(plans: Sequence[Plan], model: str, given: str | None) -> str | None:
     """How long the simulated model takes; None for a real one. Raises PlanError when it was given for a real one."""
+    from fanfold.wiring import chain_of
+
     named = {model}
     for plan in plans:
         named |= {name for step in plan.steps for name in (step.model or plan.model, step.judge and step.judge.model) if name}
-    if all(part.strip().startswith("sim/") for name in named for part in name.split("|")):
+    if all(part.startswith("sim/") for name in named for part in chain_of(name)):
         return given or LATENCY_S
     if given is not None:
         from fanfold.spec.errors import PlanError

@@ -273,7 +273,7 @@ class Attempts:
             return Reply(usage=usage, check="schema", finding=str(error))
         except Exception as error:  # noqa: BLE001 - a value that cannot be written
             return Reply(usage=usage, check="schema", finding=described(error))
-        check, finding = await self._findings(step, value)
+        check, finding = await self._findings(step, value, cell.work.cell)
         if finding is not None:
             return Reply(usage=usage, key=name.key, exact=name.exact, check=check, finding=sayable(finding))
         try:
@@ -293,12 +293,12 @@ class Attempts:
         axes = [a for a in job.plan.axes.values() if a.source == step.name]
         return {axis.name: length_of(value, axis.path) for axis in axes} if axes else None
 
-    async def _findings(self, step: StepWork, value: Any) -> tuple[str, str | None]:
+    async def _findings(self, step: StepWork, value: Any, cell: Cell) -> tuple[str, str | None]:
         """The first check that is against it, and why: what is dear is not run for what something cheap refuses."""
         for check in self._user.cheap_first(step.step.checks):
             name = getattr(check, "__name__", type(check).__name__)
             try:
-                verdict = await self._user(check, value)
+                verdict = await self._user(check, value, cell) if id(check) in step.with_cell else await self._user(check, value)
                 if isinstance(verdict, str):
                     reason = verdict.strip()
                 else:

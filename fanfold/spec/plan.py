@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-CheckFunction = Callable[[Any], bool | str | None]
+CheckFunction = Callable[..., bool | str | None]
 UNSET: Any = type("Unset", (), {"__repr__": lambda self: "UNSET", "__bool__": lambda self: False})()
 
 
@@ -134,7 +134,7 @@ class Step:
     facets: name -> values, that the cells are spread over evenly; or `Facets`, or the name of a step that answers such a mapping.
     A prompt has a cell's own as `{facet.tone}`, or all as `{facet}`; those that a text does not name are added at its end.
     candidates: a sequence, of which each cell is given one of its own; or `Candidates`.
-    checks: value -> None or True when it is good, else the reason; in this order, but those that were slow again and again after the
+    checks: value -> None or True when it is good, else the reason (with two parameters: value, cell); in this order, but those that were slow again and again after the
     others, and asynchronous ones last. The first that refuses ends it: nothing dearer runs.
     attempts: answers judged per cell; a name lost to another cell while it streamed is none. at_least: how many accepted values a
     gather needs.
@@ -174,7 +174,7 @@ class Step:
 class Plan:
     """Steps over axes. `given` holds the values that prompts may name. Order of steps and axes is the order of results.
 
-    model: for steps that name none. concurrent: calls of this run in the air at once, at most.
+    model: for steps that name none: "a", "a | b" (b when a can no longer be used), "a = 0.7, b = 0.3" (shares). concurrent: calls of this run in the air at once, at most.
     """
 
     name: str
