@@ -297,7 +297,9 @@ def wire_steps(plan: CompiledPlan, wiring: Wiring, model: str) -> tuple[list[Ste
                 judge_model = step.step.judge.model
                 judges = _at(f"steps.{step.name}.judge.model", wiring.chain, judge_model) if judge_model else routes
                 if judge_model and len(shares_of(judge_model)) > 1:
-                    raise PlanError(f"steps.{step.name}.judge.model", "a judge has one model, not shares of several", "write a | b")
+                    raise PlanError(
+                        f"steps.{step.name}.judge.model", "a judge has one model, not shares of several", "write a | b"
+                    )
         timeout_s = step.step.timeout_s or wiring.settings.timeout_s
         work = StepWork(step, routes, judges, timeout_s)
         work.idle_s = min(wiring.settings.idle_s, timeout_s)

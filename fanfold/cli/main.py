@@ -88,7 +88,11 @@ def _asked(application: App, given: dict[str, Any], size: Mapping[str, Any] = Ma
     from fanfold import config
 
     options, more = config.options(
-        given, given.get("config"), also=tuple(application.params.model_fields), section=application.name, words=application.config
+        given,
+        given.get("config"),
+        also=tuple(application.params.model_fields),
+        section=application.name,
+        words=application.config,
     )
     params = _params(application, {**size, **more})
     return params, _plan_of(application, params), options

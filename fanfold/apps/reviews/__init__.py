@@ -18,6 +18,7 @@ ATTEMPTS = 6  # the first answer, and five more
 
 def plan(params: Params) -> Plan:
     """All reviews at once. Which of them has which rating and whose it is stands before the first call, so that no order can change it."""
+    params.check()
     if params.compare is not None:
         real_reviews(params.compare)  # a file that cannot be read is found now
     told = personas(params)

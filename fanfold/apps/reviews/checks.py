@@ -16,7 +16,15 @@ Check = Callable[..., str | None]
 
 AGREES = {1: (-1.0, 0.0), 2: (-1.0, 0.34), 3: (-0.8, 0.8), 4: (-0.05, 1.0), 5: (0.3, 1.0)}
 """Stars -> the feeling that goes with them, -1 to 1."""
-SAID = {1: "of anger or regret", 2: "mostly of disappointment", 3: "good and bad in balance", 4: "mostly of praise", 5: "of delight"}
+EVIDENCE = {1: 2, 2: 2, 3: 4, 4: 2, 5: 2}
+"""Stars -> words of feeling below which a text says nothing against them."""
+SAID = {
+    1: "of anger or regret",
+    2: "mostly of disappointment",
+    3: "good and bad in balance",
+    4: "mostly of praise",
+    5: "of delight",
+}
 TITLE_WORDS = 14
 PILE = 3  # phrases of adverts that make a review an advert
 RUN, OFTEN = 4, 3  # so many words in a row, so many times
@@ -104,7 +112,7 @@ def _agrees(language: str) -> Check:
         if found is None or found.score is None:
             return None
         low, high = AGREES[review.rating]
-        if low <= found.score <= high:
+        if low <= found.score <= high or len(found.positive) + len(found.negative) < EVIDENCE[review.rating]:
             return None
         too, which = ("positive", found.positive) if found.score > high else ("negative", found.negative)
         told = ", ".join(dict.fromkeys(which[:4]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import log, log2, sqrt
@@ -39,7 +39,9 @@ def real_reviews(path: str) -> tuple[Written, ...]:
     except PlanError as error:
         raise PlanError("compare", f"{error.path}: {error.message}", error.hint) from error
     if not found:
-        raise PlanError("compare", f"{path} holds no review", "a CSV or JSONL file with a text, and perhaps a rating, in each row")
+        raise PlanError(
+            "compare", f"{path} holds no review", "a CSV or JSONL file with a text, and perhaps a rating, in each row"
+        )
     return found
 
 
@@ -47,7 +49,9 @@ def _written(row: Mapping[str, Any], where: str) -> Written:
     plain = {str(name).strip().casefold().replace(" ", "_"): value for name, value in row.items()}
     text = next((plain[name] for name in TEXTS if name in plain), None)
     if text is None:
-        raise PlanError(where, f"has no column with the text, only {', '.join(map(str, row))}", f"name it one of {', '.join(TEXTS)}")
+        raise PlanError(
+            where, f"has no column with the text, only {', '.join(map(str, row))}", f"name it one of {', '.join(TEXTS)}"
+        )
     said = next((plain[name] for name in RATINGS if name in plain), None)
     return Written(str(text or "").strip(), _stars(said, where))
 
@@ -108,12 +112,14 @@ def spread(numbers: Sequence[int]) -> Json:
     """Of sorted numbers: how they lie."""
     if not numbers:
         return {"mean": None, "p10": None, "p50": None, "p90": None}
-    at = lambda part: numbers[min(len(numbers) - 1, int(part * len(numbers)))]  # noqa: E731
-    return {"mean": round(fmean(numbers), 1), "p10": at(0.1), "p50": at(0.5), "p90": at(0.9)}
+    places = {name: min(len(numbers) - 1, int(part * len(numbers))) for name, part in (("p10", 0.1), ("p50", 0.5), ("p90", 0.9))}
+    return {"mean": round(fmean(numbers), 1), **{name: numbers[place] for name, place in places.items()}}
 
 
 def _felt(reviews: Sequence[Written], language: str) -> float | None:
-    scores = [score for each in reviews if (found := feeling(each.text, language)) is not None and (score := found.score) is not None]
+    scores = [
+        score for each in reviews if (found := feeling(each.text, language)) is not None and (score := found.score) is not None
+    ]
     return round(fmean(scores), 2) if scores else None
 
 
@@ -126,7 +132,7 @@ def _distinct(listed: Sequence[Sequence[str]], n: int, size: int) -> float | Non
     return _part(len(set(runs[:size])), len(runs[:size]))
 
 
-def divergence(one: Mapping[Hashable, int], other: Mapping[Hashable, int]) -> float | None:
+def divergence(one: Mapping[Any, int], other: Mapping[Any, int]) -> float | None:
     """Jensen-Shannon divergence to the base 2: 0 for the same distribution, 1 for nothing in common; None for nothing to compare."""
     totals = sum(one.values()), sum(other.values())
     if not all(totals):
@@ -148,7 +154,9 @@ def telling(one: Counter[str], other: Counter[str]) -> tuple[list[str], list[str
         odds = [log((side[word] + prior) / (side.total() + PRIOR - side[word] - prior)) for side in (one, other)]
         scores[word] = (odds[0] - odds[1]) / sqrt(sum(1 / (side[word] + prior) for side in (one, other)))
     ordered = sorted(scores, key=lambda word: (-scores[word], word))
-    return [word for word in ordered[:TELLING] if scores[word] > 0], [word for word in ordered[::-1][:TELLING] if scores[word] < 0]
+    return [word for word in ordered[:TELLING] if scores[word] > 0], [
+        word for word in ordered[::-1][:TELLING] if scores[word] < 0
+    ]
 
 
 def _part(some: int, of: int) -> float | None:

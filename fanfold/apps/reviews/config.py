@@ -27,6 +27,13 @@ WORDS = {
     "personas": "personas", "product": "product", "service": "product", "ratings": "ratings", "rating_distribution": "ratings",
     "num_samples": "num_samples", "language": "language", "models": "model", "batch_size": "max_concurrent", "max_retries": "attempts",
 }  # fmt: skip
+KINDS = {
+    "int_parsing": "a whole number is needed, not {given}", "int_type": "a whole number is needed, not {given}",
+    "int_from_float": "a whole number is needed, not {given}", "float_parsing": "a number is needed, not {given}",
+    "float_type": "a number is needed, not {given}", "list_type": "a list is needed, not {given}",
+    "string_type": "a text is needed, not {given}", "model_type": "names and values are needed, not {given}",
+}  # fmt: skip
+"""How what the parameters refuse is said."""
 MODEL_WORDS = ("model", "name", "provider", "share", "weight")
 
 
@@ -136,7 +143,8 @@ def _check(put: Mapping[str, tuple[str, Any]]) -> None:
             if not loc:
                 continue  # of several together: an option may still change one of them
             place = put[str(loc[0])][0] + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc[1:])
-            message = str(first["msg"]).removeprefix("Value error, ")
+            message = KINDS.get(first["type"], str(first["msg"]).removeprefix("Value error, "))
+            message = message.replace("{given}", repr(first["input"]))
             if first["type"] == "extra_forbidden":
                 raise PlanError(place, "is not known", _meant(str(loc[-1]), str(loc[0]))) from None
             raise PlanError(place, message[:1].lower() + message[1:]) from None

@@ -20,7 +20,7 @@ FAVOURITES = 3  # texts that a model comes back to when it repeats itself
 KINDS = {5: "good", 4: "good", 3: "middling", 2: "bad", 1: "bad"}
 _LINE = re.compile(r"^(?:- )?([A-Z][\w ]*?): (.+)$", re.MULTILINE)
 _LENGTH = re.compile(r"(\d+) words")
-_WHO = re.compile(r"([^(;]+)")
+_SPAN = re.compile(r"after .*(?:week|month|year)s?")
 
 
 class Pen(Protocol):
@@ -75,7 +75,7 @@ def read(prompt: str) -> Asked:
     rating = re.match(r"[1-5]", lines.get("Rating", "").strip())
     length = _LENGTH.search(lines.get("Length", ""))
     persona, _, tone = lines.get("Reviewer", "").partition("; tone: ")
-    who = (_WHO.match(persona) or [""])[0].strip()
+    who = persona.partition("(")[0].partition(";")[0].strip()
     return Asked(
         product=lines.get("Product", lines.get("Service", "it")).strip(),
         kind=kind,
@@ -85,7 +85,7 @@ def read(prompt: str) -> Asked:
         rating=int(rating[0]) if rating else 4,
         about=lines.get("Above all about", "").strip(),
         moment=lines.get("Written", "after a month").strip(),
-        who=who if len(who.split()) > 1 and who.split()[1].islower() or who.islower() else "",
+        who=who if who.islower() or (len(who.split()) > 1 and who.split()[1].islower()) else "",
         tone=tone.casefold(),
         words=int(length[1]) if length else 60,
     )
@@ -107,11 +107,12 @@ class _Writer:
 
     def write(self, rating: int) -> Json:
         kind, said, asked = KINDS[rating], self._said, self._asked
-        aspects = self._aspects()
-        sentences = [self._filled(self._one(said["opening"][kind]), aspects[0])]
-        sentences.append(self._filled(self._one(said["about"][kind]), aspects[0]))
+        aspects, about = self._aspects(), self._some(said["about"][kind], 5)
+        sentences = [self._filled(self._one(self._fitting(said["opening"][kind])), aspects[0])]
+        sentences.append(self._filled(about[0], aspects[0]))
         closing = self._filled(self._one(said["closing"][kind]), aspects[0])
-        extra = self._extra(rating, kind, aspects)
+        others = [self._filled(text, aspect) for text, aspect in zip(about[1:], aspects[1:-1], strict=False)]
+        extra = self._extra(rating, others, aspects[-1])
         while extra and _count([*sentences, closing]) < 0.85 * asked.words:
             sentences.append(extra.pop(0))
         if rating in (2, 4):  # what was good about it, or not
@@ -121,14 +122,21 @@ class _Writer:
         title = self._filled(self._one(said["titles"][str(rating)]), aspects[0])
         return {"text": " ".join([*sentences, closing]), "title": title[:1].upper() + title[1:]}
 
-    def _extra(self, rating: int, kind: str, aspects: list[str]) -> list[str]:
+    def _fitting(self, openings: list[str]) -> list[str]:
+        """Some begin with the time that has passed, and want one."""
+        timed = bool(_SPAN.fullmatch(self._asked.moment))
+        return [text for text in openings if timed or not text.startswith("{M}")]
+
+    def _extra(self, rating: int, about: list[str], contrast: str) -> list[str]:
         """More to say, until it is long enough: of one's life, of other features, each at most once."""
         said, asked = self._said, self._asked
         life = self._some(said["life_service" if asked.kind == "service" else "life"], 3)
-        about = [self._filled(text, aspect) for text, aspect in zip(self._some(said["about"][kind], 4)[1:], aspects[1:-1], strict=False)]
         first = [self._one(said["as"]).replace("{who}", _article(asked.who, asked.language))] if asked.who else []
         if rating == 3:
-            about.insert(0, self._filled(self._one(said["contrast"][kind]), aspects[1]))
+            about = [self._filled(self._one(said["contrast"]["middling"]), contrast), *about]
+        toned: list[str] = next((texts for tone, texts in said.get("tones", {}).items() if tone in asked.tone), [])
+        if toned:
+            life.insert(self._rng.randrange(2), self._one(toned))
         mixed = [*first[: self._rng.randrange(2)], *life[:1], *about[:1], *life[1:2], *about[1:], *life[2:]]
         return list(dict.fromkeys(mixed))
 
@@ -157,10 +165,10 @@ class _Writer:
 def _slipped(pen: Pen, asked: Asked, written: Json) -> Json:
     """The mistakes that models make: out of the part, an advert, a gap left open, the same thing twice, too little."""
     said = phrases().get(asked.language, phrases()["English"])["slips"]
-    for what in ("ai", "advert", "placeholder"):
-        if not pen.repeats and pen.slips(what):
-            slip = said[what].replace("{p}", asked.product).replace("{a}", _the(asked.about))
-            return {**written, "text": f"{slip} {written['text']}" if what == "ai" else f"{written['text']} {slip}"}
+    if not pen.repeats and pen.slips("voice"):
+        what = pen.rng.choice(("ai", "advert", "placeholder"))
+        slip = said[what].replace("{p}", asked.product).replace("{a}", _the(asked.about))
+        return {**written, "text": f"{slip} {written['text']}" if what == "ai" else f"{written['text']} {slip}"}
     if pen.slips("repeats"):
         last = re.split(r"(?<=[.!?]) ", written["text"])[1]
         return {**written, "text": f"{written['text']} {last}"}

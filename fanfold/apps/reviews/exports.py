@@ -70,7 +70,9 @@ def report_lines(quality: Json) -> Iterator[str]:
     yield "## Quality\n"
     part = "" if quality["acceptance"] is None else f" ({percent(quality['acceptance'])})"
     yield f"{quality['accepted']} of {quality['asked']} reviews, from {quality['answers']} answers{part}.\n"
-    yield from _table(["stars", "asked", "got"], [[stars(int(s)), told["asked"], told["got"]] for s, told in quality["ratings"].items()])
+    yield from _table(
+        ["stars", "asked", "got"], [[stars(int(s)), told["asked"], told["got"]] for s, told in quality["ratings"].items()]
+    )
     refused = [
         [name, told["seen"], told["refused"], percent(told["acceptance"]), _cell(told["example"])]
         for name, told in quality["checks"].items()
@@ -93,11 +95,13 @@ def _compared(told: Json) -> Iterator[str]:
     lines: list[list[Any]] = [["reviews", *(side["reviews"] for side in sides)]]
     lines += [[f"words, {name}", *(side["words"][name] for side in sides)] for name in ("mean", "p10", "p50", "p90")]
     lines += [
-        [f"{stars(int(star))}", *("-" if side["ratings"] is None else percent(side["ratings"][star]) for side in sides)] for star in "54321"
+        [f"{stars(int(star))}", *("-" if side["ratings"] is None else percent(side["ratings"][star]) for side in sides)]
+        for star in "54321"
     ]
     lines += [[f"feeling at {stars(int(star))}", *(_number(side["feeling"][star]) for side in sides)] for star in "54321"]
     lines += [
-        [name, *(percent(side[key]) for side in sides)] for name, key in (("different words", "distinct_1"), ("pairs", "distinct_2"))
+        [name, *(percent(side[key]) for side in sides)]
+        for name, key in (("different words", "distinct_1"), ("pairs", "distinct_2"))
     ]
     lines += [["telling words", *(_cell(", ".join(told["telling_words"][side])) for side in ("generated", "real"))]]
     yield from _table(["", "generated", "real"], lines)
@@ -108,7 +112,11 @@ def _compared(told: Json) -> Iterator[str]:
 def _diversity(told: Json) -> str:
     parts = [
         f"{percent(told[key]['value'])} {name}"
-        for key, name in (("distinct_1", "different words"), ("distinct_2", "different pairs of words"), ("nearest", "mean likeness to the nearest"))
+        for key, name in (
+            ("distinct_1", "different words"),
+            ("distinct_2", "different pairs of words"),
+            ("nearest", "mean likeness to the nearest"),
+        )
         if told[key]["value"] is not None
     ]
     return f"Diversity: {', '.join(parts)}."

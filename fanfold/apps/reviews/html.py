@@ -50,7 +50,9 @@ def _quality(quality: Json) -> Iterator[str]:
         ["check", "refused", "passed", "for example"],
         [[name, told["refused"], percent(told["acceptance"]), told["example"]] for name, told in quality["checks"].items()],
     )
-    yield from _table(["model", "reviews", "calls"], [[n, t["reviews"], t.get("calls", "-")] for n, t in quality["models"].items()])
+    yield from _table(
+        ["model", "reviews", "calls"], [[n, t["reviews"], t.get("calls", "-")] for n, t in quality["models"].items()]
+    )
 
 
 def _table(head: list[str], lines: list[list[Any]]) -> Iterator[str]:

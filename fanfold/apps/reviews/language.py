@@ -28,7 +28,9 @@ def words(text: str) -> list[str]:
 def named(language: str) -> str:
     """ "nl" -> "Dutch"; what we do not know stays as it is said."""
     plain = language.strip().casefold()
-    return next((name for name, told in data()["languages"].items() if plain in (name.casefold(), *told["names"])), language.strip())
+    return next(
+        (name for name, told in data()["languages"].items() if plain in (name.casefold(), *told["names"])), language.strip()
+    )
 
 
 @cache
@@ -80,7 +82,7 @@ def feeling(text: str, language: str) -> Feeling | None:
             if word in negations:
                 since, negation = 0, word
                 continue
-            since += 1
+            since = NEGATES + 1 if word == "dan" and since == 0 else since + 1  # "niets dan lof" is praise
             turned = since <= NEGATES
             if word in good or word in bad:
                 found[(word in bad) != turned].append(f"{negation} {word}" if turned else word)

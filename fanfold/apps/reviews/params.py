@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
+from fanfold import PlanError
 from fanfold.apps.reviews.demo import PERSONAS, PRODUCT
 from fanfold.apps.reviews.language import named
 from fanfold.apps.reviews.ratings import USUAL, counts_of, read_ratings
@@ -15,6 +16,7 @@ from fanfold.apps.reviews.types import Persona, Product
 MOST_REVIEWS = 100_000
 LEAST_WORDS, MOST_WORDS = 15, 180
 NEAR = 0.5
+MOST_WORDS_EVER = 2000
 
 
 def _product(value: Any) -> Any:
@@ -61,10 +63,13 @@ class Params(BaseModel):
     min_words: int = Field(default=LEAST_WORDS, description="Least words of a review.")
     max_words: int = Field(default=MOST_WORDS, description="Most words of a review.")
     near: float = Field(
-        default=NEAR, description="How alike no two reviews may be, above 0 to 1: shared runs of three words, as a part of all of theirs."
+        default=NEAR,
+        description="How alike no two reviews may be, above 0 to 1: shared runs of three words, as a part of all of theirs.",
     )
     temperature: float | None = Field(default=None, description="Of the model: higher is more varied.")
-    compare: str | None = Field(default=None, description="A file of real reviews (CSV or JSONL with text, rating) to compare with.")
+    compare: str | None = Field(
+        default=None, description="A file of real reviews (CSV or JSONL with text, rating) to compare with."
+    )
 
     @field_validator("num_samples")
     @classmethod
@@ -97,20 +102,21 @@ class Params(BaseModel):
             raise ValueError(f"a number from 0 to 2, not {value:g}")
         return value
 
-    @model_validator(mode="after")
-    def _together(self) -> Params:
-        if not 1 <= self.min_words <= self.max_words <= 2000:
-            raise ValueError(f"min_words {self.min_words} and max_words {self.max_words}: from 1 to 2000, the least first")
+    @property
+    def asked(self) -> dict[int, int]:
+        """Stars -> how many reviews. Raises ValueError, where they are not as many as are to be written."""
+        return counts_of(self.ratings, self.num_samples)
+
+    def check(self) -> None:
+        """What must be right of several parameters together. Raises PlanError."""
+        if not 1 <= self.min_words <= self.max_words <= MOST_WORDS_EVER:
+            raise PlanError(
+                "min_words", f"{self.min_words} and --max-words {self.max_words}: from 1 to {MOST_WORDS_EVER}, the least first"
+            )
         try:
             counts_of(self.ratings, self.num_samples)
         except ValueError as error:
-            raise ValueError(f"ratings: {error}") from None
-        return self
-
-    @property
-    def asked(self) -> dict[int, int]:
-        """Stars -> how many reviews."""
-        return counts_of(self.ratings, self.num_samples)
+            raise PlanError("ratings", str(error)) from None
 
     @property
     def spoken(self) -> str:

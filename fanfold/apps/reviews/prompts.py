@@ -35,8 +35,24 @@ MOMENTS = (
     "after a friend had recommended it",
 )  # fmt: skip
 GENERAL = {
-    "product": ("the price", "the delivery", "the packaging", "the instructions", "the build quality", "the customer service", "daily use"),
-    "service": ("the price", "the staff", "the booking", "the communication", "the waiting time", "the customer service", "the website"),
+    "product": (
+        "the price",
+        "the delivery",
+        "the packaging",
+        "the instructions",
+        "the build quality",
+        "the customer service",
+        "daily use",
+    ),
+    "service": (
+        "the price",
+        "the staff",
+        "the booking",
+        "the communication",
+        "the waiting time",
+        "the customer service",
+        "the website",
+    ),
 }
 """What else there is to say something about."""
 
@@ -67,7 +83,9 @@ def personas(params: Params) -> list[str]:
     """Each in a line: "Retired teacher (drinks tea all day); tone: dry"."""
     return [
         " ".join(
-            (each.name + (f" ({each.description})" if each.description else "") + (f"; tone: {each.tone}" if each.tone else "")).split()
+            (
+                each.name + (f" ({each.description})" if each.description else "") + (f"; tone: {each.tone}" if each.tone else "")
+            ).split()
         )
         for each in params.personas
     ]
