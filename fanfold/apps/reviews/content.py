@@ -16,11 +16,17 @@ from fanfold.apps.reviews.prompts import GENERAL
 
 Json = dict[str, Any]
 
+START = 70  # characters by which a text is told when it is to be avoided
+TRIES = 5
 FAVOURITES = 3  # texts that a model comes back to when it repeats itself
 KINDS = {5: "good", 4: "good", 3: "middling", 2: "bad", 1: "bad"}
 _LINE = re.compile(r"^(?:- )?([A-Z][\w ]*?): (.+)$", re.MULTILINE)
 _LENGTH = re.compile(r"(\d+) words")
 _SPAN = re.compile(r"after .*(?:week|month|year)s?")
+
+
+def _start(text: str) -> str:
+    return " ".join(text[:START].casefold().split())
 
 
 class Pen(Protocol):
@@ -31,6 +37,7 @@ class Pen(Protocol):
     reason: str
     rng: Random
     repeats: bool
+    obeys: bool
 
     def zipf(self, n: int) -> int: ...
 
@@ -61,16 +68,18 @@ def review(pen: Pen) -> Json:
         written = _Writer(asked, Random(pen.rng.randrange(FAVOURITES)), None).write(asked.rating)
     else:
         rating = 6 - asked.rating if asked.rating != 3 and pen.slips("rating") else asked.rating
-        taken = {" ".join(text.casefold().split()) for text in pen.avoid}
+        taken = {_start(text.rstrip("…")) for text in pen.avoid} if pen.obeys else set()
         writer = _Writer(asked, pen.rng, None if pen.reason else pen)  # who was refused thinks further afield
         written = writer.write(rating)
-        while " ".join(written["text"].casefold().split()) in taken:
-            written = writer.write(rating)
+        for _ in range(TRIES):
+            if _start(written["text"]) not in taken:
+                break
+            written = _Writer(asked, pen.rng, None).write(rating)
     return _slipped(pen, asked, {**written, "rating": asked.rating})
 
 
 def read(prompt: str) -> Asked:
-    lines = dict(reversed(_LINE.findall(prompt)))  # the first of each counts: what comes later is told, not asked
+    lines: dict[str, str] = dict(reversed(_LINE.findall(prompt)))  # the first of each counts: what comes later is told, not asked
     kind = "service" if "Service" in lines else "product"
     rating = re.match(r"[1-5]", lines.get("Rating", "").strip())
     length = _LENGTH.search(lines.get("Length", ""))
