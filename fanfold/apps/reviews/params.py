@@ -15,7 +15,7 @@ from fanfold.apps.reviews.types import Persona, Product
 
 MOST_REVIEWS = 100_000
 LEAST_WORDS, MOST_WORDS = 15, 180
-NEAR = 0.4
+NEAR = 0.5
 MOST_WORDS_EVER = 2000
 
 
