@@ -231,11 +231,15 @@ async def _warm_up(plan: Plan) -> None:
 
 def _names(run: Run, side: Side) -> dict[tuple[int, tuple[int, ...]], str]:
     """Coordinates as people call them."""
+    from fanfold.views.wording import spoken
+
     steps = list(side.result.steps) if side.result is not None else []
     several = len({step for step, *_ in side.calls}) > 1
     named = {}
     for step, at, _, _ in side.calls:
-        words = [f"{axis} {value}" if isinstance(value, int) else str(value) for axis, value in run.labels(step, at).items()]
+        words = [
+            f"{axis} {value}" if isinstance(value, int) else str(spoken(value)) for axis, value in run.labels(step, at).items()
+        ]
         named[step, at] = " ".join([steps[step], *words] if several or not words else words)
     return named
 

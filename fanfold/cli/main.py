@@ -116,7 +116,8 @@ def _params(application: App, given: dict[str, Any]) -> Any:
         return application.params(**given)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        path = f"--{str(first['loc'][0]).replace('_', '-')}" if first["loc"] else ""
+        whole = first["loc"] if first["type"] in ("missing", "extra_forbidden") else first["loc"][:1]
+        path = f"--{'.'.join(map(str, whole)).replace('_', '-')}" if whole else ""
         raise PlanError(path, str(first["msg"]).removeprefix("Value error, ")) from error
 
 

@@ -9,7 +9,7 @@ from fanfold.apps.reviews.config import translated
 from fanfold.apps.reviews.exports import content, markdown, rows
 from fanfold.apps.reviews.html import html
 from fanfold.apps.reviews.params import Params
-from fanfold.apps.reviews.prompts import PROMPT, SYSTEM, facets, facts, personas
+from fanfold.apps.reviews.prompts import SYSTEM, asked, facets, facts, personas
 from fanfold.apps.reviews.ratings import slots
 from fanfold.apps.reviews.types import ProductReview
 
@@ -29,14 +29,13 @@ def plan(params: Params) -> Plan:
     params.check()
     if params.compare is not None:
         real_reviews(params.compare)  # a file that cannot be read is found now
-    told = personas(params)
     listed = [
-        {"n": slot.n, "rating": slot.rating, "persona": told[slot.persona]}
+        {"n": slot.n, "rating": slot.rating, "persona": params.personas[slot.persona].name}
         for slot in slots(params.asked, [persona.share for persona in params.personas])
     ]
     review = Step(
         "review",
-        prompt=PROMPT,
+        prompt=asked,
         system=SYSTEM,
         output=ProductReview,
         over="review",
@@ -46,7 +45,13 @@ def plan(params: Params) -> Plan:
         attempts=ATTEMPTS,
         sampling={} if params.temperature is None else {"temperature": params.temperature},
     )
-    given = {"facts": facts(params), "language": params.spoken, "least": params.min_words, "most": params.max_words}
+    given = {
+        "facts": facts(params),
+        "personas": personas(params),
+        "language": params.spoken,
+        "least": params.min_words,
+        "most": params.max_words,
+    }
     return Plan("reviews", [review], [Axis("review", listed)], given)
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from fanfold import Result
 from fanfold.apps.reviews.params import Params
-from fanfold.apps.reviews.prompts import personas
 from fanfold.apps.reviews.quality import quality
 
 Json = dict[str, Any]
@@ -18,13 +17,12 @@ SIMULATED = "They come from the simulated provider: sentences put together from 
 
 def content(params: Params, result: Result) -> Json:
     """`{"reviews": [{"rating", "title", "text", "persona", "model"}], "quality": {…}}`, in the order of their numbers."""
-    names = dict(zip(personas(params), (each.name for each in params.personas), strict=True))
     reviews = [
         {
             "rating": cell.at["review"]["rating"],
             "title": cell.value.title,
             "text": cell.value.text,
-            "persona": names[cell.at["review"]["persona"]],
+            "persona": cell.at["review"]["persona"],
             "model": cell.model,
         }
         for cell in result["review"].cells

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from fanfold import Cell
 from fanfold.apps.reviews.params import Params
+from fanfold.apps.reviews.types import Persona
 
 SYSTEM = """\
 You write customer reviews for testing software that reads reviews. Many are written at the same time, each by somebody else, so do not \
@@ -23,11 +25,11 @@ Every review keeps to these rules:
 PROMPT = """\
 Write one review.
 
-Reviewer: {review.persona}
-Rating: {review.rating} of 5 stars
-Above all about: {facet.about}
-Written: {facet.moment}
-Length: about {facet.length} words"""
+Reviewer: {persona}
+Rating: {rating} of 5 stars
+Above all about: {about}
+Written: {moment}
+Length: about {length} words"""
 
 MOMENTS = (
     "on the first day", "after a week", "after two weeks", "after a month", "after three months", "after half a year", "after a year",
@@ -79,13 +81,16 @@ def facets(params: Params) -> dict[str, list[Any]]:
     return {"about": list(about), "moment": list(MOMENTS), "length": list(lengths)}
 
 
-def personas(params: Params) -> list[str]:
-    """Each in a line: "Retired teacher (drinks tea all day); tone: dry"."""
-    return [
-        " ".join(
-            (
-                each.name + (f" ({each.description})" if each.description else "") + (f"; tone: {each.tone}" if each.tone else "")
-            ).split()
-        )
-        for each in params.personas
-    ]
+def asked(cell: Cell) -> str:
+    """The prompt of one review: whose it is, how many stars, what about, when written, how long."""
+    row = cell["review"]
+    return PROMPT.format(persona=cell["personas"][row["persona"]], rating=row["rating"], **cell.facet)
+
+
+def personas(params: Params) -> dict[str, str]:
+    """Each in a line, by name: "Retired teacher (drinks tea all day); tone: dry"."""
+    return {each.name: " ".join(_persona(each).split()) for each in params.personas}
+
+
+def _persona(each: Persona) -> str:
+    return each.name + (f" ({each.description})" if each.description else "") + (f"; tone: {each.tone}" if each.tone else "")
