@@ -118,6 +118,9 @@ class Conductor(Tail):
                 self._admit(lane, now)  # first: what is sent makes room in the window
             if lane.to_prepare.runs:
                 self._prepare(lane, now)
+        for lane in lanes if len(lanes) > 1 else ():  # what another lane has sent may have made room where they take turns
+            if lane.to_prepare.runs:
+                self._prepare(lane, now)
         if self._thin:
             self._launch(now)
         if self._wanting:
