@@ -21,7 +21,10 @@ DUTCH = "Ik heb deze waterkoker nu een maand en ik ben er erg blij mee. De tuit 
 def findings(text: str, rating: int = 5, asked: int | None = None, title: str = "A kettle", **params) -> list[tuple[str, str]]:
     review = ProductReview(text=text, title=title, rating=rating)
     cell = {"review": {"rating": asked or rating}}
-    found = [(check.__name__, check(review, cell) if check.__name__ == "rating" else check(review)) for check in checks_for(Params(**params))]
+    found = [
+        (check.__name__, check(review, cell) if check.__name__ == "rating" else check(review))
+        for check in checks_for(Params(**params))
+    ]
     return [(name, said) for name, said in found if said is not None]
 
 

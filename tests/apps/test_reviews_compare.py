@@ -56,7 +56,9 @@ def test_files_of_real_reviews(tmp_path):
     csv.write_text("Review Text,Stars\nGood kettle,5\nBad lid,1.0 out of 5\nNo stars,\n,4\n")
     assert real_reviews(str(csv)) == (Written("Good kettle", 5), Written("Bad lid", 1), Written("No stars", None))
     jsonl = tmp_path / "b.jsonl"
-    jsonl.write_text("\n".join(json.dumps(row) for row in ({"body": "x", "score": 4.5}, {"body": "y", "score": "3/5"}, {"body": "z"})))
+    jsonl.write_text(
+        "\n".join(json.dumps(row) for row in ({"body": "x", "score": 4.5}, {"body": "y", "score": "3/5"}, {"body": "z"}))
+    )
     assert [each.rating for each in real_reviews(str(jsonl))] == [5, 3, None]
 
 

@@ -18,13 +18,24 @@ from fanfold.spec.phrases import avoid, rejected
 from fanfold.spec.plan import Cell
 
 KETTLE = {"name": "Morgen Kettle", "category": "electric kettle", "features": ["gooseneck spout", "cork handle"]}
-BIKES = {"name": "Van Dam", "kind": "service", "category": "fietsenmaker", "features": ["leenfiets", "ophaalservice"], "language": "nl"}
+BIKES = {
+    "name": "Van Dam",
+    "kind": "service",
+    "category": "fietsenmaker",
+    "features": ["leenfiets", "ophaalservice"],
+    "language": "nl",
+}
 
 
 def prompts(params: Params, seed: int = 0) -> list[tuple[dict, str]]:
     rng, spread = Random(seed), facets(params)
     given = {"personas": personas(params)}
-    system = SYSTEM.replace("{facts}", facts(params)).replace("{language}", params.spoken).replace("{least}", "15").replace("{most}", "180")
+    system = (
+        SYSTEM.replace("{facts}", facts(params))
+        .replace("{language}", params.spoken)
+        .replace("{least}", "15")
+        .replace("{most}", "180")
+    )
     made = []
     for slot in slots(params.asked, [1.0] * len(params.personas)):
         row = {"n": slot.n, "rating": slot.rating, "persona": params.personas[slot.persona].name}
@@ -45,7 +56,9 @@ def test_a_thousand_reviews_that_pass_and_differ(product, collapse):
         made = written(prompt, row["n"], collapse=collapse)
         assert made.rating == row["rating"]
         texts.add(made.text)
-        told = [check.__name__ for check in checks if (check(made, {"review": row}) if check.__name__ == "rating" else check(made))]
+        told = [
+            check.__name__ for check in checks if (check(made, {"review": row}) if check.__name__ == "rating" else check(made))
+        ]
         refused.update(told)
     assert len(texts) >= 990
     assert refused.total() <= 15, refused

@@ -44,7 +44,12 @@ def test_a_whole_config_file():
     assert found.pop("model") == "openai/gpt-4o-mini = 70, google/gemini-2.5-flash = 30"
     assert (found.pop("rpm"), found.pop("max_concurrent"), found.pop("mealplan")) == (60, 4, {"days": 3})
     params = Params(**found)
-    assert (params.product.kind, params.product.features, params.product.price, params.spoken) == ("service", ["pick-up", "24"], "12", "Dutch")
+    assert (params.product.kind, params.product.features, params.product.price, params.spoken) == (
+        "service",
+        ["pick-up", "24"],
+        "12",
+        "Dutch",
+    )
     assert params.asked == {5: 25, 4: 15, 3: 0, 2: 0, 1: 10} and params.personas[1].share == 2 and params.near == 0.6
     compile_plan(plan(params))
 

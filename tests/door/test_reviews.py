@@ -29,7 +29,9 @@ def virtual(params: Params, model="sim/default", store=None, **world):
     async def main():
         provider = SimProvider(World(**{"fixed_s": 1.0, **world}))
         limits = Limits(concurrent=10)
-        async with Engine(model, provider=provider, store=store or ":memory:", clock=VirtualClock(), limits=limits, seed=3) as engine:
+        async with Engine(
+            model, provider=provider, store=store or ":memory:", clock=VirtualClock(), limits=limits, seed=3
+        ) as engine:
             return await engine.run(plan(params))
 
     result = run_virtual(main())
@@ -45,7 +47,9 @@ def stars(data):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_exactly_so_many_all_distinct_in_the_ratings_asked_for(seed):
-    result, data = virtual(Params(num_samples=137, ratings="5=0.41,4=0.3,3=0.14,2=0.1,1=0.05"), seed=seed, collapse=1.5, faults={"500": 0.05})
+    result, data = virtual(
+        Params(num_samples=137, ratings="5=0.41,4=0.3,3=0.14,2=0.1,1=0.05"), seed=seed, collapse=1.5, faults={"500": 0.05}
+    )
     assert result.ok and len({review["text"] for review in data["reviews"]}) == 137
     assert stars(data) == Counter(review["rating"] for review in data["reviews"])
     assert all(abs(stars(data)[star] - 137 * part) < 1 for star, part in ((5, 0.41), (4, 0.3), (3, 0.14), (2, 0.1), (1, 0.05)))
@@ -88,7 +92,13 @@ def test_cancelled_in_the_middle_and_gone_on_with_the_numbers_are_those_of_both_
     store, params = MemoryStore(), Params(num_samples=60)
 
     async def main():
-        engine = Engine("sim/a = 0.5, sim/b = 0.5", provider=SimProvider(World(fixed_s=1.0)), store=store, clock=VirtualClock(), limits=Limits(concurrent=7))
+        engine = Engine(
+            "sim/a = 0.5, sim/b = 0.5",
+            provider=SimProvider(World(fixed_s=1.0)),
+            store=store,
+            clock=VirtualClock(),
+            limits=Limits(concurrent=7),
+        )
         async with engine:
             going = engine.start(plan(params))
             await asyncio.sleep(4.5)
@@ -114,7 +124,10 @@ def test_a_hundred_over_http_by_the_seeds_config(fanfold, serve, tmp_path):
     data = json.loads(fanfold(*args, environ={"OPENAI_API_KEY": "k"}, code=0).stdout)
     assert len({review["text"] for review in data["reviews"]}) == 100 and data["quality"]["acceptance"] > 0.6
     assert stars(data) == {5: 40, 4: 30, 3: 15, 2: 10, 1: 5}
-    assert list(data["reviews"][0]) == ["rating", "title", "text", "persona", "model"] and data["reviews"][0]["model"] == "openai/sim"
+    assert (
+        list(data["reviews"][0]) == ["rating", "title", "text", "persona", "model"]
+        and data["reviews"][0]["model"] == "openai/sim"
+    )
     assert data["report"]["max_in_flight"] == 10 and "simulated" not in data["note"]
 
 
@@ -122,7 +135,7 @@ def test_three_providers_at_once_over_http(fanfold, serve):
     server = serve("--latency", "0.02", "--slips", "0")
     root = server.url.removesuffix("/v1")
     environ = {
-        "OPENAI_API_KEY": "k", "ANTHROPIC_API_KEY": "k", "GOOGLE_API_KEY": "k", "OPENAI_BASE_URL": server.url, "ANTHROPIC_BASE_URL": root, "GOOGLE_BASE_URL": root,
+        "OPENAI_API_KEY": "k", "ANTHROPIC_API_KEY": "k", "GOOGLE_API_KEY": "k", "OPENAI_BASE_URL": server.url, "ANTHROPIC_BASE_URL": root, "GOOGLE_GEMINI_BASE_URL": root,
     }  # fmt: skip
     model = "openai/sim = 50%, anthropic/sim = 25%, google/sim = 25%"
     done = fanfold("reviews", "--num-samples", "20", "--model", model, "--store", ":memory:", environ=environ)
@@ -151,19 +164,32 @@ def test_every_format(fanfold, tmp_path):
 
 def test_streamed_and_one_at_a_time(fanfold, tmp_path):
     (tmp_path / "config.yaml").write_text(CONFIG)
-    lines = [json.loads(line) for line in fanfold(*FEW, "--config", "config.yaml", "--no-async", "--stream", code=0).stdout.splitlines()]
+    lines = [
+        json.loads(line)
+        for line in fanfold(*FEW, "--config", "config.yaml", "--no-async", "--stream", code=0).stdout.splitlines()
+    ]
     assert [line["cell"]["review"]["n"] for line in lines[:-1]] == [1, 2, 3, 4, 5, 6], "one after the other"
     assert lines[-1]["report"]["max_in_flight"] == 1, "the option speaks for the config's batch_size too"
 
 
 def test_option_over_environment_over_file(fanfold, tmp_path):
-    (tmp_path / "c.yaml").write_text("generation: {num_samples: 9, batch_size: 2}\nratings: {5: 100}\nmodels: [sim/a]\nproduct: {name: Lamp}\n")
+    (tmp_path / "c.yaml").write_text(
+        "generation: {num_samples: 9, batch_size: 2}\nratings: {5: 100}\nmodels: [sim/a]\nproduct: {name: Lamp}\n"
+    )
     args = ("reviews", "--config", "c.yaml", "--store", ":memory:", "-q", "--seed", "1")
     told = [
         json.loads(fanfold(*args, *more, environ=environ, code=0).stdout)
-        for more, environ in (((), {}), ((), {"FANFOLD_NUM_SAMPLES": "3"}), (("--num-samples", "2", "--model", "sim/b", "--ratings", "1=100"), {"FANFOLD_NUM_SAMPLES": "3"}))
+        for more, environ in (
+            ((), {}),
+            ((), {"FANFOLD_NUM_SAMPLES": "3"}),
+            (("--num-samples", "2", "--model", "sim/b", "--ratings", "1=100"), {"FANFOLD_NUM_SAMPLES": "3"}),
+        )
     ]
-    assert [(len(data["reviews"]), data["reviews"][0]["model"], data["reviews"][0]["rating"]) for data in told] == [(9, "sim/a", 5), (3, "sim/a", 5), (2, "sim/b", 1)]
+    assert [(len(data["reviews"]), data["reviews"][0]["model"], data["reviews"][0]["rating"]) for data in told] == [
+        (9, "sim/a", 5),
+        (3, "sim/a", 5),
+        (2, "sim/b", 1),
+    ]
     assert {data["product"] for data in told} == {"Lamp"} and told[0]["report"]["max_in_flight"] == 2
 
 
@@ -196,7 +222,16 @@ def test_some_that_fail_are_named_and_the_rest_is_whole(fanfold, serve, tmp_path
 
 def test_beside_real_reviews_and_in_another_language(fanfold, tmp_path):
     (tmp_path / "real.csv").write_text("text,rating\nPrima fiets,5\nSlecht geholpen,1\n")
-    args = ("--compare", "real.csv", "--language", "nl", "--product", '{"name": "Van Dam", "kind": "service"}', "--personas", "student,forens")
+    args = (
+        "--compare",
+        "real.csv",
+        "--language",
+        "nl",
+        "--product",
+        '{"name": "Van Dam", "kind": "service"}',
+        "--personas",
+        "student,forens",
+    )
     data = json.loads(fanfold(*FEW, *args, code=0).stdout)
     assert data["quality"]["compare"]["real"]["reviews"] == 2 and 0 < data["quality"]["compare"]["divergence"]["mean"] <= 1
     assert {review["persona"] for review in data["reviews"]} == {"student", "forens"} and " de " in data["reviews"][0]["text"]

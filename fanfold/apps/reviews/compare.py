@@ -19,6 +19,7 @@ TEXTS = ("text", "review", "review_text", "reviewtext", "review_body", "body", "
 RATINGS = ("rating", "stars", "star_rating", "score", "overall")
 BIN = 20  # words
 TELLING = 12  # words that tell one from the other, of each side
+CHANCE = 2.0  # standard deviations within which a word may be here or there by chance
 PRIOR = 500.0  # words of what both have in common that each side is credited with
 
 
@@ -154,8 +155,8 @@ def telling(one: Counter[str], other: Counter[str]) -> tuple[list[str], list[str
         odds = [log((side[word] + prior) / (side.total() + PRIOR - side[word] - prior)) for side in (one, other)]
         scores[word] = (odds[0] - odds[1]) / sqrt(sum(1 / (side[word] + prior) for side in (one, other)))
     ordered = sorted(scores, key=lambda word: (-scores[word], word))
-    return [word for word in ordered[:TELLING] if scores[word] > 0], [
-        word for word in ordered[::-1][:TELLING] if scores[word] < 0
+    return [word for word in ordered[:TELLING] if scores[word] > CHANCE], [
+        word for word in ordered[::-1][:TELLING] if scores[word] < -CHANCE
     ]
 
 
