@@ -103,6 +103,8 @@ class Conductor(Tail):
 
     def commands(self, now: int) -> list[Command]:
         """What is to be done now, in order."""
+        if self._stirred:  # first: what is due may be a twin for a spare that is not needed any more
+            self._even_out(now)
         self._due(now)
         if self._stirred:
             self._even_out(now)
