@@ -13,7 +13,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
-from fanfold.core.avoid import HOT, NEAREST, WHOLE_LIST, Room, Top, Words, shown
+from fanfold.core.avoid import HOT, LONGEST, NEAREST, WHOLE_LIST, Room, Top, Words, shown
 from fanfold.core.cosine import NearVectors
 
 if TYPE_CHECKING:
@@ -53,11 +53,12 @@ def normalise(text: str) -> str:
 class Scope:
     """Keys that must differ from each other. names: as they were written, in the order in which they were taken."""
 
-    __slots__ = ("born", "hot", "names", "nears", "owner", "room", "vectors", "words")
+    __slots__ = ("born", "hot", "long", "names", "nears", "owner", "room", "vectors", "words")
 
     def __init__(self) -> None:
         self.owner: dict[str, Hashable] = {}
         self.names: dict[str, str] = {}
+        self.long = False  # whether a name is cut where it is told
         self.born: dict[str, int] = {}  # how many had been taken before it, in all scopes
         self.hot = Top(HOT)  # the keys that collided most
         self.room = Room()
@@ -91,6 +92,7 @@ class Scope:
     def add(self, key: str, name: str, cell: Hashable, born: int) -> None:
         self.owner[key] = cell
         self.names[key] = name
+        self.long = self.long or len(name) > LONGEST
         self.born[key] = born
         self.words.add(key)
         for near in self.nears.values():
@@ -240,7 +242,7 @@ class Reservations:
             return ()
         names, owner = found.names, found.owner
         listed = [name for key in found.told(clash) if owner[key] != cell and (name := names[key])]  # a bounded number of names
-        return tuple(shown(listed))
+        return tuple(shown(listed)) if found.long else tuple(listed)
 
     def taken(self, scope: Hashable) -> int:
         """How many keys were taken so far: what is `born` from now on, a call that is sent now cannot be told."""

@@ -37,7 +37,7 @@ def test_it_is_drawn_side_by_side(fanfold, tmp_path):
     bars = {line[:18].strip(): line.split("|")[1:3] for line in text.splitlines() if "█" in line}
     assert set(bars) == {f"day {day} {meal}" for day in (1, 2) for meal in ("breakfast", "lunch", "dinner")}
     first = [side.index("█") for side in bars["day 2 dinner"]]
-    assert first[0] > 14 and first[1] == 0, "the last one waits for all others only when they go one at a time"
+    assert first[0] > 14 and first[1] < first[0] / 3, "the last one waits for all others only when they go one at a time"
     assert "0.05 s for a call (--latency)" in text and all(len(line) < 80 for line in text.splitlines()[:-1])
 
 

@@ -307,7 +307,7 @@ def test_a_fault_is_the_same_in_process_and_over_http(stream, adapter):
     """What our own adapters make of the server is what the provider in process says, for every fault and none."""
     request = Request(
         model="m", messages=(Message("user", "Write about whales."),), schema=SCHEMA, schema_name="Dish", stream=stream,
-        timeout_s=0.4, idle_s=0.3,
+        timeout_s=1.5, idle_s=0.8,
     )  # fmt: skip
 
     async def over_http(world):
