@@ -189,7 +189,7 @@ class Attempts:
         assert step.step.function is not None
         given = await self._user.beside(step.step.function, received)
         landing = Landing("")
-        reply = await self.judged(job, step, cell, step.shape.conform(given), _NO_ANSWER, landing)
+        reply = await self.judged(job, step, cell, step.shape.conform(given), _NO_ANSWER, landing, received)
         if landing.draft is not None:
             job.drafts[cell.rule.index, cell.at] = landing.draft
         return Hit(reply=reply) if isinstance(reply, Reply) else Broken(fault=reply)
@@ -259,7 +259,14 @@ class Attempts:
         )
 
     async def judged(
-        self, job: Job, step: StepWork, cell: CoreCell, parsed: tuple[Any, bytes], answer: Answer, landing: Landing
+        self,
+        job: Job,
+        step: StepWork,
+        cell: CoreCell,
+        parsed: tuple[Any, bytes],
+        answer: Answer,
+        landing: Landing,
+        received: Cell | None = None,
     ) -> Reply | Fault:
         """Check a value, name its key, measure its lists, and size the judge's prompt."""
         value, data = parsed
@@ -273,7 +280,7 @@ class Attempts:
             return Reply(usage=usage, check="schema", finding=str(error))
         except Exception as error:  # noqa: BLE001 - a value that cannot be written
             return Reply(usage=usage, check="schema", finding=described(error))
-        check, finding = await self._findings(step, value, cell.work.cell)
+        check, finding = await self._findings(step, value, received or cell.work.cell)
         if finding is not None:
             return Reply(usage=usage, key=name.key, exact=name.exact, check=check, finding=sayable(finding))
         try:

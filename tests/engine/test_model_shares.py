@@ -204,5 +204,9 @@ def test_a_check_that_asks_for_its_cell_is_given_it():
     provider = ScriptedProvider(lambda request, number: Says(f"n {request.messages[0].content.split()[0]}"))
     result = done(provider, plan(3, checks=[as_asked, Rule(), lambda value, more="": None, bool]), "sim/x")
     assert result.ok and sorted({(value, n) for value, n, _ in seen}) == [(f"n {n}", n) for n in range(3)] and len(seen) == 6
+    made = Plan(
+        "p", [Step("a", function=lambda cell: f"made {cell['n']}", over="n", output=str, checks=[as_asked])], {"n": range(3)}
+    )
+    assert done(provider, made, "sim/x").values == ["made 0", "made 1", "made 2"], "of a function too"
     wrong = done(ScriptedProvider([Says("5")]), plan(2, checks=[as_asked], attempts=1), "sim/x")
     assert [error.message for error in wrong.errors] == ["write 0", "write 1"]
