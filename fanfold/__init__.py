@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fanfold.api import Engine, Result, Run, RunCell, agenerate, generate
+    from fanfold.evidence import METRICS, Evidence, read_evidence, read_object
     from fanfold.files import Rows
     from fanfold.spec.app import App
     from fanfold.spec.errors import CellError, Code, FanfoldError, PlanError, RunFailed, StoreError
@@ -19,6 +20,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "fanfold.api": ("Engine", "Result", "Run", "RunCell", "agenerate", "generate"),
+    "fanfold.evidence": ("METRICS", "Evidence", "read_evidence", "read_object"),
     "fanfold.files": ("Rows",),
     "fanfold.spec.app": ("App",),
     "fanfold.spec.errors": ("CellError", "Code", "FanfoldError", "PlanError", "RunFailed", "StoreError"),
@@ -29,6 +31,7 @@ _WHERE = {name: module for module, names in _HOME.items() for name in names}
 __all__ = [
     "generate", "agenerate", "Engine", "Run", "RunCell", "Result",
     "Plan", "Step", "Axis", "Unique", "Facets", "Candidates", "Judge", "Limits", "Markdown", "Cell", "App", "Rows",
+    "Evidence", "read_evidence", "read_object", "METRICS",
     "FanfoldError", "PlanError", "StoreError", "RunFailed", "CellError", "Code",
 ]  # fmt: skip
 

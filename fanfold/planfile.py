@@ -16,7 +16,7 @@ from fanfold.spec.plan import UNSET, Axis, Candidates, Facets, Judge, Markdown, 
 PLAN_KEYS = ("name", "axes", "given", "steps", "model", "concurrent")
 STEP_KEYS = (
     "prompt", "system", "output", "over", "needs", "model", "unique", "facets", "candidates", "checks", "judge", "attempts", "at_least", "fallback",
-    "required", "weight", "priority", "timeout_s", "sampling", "items_per_call",
+    "required", "weight", "priority", "timeout_s", "retry_timeout_share", "sampling", "items_per_call",
 )  # fmt: skip
 JSON_TYPES = ("object", "array", "string", "number", "integer", "boolean", "null")
 PLAIN = {

@@ -346,6 +346,9 @@ def _rule(step: CompiledStep, routes: Sequence[Route], judges: Sequence[Route], 
         attempts=settings.attempts or words.attempts,
         retries=settings.retries,
         timeout=round(settings.timeout_s * 1_000_000),
+        retry_timeout=None
+        if words.retry_timeout_share == 1
+        else round(settings.timeout_s * words.retry_timeout_share * 1_000_000),
         estimate=1 if words.function is not None else 2_000_000,
         priority=PRIORITIES.index(words.priority),
         take=0 if step.candidates is None else step.candidates.take,

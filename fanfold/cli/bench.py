@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperGroup
 
-from fanfold.cli.options import COMMON, RUN_OPTIONS, Option, command, options_of
+from fanfold.cli.options import COMMON, RUN_OPTIONS, Option, arguments_of, command, options_of
 
 if TYPE_CHECKING:
     from fanfold.api import Engine, Run
@@ -52,8 +52,9 @@ def add_app(application: App, asked: Callable[[dict[str, Any], Mapping[str, Any]
     def run(given: dict[str, Any]) -> None:
         raise typer.Exit(_bench(application, given, asked))
 
-    options = [*options_of(application.params), *OPTIONS]
-    app.command(application.name, help=f"Measure: {application.summary}")(command(run, options, application.summary))
+    options = [*options_of(application.params, application.arguments), *OPTIONS]
+    words = arguments_of(application.params, application.arguments)
+    app.command(application.name, help=f"Measure: {application.summary}")(command(run, options, application.summary, *words))
 
 
 @dataclass

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from fanfold.cli.options import RUN_OPTIONS, Option, command, options_of
+from fanfold.cli.options import RUN_OPTIONS, Option, arguments_of, command, options_of
 
 if TYPE_CHECKING:
     from fanfold.config import Options
@@ -47,7 +47,8 @@ app = typer.Typer(
 
 def add_app(application: App, plan_of: Callable[[dict[str, Any]], tuple[Plan, Options]]) -> None:
     """`fanfold plan NAME`, with the options of `fanfold NAME`. plan_of: what was given -> plan and options; raises PlanError."""
-    _add(application.name, application.summary, [*options_of(application.params), *RUN_OPTIONS], plan_of)
+    options = [*options_of(application.params, application.arguments), *RUN_OPTIONS]
+    _add(application.name, application.summary, options, plan_of, *arguments_of(application.params, application.arguments))
 
 
 def add_file(plan_of: Callable[[dict[str, Any]], tuple[Plan, Options]], settings: Option) -> None:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fanfold import __version__
-from fanfold.cli import bench, foresee, runs
-from fanfold.cli.options import RUN_OPTIONS, Option, command, options_of, run_options
+from fanfold.cli import bench, foresee, report, runs
+from fanfold.cli.options import RUN_OPTIONS, Option, arguments_of, command, options_of, run_options
 
 if TYPE_CHECKING:
     from fanfold.config import Options
@@ -60,12 +60,13 @@ def _add_app(point: EntryPoint) -> None:
     def run(given: dict[str, Any]) -> None:
         _run_app(application, given)
 
-    shown = options_of(application.params)
+    shown = options_of(application.params, application.arguments)
+    words = arguments_of(application.params, application.arguments)
     clash = [option.name for option in shown if option.name in COMMON_NAMES]
     if clash:
         raise RuntimeError(f"application {point.name!r} redefines common options: {', '.join(clash)}")
     app.command(point.name, help=application.summary)(
-        command(run, [*shown, *run_options(application.documents)], application.summary)
+        command(run, [*shown, *run_options(application.documents)], application.summary, *words)
     )
     foresee.add_app(application, lambda given: _asked(application, given)[1:])
     bench.add_app(application, lambda given, size: _asked(application, given, size))
@@ -167,6 +168,7 @@ def _add_run() -> None:
     app.add_typer(foresee.app, name="plan")
     app.add_typer(bench.app, name="bench")
     runs.add(app)
+    report.add(app)
 
 
 # -------------------------------------------------------------------- the simulated provider

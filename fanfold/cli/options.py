@@ -81,11 +81,23 @@ def run_options(documents: Iterable[str] = ()) -> tuple[Option, ...]:
     )
 
 
-def options_of(params: type[Any]) -> list[Option]:
-    """A parameter model's fields as options. Texts stay texts: the model itself reads and checks them."""
+def options_of(params: type[Any], without: Sequence[str] = ()) -> list[Option]:
+    """A parameter model's fields as options. Texts stay texts: the model itself reads and checks them. without: those that are words."""
     return [
-        Option(name, _plain(field.annotation), _help(field), panel="Parameters") for name, field in params.model_fields.items()
+        Option(name, _plain(field.annotation), _help(field), panel="Parameters")
+        for name, field in params.model_fields.items()
+        if name not in without
     ]
+
+
+def arguments_of(params: type[Any], names: Sequence[str]) -> list[inspect.Parameter]:
+    """Fields that are words of the command line, in this order. Each may be left out: the model says what it needs."""
+    found = []
+    for name in names:
+        info = typer.Argument(help=_help(params.model_fields[name]), metavar=name.upper(), show_default=False)
+        annotation = Annotated[Union[str, None], info]  # noqa: UP007
+        found.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation))
+    return found
 
 
 def _help(field: Any) -> str:

@@ -55,16 +55,20 @@ def add(main: typer.Typer) -> None:
 
 
 def _list(given: dict[str, Any]) -> None:
-    options = _options(given)
-    records = _with_store(options, lambda store: store.runs())
+    options = options_from(given)
+    records = with_store(options, lambda store: store.runs())
     rows = [_row(record) for record in records]
-    _write(options, "runs", rows, rows, _table(rows))
+    write_as(options, "runs", rows, rows, _table(rows))
+
+
+def started(record: RunRecord) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.started))
 
 
 def _row(record: RunRecord) -> dict[str, Any]:
     return {
         "run_id": record.run_id, "plan": record.plan, "state": record.state, "cells": record.cells, "accepted": record.accepted,
-        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.started)), "cost_usd": record.cost_usd,
+        "started": started(record), "cost_usd": record.cost_usd,
     }  # fmt: skip
 
 
@@ -85,15 +89,15 @@ def _show(given: dict[str, Any]) -> None:
     from fanfold.stored import find_run, stored_report
     from fanfold.views.report import describe
 
-    options = _options(given)
+    options = options_from(given)
 
     async def look(store: Store) -> tuple[RunRecord, dict[str, Any], list[Any]]:
         record = await find_run(store, given["run"])
         state = await opened(store, record.run_id)
         errors = [(state.steps[each.step].name, each) for each in state.errors]
-        return record, stored_report(record, state, _prices(options)), errors
+        return record, stored_report(record, state, prices_of(options)), errors
 
-    record, told, errors = _with_store(options, look)
+    record, told, errors = with_store(options, look)
     shown = [
         {"stage": step, "at": list(each.at), "code": each.code, "message": each.message, "hint": each.hint, "cells": each.cells}
         for step, each in errors
@@ -103,7 +107,7 @@ def _show(given: dict[str, Any]) -> None:
     lines += [f"… and {len(shown) - 5} more without a value of their own"] if len(shown) > 5 else []
     if record.state != "complete":
         lines.append(f"Go on with it: fanfold resume {record.run_id}")
-    _write(options, "run", {**_row(record), "errors": shown, "report": told}, shown, "\n".join(lines))
+    write_as(options, "run", {**_row(record), "errors": shown, "report": told}, shown, "\n".join(lines))
 
 
 def _export(given: dict[str, Any]) -> None:
@@ -115,17 +119,17 @@ def _export(given: dict[str, Any]) -> None:
     from fanfold.stored import find_run, raw_result, stored_result
     from fanfold.views.exports import to_markdown
 
-    options = _options(given)
+    options = options_from(given)
 
     async def look(store: Store) -> tuple[Job | None, Any]:
         record = await find_run(store, given["run"])
         job = job_of(msgspec.json.decode(record.about))
         if job is None:
-            return None, await raw_result(store, record, _prices(options))
+            return None, await raw_result(store, record, prices_of(options))
         Target(options, job.name, tuple(job.documents))  # a wrong format is found before anything is read
-        return job, await stored_result(store, record, job.plan, _prices(options))
+        return job, await stored_result(store, record, job.plan, prices_of(options))
 
-    job, result = _with_store(options, look)
+    job, result = with_store(options, look)
     if job is not None:
         data = {**job.content(result), **result.trailer()}
         target = Target(options, job.name, tuple(job.documents))
@@ -136,7 +140,7 @@ def _export(given: dict[str, Any]) -> None:
         for step, cells in result["values"].items()
         for cell in cells
     ]
-    _write(options, "run", result, rows, "".join(to_markdown(readable(result))))
+    write_as(options, "run", result, rows, "".join(to_markdown(readable(result))))
 
 
 def _delete(given: dict[str, Any]) -> None:
@@ -144,7 +148,7 @@ def _delete(given: dict[str, Any]) -> None:
     from fanfold.spec.errors import PlanError
     from fanfold.stored import find_run
 
-    options = _options(given)
+    options = options_from(given)
 
     async def remove(store: Any) -> list[str]:
         if not hasattr(store, "delete"):
@@ -154,7 +158,7 @@ def _delete(given: dict[str, Any]) -> None:
             await store.delete(record.run_id)
         return [record.run_id for record in records]
 
-    for run_id in _with_store(options, remove):
+    for run_id in with_store(options, remove):
         if not options.quiet:
             say(f"Deleted {run_id}")
 
@@ -168,12 +172,12 @@ def _resume(given: dict[str, Any]) -> None:
     from fanfold.stored import find_run
 
     again = bool(given.pop("retry_refused", None))
-    record = _with_store(_options(given), lambda store: find_run(store, given["run"]))
+    record = with_store(options_from(given), lambda store: find_run(store, given["run"]))
     about = msgspec.json.decode(record.about)
     job = job_of(about)
     if job is None:
         raise PlanError("run", f"run {record.run_id} has no plan here", NO_PLAN)
-    options = _as_before(_options(given), given, about)
+    options = _as_before(options_from(given), given, about)
     raise typer.Exit(execute(job, options, resume=record.run_id, retry_refused=again))
 
 
@@ -194,19 +198,19 @@ def _as_before(options: Options, given: dict[str, Any], about: dict[str, Any]) -
 # -------------------------------------------------------------------- the store
 
 
-def _options(given: dict[str, Any]) -> Options:
+def options_from(given: dict[str, Any]) -> Options:
     from fanfold import config
 
     return config.options(given, given.get("config"))[0]
 
 
-def _prices(options: Options) -> dict[str, Price]:
+def prices_of(options: Options) -> dict[str, Price]:
     from fanfold.providers.prices import own_prices
 
     return own_prices(options.prices)
 
 
-def _with_store(options: Options, look: Callable[[Store], Awaitable[T]]) -> T:
+def with_store(options: Options, look: Callable[[Store], Awaitable[T]]) -> T:
     """Open the store, look, close it. Raises StoreError; PlanError where there is none."""
     from fanfold.wiring import open_store
 
@@ -220,7 +224,7 @@ def _with_store(options: Options, look: Callable[[Store], Awaitable[T]]) -> T:
     return asyncio.run(main())
 
 
-def _write(options: Options, name: str, data: Any, rows: Iterable[dict[str, Any]], text: str) -> None:
+def write_as(options: Options, name: str, data: Any, rows: Iterable[dict[str, Any]], text: str) -> None:
     from fanfold.cli.output import Target
 
     Target(options, name).write(data, rows, text)

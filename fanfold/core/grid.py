@@ -307,7 +307,7 @@ class Grid:
         for edge in self.nodes[step].outs:
             key = at if edge.from_source is None else edge.from_source(at)
             if edge.single:
-                self._finished(edge, key, accepted, path, woken)
+                self._finished(edge, key, accepted or not edge.dst.at_least, path, woken)
                 continue
             group = self._group(edge, key)
             group.open -= 1

@@ -33,6 +33,8 @@ LOCAL = 0  # the lane of everything that is not a model call
 class Rule:
     """What the conductor must know of a step. times: microseconds.
 
+    retry_timeout: of a call that is tried again after a fault; None: as of any other.
+
     lane, judge_lane: numbers of lanes; then, judge_then: the lanes that follow when the one before can no longer be used.
     both_orders: the judge compares, and is asked once in either order. turns: which of its lanes a cell prefers, where models have shares.
 
@@ -64,6 +66,7 @@ class Rule:
     attempts: int = 5
     retries: int = 4
     timeout: int = 120_000_000
+    retry_timeout: int | None = None
     estimate: int = 2_000_000
     priority: int = 1
     streams: bool = False
@@ -241,12 +244,14 @@ class CallRecord:
 
     __slots__ = (
         "bookings", "cell", "charged", "check", "cost", "doom", "first", "heard", "hedge_at", "id", "landed", "lane", "named", "phase",
-        "started",
+        "started", "timeout",
     )  # fmt: skip
 
     def __init__(self, id: int, cell: Cell, lane: int, started: int, bookings: tuple[Booking, ...]) -> None:
         self.id, self.cell, self.lane, self.started, self.bookings = id, cell, lane, started, bookings
         self.phase = cell.phase
+        again = cell.rule.retry_timeout if cell.retries else None
+        self.timeout = cell.rule.timeout if again is None else again  # µs
         self.doom = ""
         self.landed: int | None = None
         self.first: int | None = None

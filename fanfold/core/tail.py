@@ -40,7 +40,7 @@ class Tail(Traffic):
 
     def _watch(self, record: CallRecord, lane: Lane, now: int) -> None:
         """Set the moment at which this call is looked at next: its hedge, its first content, its end."""
-        end = record.started + record.cell.rule.timeout
+        end = record.started + record.timeout
         moments = [end]
         if record.first is None:
             if record.streams:
@@ -55,7 +55,7 @@ class Tail(Traffic):
 
     def _look_at(self, record: CallRecord, now: int) -> None:
         """The moment has come at which a call is looked at."""
-        lane, timeout = self.lanes[record.lane], record.cell.rule.timeout
+        lane, timeout = self.lanes[record.lane], record.timeout
         if now >= record.started + timeout:
             self._late(record, f"no complete answer within {timeout / 1e6:g} s", now)
         elif record.first is None and record.streams and now >= record.started + lane.late.first_deadline():

@@ -31,6 +31,7 @@ from fanfold.engine.spread import proposal
 from fanfold.engine.tokens import estimate, estimate_messages
 from fanfold.engine.usercode import UserCode, described, sayable
 from fanfold.spec.calls import Answer, Broken, Chunk, Fault, Hit, Message, Reply, Request, Usage, Work
+from fanfold.spec.checking import takes_cell
 from fanfold.spec.compiled import CompiledStep
 from fanfold.spec.errors import Code, StoreError
 from fanfold.spec.hidden import hide, redact
@@ -71,6 +72,7 @@ class Attempts:
         step = job.steps[cell.rule.index]
         if (
             step.step.function
+            or step.step.known
             or cell.rule.take
             or cell.phase == FALLBACK
             or job.answers is not None
@@ -105,6 +107,8 @@ class Attempts:
                 received = with_(received, candidates=own)
             if step.step.function is not None:
                 return await self._from_function(job, step, cell, received)
+            if step.step.known is not None and (value := await self._user(step.step.known, received)) is not None:
+                return await self._as_given(job, step, cell, value)
             work = self._work(step, cell, received, await self._messages(step, received))
             return work if job.answers is None else await known(self, job, step, cell, work)
         except (NoSuchField, Unfit) as error:
@@ -123,8 +127,8 @@ class Attempts:
             members = list(grid.members(edge, cell.like))
             found = await job.values.get(edge.src.index, members)
             if edge.single:
-                if found:
-                    needs[edge.src.name] = found[members[0]]
+                if found or not step.step.at_least:
+                    needs[edge.src.name] = found.get(members[0])
             else:
                 needs[edge.src.name] = [found[at] for at in members if at in found]
                 missing[edge.src.name] = len(members) - len(found) + grid.failed_sources(edge, cell.like)
@@ -188,8 +192,9 @@ class Attempts:
     async def _from_function(self, job: Job, step: StepWork, cell: CoreCell, received: Cell) -> Hit | Broken:
         assert step.step.function is not None
         given = await self._user.beside(step.step.function, received)
+        cell.work = Prompted(received, ())
         landing = Landing("")
-        reply = await self.judged(job, step, cell, step.shape.conform(given), _NO_ANSWER, landing, received)
+        reply = await self.judged(job, step, cell, step.shape.conform(given), _NO_ANSWER, landing)
         if landing.draft is not None:
             job.drafts[cell.rule.index, cell.at] = landing.draft
         return Hit(reply=reply) if isinstance(reply, Reply) else Broken(fault=reply)
@@ -198,6 +203,10 @@ class Attempts:
         fallback = step.step.fallback
         assert fallback is not UNSET
         given = await self._user.beside(fallback, received) if callable(fallback) else fallback
+        return await self._as_given(job, step, cell, given)
+
+    async def _as_given(self, job: Job, step: StepWork, cell: CoreCell, given: Any) -> Hit:
+        """A value that nobody was asked for: not checked, but of its step's type, and with its key."""
         value, data = step.shape.conform(given)
         unique = step.compiled.unique
         identity = await keyed(unique, value, named(unique, value), self._user, step.timeout_s)
@@ -259,14 +268,7 @@ class Attempts:
         )
 
     async def judged(
-        self,
-        job: Job,
-        step: StepWork,
-        cell: CoreCell,
-        parsed: tuple[Any, bytes],
-        answer: Answer,
-        landing: Landing,
-        received: Cell | None = None,
+        self, job: Job, step: StepWork, cell: CoreCell, parsed: tuple[Any, bytes], answer: Answer, landing: Landing
     ) -> Reply | Fault:
         """Check a value, name its key, measure its lists, and size the judge's prompt."""
         value, data = parsed
@@ -280,7 +282,7 @@ class Attempts:
             return Reply(usage=usage, check="schema", finding=str(error))
         except Exception as error:  # noqa: BLE001 - a value that cannot be written
             return Reply(usage=usage, check="schema", finding=described(error))
-        check, finding = await self._findings(step, value, received or cell.work.cell)
+        check, finding = await self._findings(step, value, cell.work.cell)
         if finding is not None:
             return Reply(usage=usage, key=name.key, exact=name.exact, check=check, finding=sayable(finding))
         try:
@@ -305,7 +307,7 @@ class Attempts:
         for check in self._user.cheap_first(step.step.checks):
             name = getattr(check, "__name__", type(check).__name__)
             try:
-                verdict = await self._user(check, value, cell) if id(check) in step.with_cell else await self._user(check, value)
+                verdict = await self._user(check, *((value, cell) if takes_cell(check) else (value,)))
                 if isinstance(verdict, str):
                     reason = verdict.strip()
                 else:

@@ -37,7 +37,7 @@ def of_step(plan: CompiledPlan, work: StepWork) -> str:
     given = {name: value for name, value in plan.plan.given.items() if free or name in named}
     return _digest([
         words.prompt, words.system, words.function, step.over, step.needs, words.output, work.shape.schema, dict(words.sampling),
-        step.unique, step.facets, step.candidates, tuple(words.checks),
+        step.unique, step.facets, step.candidates, tuple(words.checks), *([words.known] if words.known else []),
         None if judge is None else [*asked, judge.accept, work.judge_schema], given,
     ])  # fmt: skip
 

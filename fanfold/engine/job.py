@@ -15,7 +15,6 @@ from fanfold.core.past import Past
 from fanfold.core.run import Cell, Run
 from fanfold.engine.answers import Answered, Answers, Entry, certain
 from fanfold.engine.asked import Asked, Samples, digest
-from fanfold.engine.checking import takes_cell
 from fanfold.engine.freezer import Freezer
 from fanfold.engine.opening import PAGE, reading, whole
 from fanfold.engine.shapes import Shape, identity_first, list_in, shape_of, text_of
@@ -69,7 +68,6 @@ class StepWork:
         self.judge_schema = None if self.judge_shape is None else verdict_last(self.judge_shape.schema)
         self.compares = step.step.judge is not None and step.step.judge.versus is not None
         self.streamed_field = self._streamed_field()
-        self.with_cell = frozenset(id(check) for check in step.step.checks if takes_cell(check))
         self.spread: Spread | None = None
         self._samples: Samples | None = None
         self.proposes = False  # the facets of other steps

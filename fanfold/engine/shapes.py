@@ -11,6 +11,7 @@ from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from fanfold.engine.doubles import doubled
+from fanfold.engine.fences import unfenced
 from fanfold.engine.schemas import check_schema
 from fanfold.engine.usercode import printable
 from fanfold.spec.errors import PlanError
@@ -45,9 +46,7 @@ class Text:
     def parse(self, text: str) -> tuple[Any, bytes]:
         text = text.strip()
         if self._markdown:
-            fence = _FENCE.search(text)
-            if fence and (fence.group(1).lower() in ("markdown", "md") or fence.group(0) == text):
-                text = fence.group(2).strip()
+            text = unfenced(text)
         if not text:
             raise Unfit("the answer is empty")
         return (Markdown(text) if self._markdown else text), bytes(to_json(text))

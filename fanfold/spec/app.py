@@ -22,6 +22,7 @@ class App:
     documents: further formats, by name, which is the ending of their files too: the whole result JSON -> the file's text.
     config: what a config file says in the application's own words -> the same with the names of its parameters and of common options.
     It raises PlanError whose path is a word's place in the file. None: those names are the only ones.
+    arguments: names of parameters that are words of the command line, not options, in this order; those may be left out all the same.
     bench: the sizes that `fanfold bench` measures, each as parameters that are not the defaults; none: the defaults alone.
     """
 
@@ -35,3 +36,4 @@ class App:
     documents: Mapping[str, Callable[[Json], str]] = field(default_factory=dict)
     bench: Sequence[Json] = ()
     config: Callable[[Json], Json] | None = None
+    arguments: Sequence[str] = ()

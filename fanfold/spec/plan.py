@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 CheckFunction = Callable[..., bool | str | None]
+"""(value) or (value, cell)."""
 UNSET: Any = type("Unset", (), {"__repr__": lambda self: "UNSET", "__bool__": lambda self: False})()
 
 
@@ -134,12 +135,14 @@ class Step:
     facets: name -> values, that the cells are spread over evenly; or `Facets`, or the name of a step that answers such a mapping.
     A prompt has a cell's own as `{facet.tone}`, or all as `{facet}`; those that a text does not name are added at its end.
     candidates: a sequence, of which each cell is given one of its own; or `Candidates`.
-    checks: value -> None or True when it is good, else the reason (with two parameters: value, cell); in this order, but those that were slow again and again after the
-    others, and asynchronous ones last. The first that refuses ends it: nothing dearer runs.
+    checks: value -> None or True when it is good, else the reason; one with two parameters is given (value, cell).
+    In this order, but those that were slow again and again after the others, and asynchronous ones last. The first that refuses ends it: nothing dearer runs.
     attempts: answers judged per cell; a name lost to another cell while it streamed is none. at_least: how many accepted values a
-    gather needs.
+    gather needs; 0: the cell begins when all that it needs has ended, whatever came of it, and has None where a single value is missing.
+    known: cell -> the value, where it is known already and nobody needs to be asked; else None. What is known is not checked.
     fallback: a value, or a callable cell -> value, used when the cell fails. required: whether its failure makes the run partial.
     weight: share in the progress. priority: "critical", "normal" or "optional". timeout_s: seconds for one call.
+    retry_timeout_share: the part of its time-out that a call has when it is tried again after a transport fault, above 0 and up to 1.
     """
 
     name: str
@@ -157,11 +160,13 @@ class Step:
     judge: Judge | None = None
     attempts: int = 5
     at_least: int = 1
+    known: Callable[[Cell], Any] | None = None
     fallback: Any = UNSET
     required: bool = True
     weight: float = 1
     priority: str = "normal"
     timeout_s: float | None = None
+    retry_timeout_share: float = 1.0
     sampling: Mapping[str, Any] = field(default_factory=dict)
     items_per_call: int = 1
 

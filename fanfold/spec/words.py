@@ -29,6 +29,8 @@ def _kinds(step: Step, path: str) -> None:
             raise PlanError(f"{path}.{word}", f"{word} is {meant}, not {value!r}")
     if step.function is not None and not callable(step.function):
         raise PlanError(f"{path}.function", f"{step.function!r} is not callable")
+    if step.known is not None and not (callable(step.known) and step.prompt is not None):
+        raise PlanError(f"{path}.known", "known is a callable cell -> value, of a step that has a prompt")
     most = step.sampling.get("max_tokens")
     if most is not None and not is_whole(most, 1):
         raise PlanError(f"{path}.sampling.max_tokens", f"a whole number from 1 is needed, not {most!r}")
@@ -49,6 +51,8 @@ def check_words(step: Step, path: str) -> None:
         raise PlanError(f"{path}.weight", f"a weight is a number from 0, not {step.weight!r}")
     if step.timeout_s is not None and (not _is_number(step.timeout_s) or not 0 < step.timeout_s < float("inf")):
         raise PlanError(f"{path}.timeout_s", f"a time-out is a number of seconds above 0, not {step.timeout_s!r}")
+    if not _is_number(step.retry_timeout_share) or not 0 < step.retry_timeout_share <= 1:
+        raise PlanError(f"{path}.retry_timeout_share", f"a share above 0 and up to 1 is needed, not {step.retry_timeout_share!r}")
     if step.priority not in PRIORITIES:
         raise PlanError(f"{path}.priority", f"{step.priority!r} is not a priority", "one of " + ", ".join(PRIORITIES))
     for check in step.checks:

@@ -159,7 +159,8 @@ class Invariants:
             members = [(edge.src.index, at) for at in self.run.grid.members(edge, event.at)]
             assert all(member in self.ended for member in members), f"I8: {place} began before its needs had ended"
             accepted = [member for member in members if self.ended[member] == "accepted"]
-            least = 1 if edge.single else self.run.grid.nodes[event.step].at_least
+            wanted = self.run.grid.nodes[event.step].at_least
+            least = min(1, wanted) if edge.single else wanted
             enough = len(accepted) >= least or (not members and least <= 1) or rule.fallback
             assert enough, f"I8: {place} began with {len(accepted)} of the {least} values it needs"
         self.air[event.call] = event

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
 
 from fanfold.core.fold import ERRORS_KEPT, RunState
-from fanfold.spec.events import AnyEvent, BundleEnded, CellEnded, RunEnded
+from fanfold.spec.events import AnyEvent, BundleEnded, CellEnded, Rested, RunEnded
 from fanfold.views.wording import Labels, announcement, clean, last_line, number_labels, status_line, step_details, step_line
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 LINE_EVERY_S, SIGN_OF_LIFE_S = 1.0, 15.0
 DRAWS_PER_S = 8
+RETRIES_TOLD = 20  # of a run: after so many, that there are retries is no news
 BAR = 24
 
 
@@ -30,7 +31,7 @@ class Surface(Protocol):
     """Where progress is shown."""
 
     def update(self, state: RunState, said: str, news: Sequence[str]) -> None:
-        """Events have come in. said: what was last announced; news: what failed among them, one line each."""
+        """Events have come in. said: what was last announced; news: what failed or is tried again among them, one line each."""
         ...
 
     def close(self, state: RunState) -> None:
@@ -49,7 +50,7 @@ class Progress:
         self._surface = surface
         self._labels = labels or number_labels(self.state)
         self._said = ""
-        self._told = 0
+        self._told = self._retold = 0
 
     @classmethod
     def for_stream(
@@ -67,6 +68,9 @@ class Progress:
             failed = isinstance(event, (CellEnded, BundleEnded)) and event.state == "failed"
             if failed and self._told < ERRORS_KEPT:
                 self._told += 1
+                news.append(said)
+            elif isinstance(event, Rested) and event.kind == "retry" and self._retold < RETRIES_TOLD:
+                self._retold += 1
                 news.append(said)
         if self._surface is not None and events:
             self._surface.update(self.state, self._said, news)
@@ -108,7 +112,7 @@ def in_notebook() -> bool:
 
 
 class Lines:
-    """Plain lines: one at each new tenth, at most one a second, a sign of life when it is slow, and one per failed cell."""
+    """Plain lines: one at each new tenth, at most one a second, a sign of life when it is slow, one per failed cell, and one per retry (the first ones)."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

@@ -172,7 +172,15 @@ def describe(report: Json) -> str:
     width = max(len(row[0]) for row in rows)
     middle = max(len(row[1]) for row in rows)
     lines = [_headline(report), *(f"  {name:<{width}}  {value:>{middle}}  {more}".rstrip() for name, value, more in rows)]
-    return "\n".join([*lines, *_table(report["steps"]), *_refusals(report["steps"]), *_diversity(report.get("diversity") or {})])
+    return "\n".join(
+        [
+            *lines,
+            *_table(report["steps"]),
+            *_groups(report.get("groups") or []),
+            *_refusals(report["steps"]),
+            *_diversity(report.get("diversity") or {}),
+        ]
+    )
 
 
 def _headline(report: Json) -> str:
@@ -228,6 +236,22 @@ def _table(steps: Json) -> list[str]:
         rows.append((clean(name), f"{step['accepted']}/{step['cells']}", str(step["calls"]), str(step["regenerated"]), *times))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  " + "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
+
+
+def _groups(groups: list[Json]) -> list[str]:
+    """A line for steps that ran at once, and one for steps that followed one another; none where there is nothing to tell apart."""
+    at_once = [group for group in groups if len(group["steps"]) > 1]
+    in_a_row = [group for group in groups if len(group["steps"]) == 1]
+    if len(groups) < 2 or not at_once:
+        return []
+    lines = []
+    for group in at_once:
+        names = " and ".join(map(clean, group["steps"]))
+        lines.append(f"  at once: {names}: {seconds(group['wall_s'])}, one after the other {seconds(group['sequential_s'])}")
+    if in_a_row:
+        names = ", then ".join(clean(group["steps"][0]) for group in in_a_row)
+        lines.append(f"  in a row: {names}: {seconds(sum(group['wall_s'] for group in in_a_row))}")
+    return lines
 
 
 def _refusals(steps: Json) -> list[str]:

@@ -31,6 +31,7 @@ from tests.engine import test_gates as gate_tests
 from tests.engine import test_hedging as hedge_tests
 from tests.engine import test_joint as joint_tests
 from tests.engine import test_judges as judge_tests
+from tests.engine import test_missing_needs as missing_tests
 from tests.engine import test_model_shares as model_share_tests
 from tests.engine import test_opening as opening_tests
 from tests.engine import test_resume as resume_tests
@@ -360,7 +361,11 @@ FAULTS = (
     Fault("what one lane sends makes no room in the window of all", C + "commands", "for lane in lanes if len(lanes) > 1 else ():", "for lane in ():", lambda: same_log(Climate.of(302))),
     Fault("a share that cannot be had is nobody's", "core.turns:Turns.chain", "(*self.chains[share:], *self.chains[:share])", "self.chains[share : share + 1]", model_share_tests.test_the_share_of_a_model_that_can_no_longer_be_used_goes_to_the_others),
     Fault("an answer drawn beyond the axis is signed by nobody", "views.authors:Authors.apply", "self._wrote[event.step, event.fills] = model", "pass", model_share_tests.test_over_several_axes_and_counted_ones_too),
-    Fault("a check that asks for its cell is not given it", "engine.attempt:Attempts._findings", "if id(check) in step.with_cell", "if False", model_share_tests.test_a_check_that_asks_for_its_cell_is_given_it),
+    Fault("a check that asks for its cell is not given it", "engine.attempt:Attempts._findings", "if takes_cell(check)", "if False", model_share_tests.test_a_check_that_asks_for_its_cell_is_given_it),
+    Fault("a missing value stops what could do without it", "core.grid:Grid.ended", "accepted or not edge.dst.at_least", "accepted", missing_tests.test_at_least_0_goes_on_without_a_value_and_there_is_one_error),
+    Fault("a missing value stops nothing", "core.grid:Grid.ended", "accepted or not edge.dst.at_least", "True"),
+    Fault("a retry has all the time", "core.run:CallRecord.__init__", "if cell.retries else", "if False else", lambda: missing_tests.test_a_call_that_is_tried_again_has_a_share_of_the_time(0.5, 4)),
+    Fault("the first call has the time of a retry", "core.run:CallRecord.__init__", "if cell.retries else None", "", lambda: missing_tests.test_a_call_that_is_tried_again_has_a_share_of_the_time(0.5, 4)),
     Fault("a run goes on with another rival", "engine.fingerprint:of_step", "{step.versus.name} if step.versus is not None else set()", "set()", gate_tests.test_another_rival_is_another_step_for_a_run_that_goes_on),
 )  # fmt: skip
 

@@ -33,6 +33,7 @@ def live(progress: Progress, events: list[AnyEvent]) -> None:
 
 LINES = """\
 mealplan: 33 %  0.0 s, 6 calls, 6 in the air: recipe 0/6, 6 running; shopping 0/1
+recipe day 2 meal lunch: transient, tried again in 0.4 s
 recipe day 3 meal lunch: failed: filtered: the provider refused [bold]it[/bold]: reword
 mealplan: 44 %  2.1 s, about 4.2 s left, 9 calls, 2 in the air, 0.952 cells/s: \
 recipe 2/6, 2 running, 2 drawn again, 1 failed; shopping 0/1
