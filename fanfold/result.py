@@ -34,6 +34,11 @@ class CellResult:
         self.at, self.state, self.value, self.error, self.facet = at, state, value, error, facet or {}
         self.candidates, self.took = candidates, took
 
+    @property
+    def model(self) -> str:
+        """The one that wrote it, "" where none was asked."""
+        return self.took.model
+
 
 class StepResult:
     """The cells of one step, in axis order. `values`: the accepted ones."""
