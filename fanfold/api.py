@@ -44,7 +44,7 @@ from fanfold.spec.words import PRIORITIES
 from fanfold.table import check_format, united, write_table
 from fanfold.views.progress import Progress, in_notebook
 from fanfold.views.report import report
-from fanfold.views.spend import Cost, cost_of
+from fanfold.views.spend import Cost, by_model, cost_of
 from fanfold.wiring import Settings, Wiring, default_model, describe_run, leaves_open, open_store, wire_steps
 
 if TYPE_CHECKING:
@@ -247,6 +247,7 @@ class Run:
         """The report as it stands now; final once the run has ended."""
         cost = self._bill.cost()
         told = report(self._job.state, run_id=self.id, cost_usd=cost.usd, cost_is=cost.is_, limits=self._limits)
+        told["models"] = self._bill.by_model()
         if cost.uncertain:
             told["cost_uncertain_usd"] = cost.uncertain
         if self._job.foreseen is not None:
@@ -274,6 +275,9 @@ class Bill:
 
     def cost(self) -> Cost:
         return cost_of(self._job.state, self._tariff.all(self._all()), len(self._models))
+
+    def by_model(self) -> dict[str, dict[str, Any]]:
+        return by_model(self._job.state, self._tariff.all(self._all()))
 
     def _all(self) -> set[str]:
         """Earlier lives of the run may have called others."""

@@ -98,6 +98,14 @@ def drop_void(ended: dict[tuple[int, Coords], tuple[str, str]], event: Reopened)
         del ended[place]
 
 
+def asked_of(job: Job, step: int, at: Coords) -> str:
+    """The model that a cell's call would go to, or that answered in an earlier run; "" for a function."""
+    assert job.run is not None
+    rule = job.run.rules[step]
+    lane = rule.lane if rule.turns is None else rule.turns.own(job.run.seed, at)[0]
+    return job.state.lane_names.get(lane, "")
+
+
 class Ended:
     """A run that has ended, read once from its journal: how each cell ended and what it took. Values stay in the store."""
 
@@ -132,6 +140,8 @@ class Ended:
     def _cell(self, step: int, at: Coords, values: Mapping[Coords, Any], given: Given) -> CellResult:
         job, endings = self.job, self.endings
         labels, facet, took = job.labels(step, at), given.of(at), self.meters.took(step, at)
+        if not took.model:
+            took = took._replace(model=asked_of(job, step, at))
         ending = endings.of[step].get(at)
         if at in values:
             error = cell_error(job, step, at, ending) if ending else None

@@ -54,9 +54,9 @@ def ask(
         for name in chain_of(model):  # wrong even where no step would use it
             split_model(name)
     tariff = Tariff({**settings.prices, **own_prices(prices or {})}, listed=known)
-    steps = [
+    steps = [  # near=1.0: names that are drawn are numbers, of which 17 and 18 would be nearly the same
         AskedStep(
-            work.compiled, replace(rule, take=0), "" if rule.lane == LOCAL else names[rule.lane],
+            work.compiled, replace(rule, take=0, near=1.0), "" if rule.lane == LOCAL else names[rule.lane],
             "" if rule.judge_lane is None else names[rule.judge_lane], work.schema,
             work.judge_schema, work.streamed_field is not None,
         )

@@ -44,6 +44,11 @@ class CellResult:
         """It was never begun, because what it needs has no value."""
         return self.state == "skipped" and self.error is not None and self.error.code == Code.UPSTREAM
 
+    @property
+    def model(self) -> str:
+        """The one that wrote it, "" where none was asked."""
+        return self.took.model
+
 
 class StepResult:
     """The cells of one step, in axis order. `values`: the accepted ones. `refused`: answers that were not, in the order of the run."""

@@ -21,6 +21,7 @@ from fanfold.result import Result, error_json
 from fanfold.spec.errors import PlanError
 from fanfold.views.progress import Progress
 from fanfold.views.report import describe
+from fanfold.views.wording import spoken
 from fanfold.wiring import SIMULATED, default_model, leaves_open
 
 UNWRITTEN = 4  # the result could not be written: as when the store fails
@@ -178,7 +179,7 @@ def _tell(result: Result, options: Options, target: Target) -> None:
         say(f"{name}: {short['message']}")
     errors = result.errors
     for error in errors[:ERRORS_SHOWN] if not options.quiet or result.exit_code else []:
-        where = ", ".join(f"{k} {v}" for k, v in error.cell.items())
+        where = ", ".join(f"{k} {spoken(v)}" for k, v in error.cell.items())
         hint = f" ({error.hint})" if error.hint else ""
         say(f"{error.stage}{f' [{where}]' if where else ''}: {error.code}: {error.message}{hint}")
     if len(errors) > ERRORS_SHOWN:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from fanfold.core.commands import ANSWER, FALLBACK, JUDGE
 from fanfold.core.fates import HINTS, Fates
+from fanfold.core.lane import Lane
 from fanfold.core.pool import Pool, sizes_of
 from fanfold.core.run import Cell, Rule, Run
 from fanfold.core.states import State
@@ -270,8 +271,11 @@ class Spares(Fates):
                 self._launch_one(pool, models[n % len(models)], now)
 
     def _room(self, run: Run, rule: Rule) -> int:
-        """Slots that are free although nothing waits for them."""
-        lane = self._usable(run, rule, rule.chain)
+        """Slots that are free although nothing waits for them; where lanes take turns, in each of them."""
+        chains = (rule.chain,) if rule.turns is None else rule.turns.chains
+        return min(self._room_in(self._usable(run, rule, (*chain, *rule.chain)), run, rule) for chain in chains)
+
+    def _room_in(self, lane: Lane | None, run: Run, rule: Rule) -> int:
         if lane is None or not lane.breaker.closed or self._refusal(run, rule) is not None:
             return 0
         if lane.ready or lane.to_prepare.first() is not None:

@@ -184,7 +184,7 @@ class Step:
 class Plan:
     """Steps over axes. `given` holds the values that prompts may name. Order of steps and axes is the order of results.
 
-    model: for steps that name none. concurrent: calls of this run in the air at once, at most.
+    model: for steps that name none: "a", "a | b" (b when a can no longer be used), "a = 0.7, b = 0.3" (shares). concurrent: calls of this run in the air at once, at most.
     """
 
     name: str

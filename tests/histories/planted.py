@@ -33,6 +33,7 @@ from tests.engine import test_hedging as hedge_tests
 from tests.engine import test_joint as joint_tests
 from tests.engine import test_judges as judge_tests
 from tests.engine import test_missing_needs as missing_tests
+from tests.engine import test_model_shares as model_share_tests
 from tests.engine import test_opening as opening_tests
 from tests.engine import test_refused as refused_tests
 from tests.engine import test_resume as resume_tests
@@ -368,6 +369,13 @@ FAULTS = (
     Fault("a verdict is lost with the process", "engine.job:Job.take_back", "verdict=event.verdict", 'verdict=""', refused_tests.test_the_verdict_on_an_answer_that_waits_for_its_cell_outlives_the_process),
     Fault("a known verdict is no verdict", "engine.judging:Judging.read", 'data.decode() if good else ""', '""', refused_tests.test_a_verdict_of_the_cache_is_a_verdict),
     Fault("what was skipped for want of another is an error more", "result:CellResult.in_consequence", 'self.state == "skipped"', "False", refused_tests.test_along_a_counted_axis_one_thing_that_goes_wrong_is_one_error),
+    Fault("every cell is of the first share", "core.turns:Turns.share", "spot < end", "True", model_share_tests.test_each_has_exactly_its_share_and_each_cell_says_whose_it_is),
+    Fault("blocks of shares begin in the same place and end in another", "core.turns:Turns.share", "% self._block", "% (self._block - 1 or 1)", model_share_tests.test_each_has_exactly_its_share_and_each_cell_says_whose_it_is),
+    Fault("a slow share fills without bounds", "core.rows:Rows._full_ahead", ">= AHEAD *", ">= 10**9 *", model_share_tests.test_a_slow_model_does_not_fill_without_bounds),
+    Fault("what one lane sends makes no room in the window of all", C + "commands", "for lane in lanes if len(lanes) > 1 else ():", "for lane in ():", lambda: same_log(Climate.of(302))),
+    Fault("a share that cannot be had is nobody's", "core.turns:Turns.chain", "(*self.chains[share:], *self.chains[:share])", "self.chains[share : share + 1]", model_share_tests.test_the_share_of_a_model_that_can_no_longer_be_used_goes_to_the_others),
+    Fault("an answer drawn beyond the axis is signed by nobody", "meter:Meter.fill", "self.lane[to] = self.lane[source]", "pass", model_share_tests.test_over_several_axes_and_counted_ones_too),
+    Fault("a check that asks for its cell is not given it", "engine.attempt:Attempts._findings", "if takes_cell(check)", "if False", model_share_tests.test_a_check_that_asks_for_its_cell_is_given_it),
     Fault("a missing value stops what could do without it", "core.grid:Grid.ended", "accepted or not edge.dst.at_least", "accepted", missing_tests.test_at_least_0_goes_on_without_a_value_and_there_is_one_error),
     Fault("a missing value stops nothing", "core.grid:Grid.ended", "accepted or not edge.dst.at_least", "True"),
     Fault("a retry has all the time", "core.run:CallRecord.__init__", "if cell.retries else", "if False else", lambda: missing_tests.test_a_call_that_is_tried_again_has_a_share_of_the_time(0.5, 4)),
