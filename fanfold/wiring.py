@@ -381,6 +381,7 @@ def _rule(step: CompiledStep, routes: Sequence[Route], judges: Sequence[Route], 
         take=0 if step.candidates is None else step.candidates.take,
         stock=len(source) if isinstance(source, Sequence) else None,
         weight=float(words.weight),
+        items=1 if words.sampling.get("stop") else words.items_per_call,  # what ends one answer would end all of them
     )
 
 

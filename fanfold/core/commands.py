@@ -48,7 +48,8 @@ class Call(msgspec.Struct, frozen=True, gc=False):
 
     avoid: names to end the prompt with. reason: why the last answer was refused; repair: show that answer as well.
     longer: give it more room than the last time. crowded: words that too many names have already. swapped: a judge is shown the other
-    answer first.
+    answer first. riders: further calls that are made with it, in one request; each ends in a `settled` of its own. booked: tokens of the
+    prompt that it adds to that request.
     """
 
     call: int
@@ -61,6 +62,8 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     longer: bool = False
     crowded: tuple[str, ...] = ()
     swapped: bool = False
+    riders: tuple[Call, ...] = ()
+    booked: int = 0
 
 
 class Recall(msgspec.Struct, frozen=True, gc=False):

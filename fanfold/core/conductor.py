@@ -21,10 +21,11 @@ from fanfold.core.fates import name_of
 from fanfold.core.grid import Grid
 from fanfold.core.lane import Lane
 from fanfold.core.limiter import Limiter
+from fanfold.core.parcel import Muster
 from fanfold.core.relive import Life
 from fanfold.core.run import CallRecord, Cell, Rule, Run, Stop
 from fanfold.core.states import State
-from fanfold.core.tail import Tail
+from fanfold.core.together import Together
 from fanfold.spec.calls import Broken, Fault, Hit, Reply, Scope, Work
 from fanfold.spec.errors import Code
 from fanfold.spec.events import AnyEvent, Settled
@@ -35,8 +36,8 @@ FIRST = Life()
 _PASSED = "the run's deadline has passed"
 
 
-class Conductor(Tail):
-    """The verbs of the shell. What they lead to: `tail` (late calls), `traffic` (calls), `fates` (cells), `rows` (what begins), `floor`."""
+class Conductor(Together):
+    """The verbs of the shell. What they lead to: `together` (several items in a call), `tail` (late calls), `traffic` (calls), `fates` (cells), `rows` (what begins), `floor`."""
 
     def add_lane(self, name: str, limiter: Limiter, cap: int | Concurrency) -> Lane:
         """A place where calls go. Its number is what rules name it by. cap: calls in the air, or who decides that."""
@@ -106,9 +107,8 @@ class Conductor(Tail):
         if self._stirred:  # first: what is due may be a twin for a spare that is not needed any more
             self._even_out(now)
         self._due(now)
-        if self._stirred:
+        while self._stirred or self._freed:  # who waited for others, and is not needed any more, stirs its pool
             self._even_out(now)
-        if self._freed:
             self._go_on(now)
         if self._wanting:
             self._twins(now)
@@ -134,8 +134,13 @@ class Conductor(Tail):
 
     def prepared(self, cell: Cell, result: Work | Hit | Broken, now: int) -> None:
         """The prompt is rendered and sized; or the value is there already; or it cannot be had."""
-        if isinstance(result, Work) and (result.same or result.spoilt) and self._joins(cell, result, now):
-            return  # it goes on being prepared until somebody else's answer is there
+        joins = isinstance(result, Work) and bool(result.same or result.spoilt) and self._joins(cell, result, now)
+        if cell.rule.items > 1 and self._musters(cell, result if isinstance(result, Work) and not joins else None, now):
+            return  # it goes on being prepared until there are others to be asked with
+        if not joins:  # else likewise, until somebody else's answer is there
+            self._go_ahead(cell, result, now)
+
+    def _go_ahead(self, cell: Cell, result: Work | Hit | Broken, now: int) -> None:
         lane = self.lanes[cell.lane]
         lane.preparing -= 1
         cell.run.preparing -= 1
@@ -201,7 +206,8 @@ class Conductor(Tail):
     def sent(self, call: int, now: int) -> None:
         """A call's bytes leave now, once its admission was durable: limits and times count from here."""
         record = self._calls[call]
-        record.started = now
+        for each in (record,) if record.parcel is None else record.parcel.records:
+            each.started = now
         self.lanes[record.lane].limiter.sent(record.bookings, now)
 
     def landed(self, call: int, now: int) -> None:
@@ -214,15 +220,17 @@ class Conductor(Tail):
         record = self._calls.pop(call)
         cell, lane, run = record.cell, self.lanes[record.lane], record.cell.run
         del run.calls[call]
-        lane.in_air -= 1
         usage = outcome.usage
-        lane.limiter.settle(record.bookings, usage.tokens_in, usage.tokens_out, now)
+        whole = (usage.tokens_in, usage.tokens_out) if record.parcel is None else self._unpacked(record, record.parcel, usage)
+        if whole is not None:
+            lane.in_air -= 1
+            lane.limiter.settle(record.bookings, *whole, now)
         if run.money is not None:
             run.money.settle(record.cost, lane.price, usage)
         used = usage.tokens_in + usage.tokens_out
         run.served += (used - record.charged) / run.share
         lane.usual += USUAL * (used - lane.usual) if lane.usual else used
-        if len(run.calls) + 1 >= run.cap or run.money is not None:  # it was at its own cap, or short of money
+        if run.flying + 1 >= run.cap or run.money is not None:  # it was at its own cap, or short of money
             for index, queue in run.queues.items():
                 if queue.waiting:
                     self.lanes[index].to_send.add(run)
@@ -236,6 +244,9 @@ class Conductor(Tail):
             self._heard_of(record, outcome, now)
         else:
             self._delivered(record, lane, took, outcome, now)
+        if whole is not None and record.parcel is not None and record.parcel.answered:
+            lane.late.went_well()
+            self._did_well(record, lane, took, whole[1], now)
         twin = record.other()
         if not counted:
             self._close_if_done(run, now)  # it was the last thing to wait for, perhaps
@@ -256,6 +267,8 @@ class Conductor(Tail):
                 cell.move(State.GATED)
                 cell.service = took
                 self._answered(cell, outcome, now)
+        if whole is not None and record.parcel is not None:
+            record.parcel.dissolve()
 
     def _delivered(self, record: CallRecord, lane: Lane, took: int, reply: Reply, now: int) -> None:
         """What an answer teaches of its lane, whether or not it still counts."""
@@ -266,11 +279,18 @@ class Conductor(Tail):
         if reply.told:
             lane.limiter.heard(reply.told, now, sent_at=record.started)
             lane.is_limited()
+        if record.parcel is not None:
+            record.parcel.answered = True
+            return
+        lane.late.answered(took, None if record.first is None else record.started + took - record.first, tokens_out)
+        self._did_well(record, lane, took, tokens_out, now)
+
+    def _did_well(self, record: CallRecord, lane: Lane, took: int, tokens_out: int, now: int) -> None:
+        """A request was answered."""
         if lane.adapts:
             lane.concurrency.progressed(max(0, tokens_out - record.heard), now, streamed=record.first is not None)
             lane.concurrency.finished(lane.in_air + 1, now, took=took, tokens=tokens_out)
         lane.retries.succeeded()
-        lane.late.answered(took, None if record.first is None else record.started + took - record.first, tokens_out)
         self._learned(lane, now)
         if lane.breaker.troubled:
             self._well(lane, now)
@@ -279,11 +299,10 @@ class Conductor(Tail):
         """The next moment at which something changes by itself. Nobody polls."""
         moment = self._timers.next()
         for lane in self.lanes:
-            if not lane.to_send.runs or lane.in_air >= lane.cap or len(self._calls) >= self.cap:
+            if not lane.to_send.runs or lane.in_air >= lane.cap or len(self._calls) - self._riders >= self.cap:
                 continue
             if (run := lane.to_send.first()) is not None:
-                head = run.queues[lane.index].head()
-                opens = lane.open_at(*self._size(head), now)
+                opens = lane.open_at(*self._load(self._next(run, run.queues[lane.index], lane)), now)
                 if opens < NEVER:
                     moment = opens if moment is None else min(moment, opens)
         return moment
@@ -320,6 +339,8 @@ class Conductor(Tail):
                 self._look_at(what, now)
             elif isinstance(what, Lane):
                 what.breaker.wanted = True
+            elif isinstance(what, Muster):
+                self._march(what, now)
             elif what.closing is None:
                 self._end_early(what, Fault(code=Code.TIMEOUT, message=_PASSED), now)
             else:

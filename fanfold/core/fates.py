@@ -8,6 +8,7 @@ from fanfold.core.commands import ANSWER, FALLBACK, JUDGE
 from fanfold.core.cosine import unpacked
 from fanfold.core.gates import Again, again
 from fanfold.core.handout import Handout
+from fanfold.core.lane import Lane
 from fanfold.core.retry import WAITS, Remedy, asked, backoff, remedy
 from fanfold.core.run import CLOSING, Bundle, Cell, Rule, Run, Stop
 from fanfold.core.states import State
@@ -173,16 +174,16 @@ class Fates(Handout):
         if cure is Remedy.RETRY and cell.retries < cell.rule.retries:
             lane = self.lanes[cell.lane]
             times = cell.retries if lane.late.troubled else min(cell.retries, ALONE)
-            times += 0 if lane.retries.take(fault.code) else UNPAID
-            wait = backoff(times, cell.draw(PACE))
+            times += 0 if self._affords(cell, lane, fault) else UNPAID
+            wait = backoff(times, self._draw(cell, PACE))
             if fault.retry_after_s is not None:
-                wait = max(wait, asked(fault.retry_after_s, cell.draw(WAIT)))
+                wait = max(wait, asked(fault.retry_after_s, self._draw(cell, WAIT)))
             cell.retries += 1
             self._pause(cell, "retry", fault, now + wait, now)
         elif cure is Remedy.WAIT and cell.waits < WAITS:
             cell.waits += 1
             gate = now if self._elsewhere(cell) else max(now, self.lanes[cell.lane].limiter.gate)
-            self._pause(cell, "wait", fault, gate + int((gate - now) * cell.draw(WAIT) / 10), now)
+            self._pause(cell, "wait", fault, gate + int((gate - now) * self._draw(cell, WAIT) / 10), now)
         elif cure is Remedy.REGENERATE and fault.scope is Scope.ENDPOINT and self._hop(cell, fault, now):
             pass  # what answered there is no model
         elif cure is Remedy.REGENERATE and cell.phase == ANSWER:
@@ -192,6 +193,14 @@ class Fates(Handout):
             self._pause(cell, "retry", fault, now, now)
         elif not self._hop(cell, fault, now):
             self._fail(cell, fault.code, fault.message, fault.hint, now)
+
+    def _draw(self, cell: Cell, purpose: int) -> float:
+        """Of the jitter of its next try."""
+        return cell.draw(purpose)
+
+    def _affords(self, cell: Cell, lane: Lane, fault: Fault) -> bool:
+        """Whether the lane's budget has a retry for it."""
+        return lane.retries.take(fault.code)
 
     def _pause(self, cell: Cell, kind: str, fault: Fault, until: int, now: int) -> None:
         if cell.phase == ANSWER:

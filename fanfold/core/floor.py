@@ -8,6 +8,7 @@ from fanfold.core.commands import Abandon, Cancel, Command
 from fanfold.core.concurrency import Fixed
 from fanfold.core.lane import Lane
 from fanfold.core.limiter import Limiter
+from fanfold.core.parcel import Muster
 from fanfold.core.pool import Pool
 from fanfold.core.run import LOCAL, CallRecord, Cell, Rule, Run, Stop
 from fanfold.core.states import State
@@ -16,7 +17,7 @@ from fanfold.spec.calls import Fault
 from fanfold.spec.errors import Code
 from fanfold.spec.events import AnyEvent, RunEnded, RunStarted, StepFacts, StepSwept
 
-Waiter: TypeAlias = Cell | CallRecord | Run | Lane
+Waiter: TypeAlias = Cell | CallRecord | Run | Lane | Muster
 
 
 class Floor:
@@ -33,11 +34,17 @@ class Floor:
         self._out: list[Command] = []
         self._touched: dict[int, Run] = {}
         self._runs = self._cells = self._made = 0
+        self._riders = 0  # of the calls, those that need no request of their own
         self._wanting: set[int] = set()  # lanes with calls that are late and have no twin
         self._troubled = False  # whether some lane or step is not to be used: until then, nobody need ask
         self._stirred: dict[Pool, tuple[Run, Rule]] = {}  # pools of which something has changed
         self._thin: dict[Pool, tuple[Run, Rule]] = {}  # pools that may want spares
         self._served = 0.0  # virtual time: what the run that was served last had been served
+
+    @property
+    def _flying(self) -> int:
+        """Requests in the air."""
+        return len(self._calls) - self._riders
 
     # ================================================================ timers
 
@@ -49,6 +56,8 @@ class Floor:
             return what.check == when and not what.doom and what.landed is None and what.id in self._calls
         if isinstance(what, Lane):
             return what.breaker.until == when and what.condemned is None
+        if isinstance(what, Muster):
+            return what.until == when
         return what.stop is None and not what.ended
 
     def _awaited(self) -> int:
@@ -68,7 +77,7 @@ class Floor:
         """Cancel a call that no longer counts. Its slot comes back when it settles."""
         record.doom = str(why)
         self._let_go(record)
-        if why != Code.TIMEOUT:
+        if why != Code.TIMEOUT and (record.parcel is None or record.parcel.forsaken):
             self.lanes[record.lane].breaker.gave_up()
         self._out.append(Cancel(record.id))
 

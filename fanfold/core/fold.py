@@ -98,6 +98,8 @@ class RunState:
     held_us: dict[tuple[str, str], int] = field(default_factory=dict)
     used: dict[str, Used] = field(default_factory=dict)
     _air: dict[int, tuple[int, int, int, int]] = field(default_factory=dict)  # call -> (step, lane, tokens in, most out)
+    _parcels: dict[int, tuple[int, int]] = field(default_factory=dict)  # call -> (items of its request, call that leads it or -1)
+    _riders: int = 0  # of the calls in the air, those that need no request of their own
     _shift: int = 0  # from the time of this life to the time of the run
     _names: dict[int, str] = field(default_factory=dict)  # of the lanes of this life
 
@@ -176,10 +178,16 @@ class RunState:
 
     def cut_off(self) -> None:
         """A life of the run is over: what is in the air will never be told, and may have been charged."""
-        for step, lane, tokens_in, most_out in self._air.values():
-            self.steps[step].lost += 1
+        for call, (step, lane, tokens_in, most_out) in self._air.items():
+            self.steps[step].lost += not self._rides(call)
             self.used[self._model(lane)].guess(tokens_in, most_out)
         self._air.clear()
+        self._parcels.clear()
+        self._riders = 0
+
+    def _rides(self, call: int) -> bool:
+        """Whether a call in the air needs no request of its own."""
+        return self._parcels.get(call, (1, -1))[1] >= 0
 
     def _model(self, lane: int) -> str:
         """The name of the model behind a lane; its number where nobody said it."""
@@ -222,7 +230,8 @@ class RunState:
 
     def _called(self, event: Called, now: int) -> None:
         step = self.steps[event.step]
-        step.calls += 1
+        alone = event.lead < 0
+        step.calls += alone
         step.first_called = now if step.first_called is None else step.first_called
         cell = step.live.get(event.at)
         if cell is None:
@@ -231,9 +240,12 @@ class RunState:
         cell.calls.add(event.call)
         step.move(cell, "checking" if event.phase == JUDGE else "running")
         self._air[event.call] = (event.step, event.lane, event.tokens_in, event.most_out)
-        self.used.setdefault(self._model(event.lane), Used()).calls += 1
-        self.max_in_flight = max(self.max_in_flight, len(self._air))
-        self.lanes.setdefault(event.lane, LaneState()).calls += 1
+        self.used.setdefault(self._model(event.lane), Used()).calls += alone
+        if event.items > 1:
+            self._parcels[event.call] = event.items, event.lead
+            self._riders += not alone
+        self.max_in_flight = max(self.max_in_flight, self.in_flight)
+        self.lanes.setdefault(event.lane, LaneState()).calls += alone
 
     def _settled(self, event: Settled, now: int) -> None:
         step, tokens = self.steps[event.step], event.tokens_in + event.tokens_out
@@ -249,10 +261,13 @@ class RunState:
         else:
             used.guess(event.tokens_in, event.tokens_out)
         self.lanes[lane].tokens += tokens
-        add(step.outcomes, event.outcome, 1)
-        step.rate_limited += event.outcome == Code.RATE_LIMITED
+        items, lead = self._parcels.pop(event.call, (1, -1))
+        self._riders -= lead >= 0
+        if lead < 0:
+            add(step.outcomes, event.outcome, 1)
+            step.rate_limited += event.outcome == Code.RATE_LIMITED
         if event.outcome not in ONE_AT_A_TIME_SPARES:
-            step.sequential_us += event.took
+            step.sequential_us += event.took // items + (event.took % items if lead < 0 else 0)
         if event.outcome == "ok" and event.phase == ANSWER:
             step.latencies.add(event.took)
         cell = step.live.get(event.at)
@@ -354,7 +369,7 @@ class RunState:
 
     @property
     def in_flight(self) -> int:
-        return len(self._air)
+        return len(self._air) - self._riders
 
     @property
     def percent(self) -> float:

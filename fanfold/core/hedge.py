@@ -48,9 +48,13 @@ class Hedging:
     def answered(self, us: int, streamed_us: int | None, tokens_out: int) -> None:
         """A call ended well after so long, `streamed_us` of it after its first content."""
         self._whole.add(us)
-        self._trouble -= MEMORY * self._trouble
+        self.went_well()
         if streamed_us and tokens_out:
             self._per_token.add(max(1, streamed_us // tokens_out))
+
+    def went_well(self) -> None:
+        """A call was answered that says nothing of the time that another would take."""
+        self._trouble -= MEMORY * self._trouble
 
     def failed(self) -> None:
         self._trouble += MEMORY * (1 - self._trouble)

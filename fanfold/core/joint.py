@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fanfold.core.commands import FALLBACK, Prepare
+from msgspec.structs import replace
+
+from fanfold.core.commands import FALLBACK
 from fanfold.core.relive import reply_of
 from fanfold.core.run import Cell, Run, Stop
 from fanfold.core.spares import Spares
@@ -69,6 +71,7 @@ class Joint(Spares):
             self._fail(cell, fault.code, fault.message, fault.hint, now)
         else:
             cell.tokens = (work.tokens_in, work.tokens_out)
+            cell.kin, cell.common = work.kin, work.common
             draft = None if cell.run.past is None else self._drafted(cell, now)
             if draft is None:
                 self._ready(cell, urgent=False)
@@ -92,7 +95,7 @@ class Joint(Spares):
         if flight is None:
             self._joint[work.same] = Flight(cell)
             return False
-        flight.waiting[cell.id] = (cell, Work(work.tokens_in, work.tokens_out, work.same))
+        flight.waiting[cell.id] = (cell, replace(work, spoilt=""))
         return True
 
     def _lands(self, cell: Cell, *, accepted: bool = False) -> None:
@@ -115,7 +118,7 @@ class Joint(Spares):
                 continue
             cell.wake = now + cell.rule.timeout
             self._timers.set(cell.wake, cell)
-            self._out.append(Prepare(cell, cell.phase))
+            self._have_prepared(cell)
 
     if TYPE_CHECKING:
 
@@ -130,7 +133,7 @@ class Joint(Spares):
             return
         late = code == Code.TIMEOUT and cell.run.stop is None and cell.run.closing is None
         if waited is not None and late:
-            self._freed[cell.id] = (cell, Work(waited[1].tokens_in, waited[1].tokens_out))
+            self._freed[cell.id] = (cell, replace(waited[1], same=""))
         else:
             self._freed[cell.id] = (cell, Broken(fault=Fault(code=str(code), message=message, hint=hint)))
         cell.wake = -1

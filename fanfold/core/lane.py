@@ -99,7 +99,7 @@ class Lane:
         def has_ready(run: Run) -> bool:
             if run.money is not None and run.money.short:
                 return False
-            return (queue := run.queues.get(index)) is not None and queue.waiting > 0 and len(run.calls) < run.cap
+            return (queue := run.queues.get(index)) is not None and queue.waiting > 0 and len(run.calls) - run.riders < run.cap
 
         self.to_prepare = Turns(has_fresh)
         self.to_send = Turns(has_ready)

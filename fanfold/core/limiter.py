@@ -69,6 +69,15 @@ class Limiter:
             at = max(at, quota.open_at(self._part(kind, tokens_in, tokens_out), now))
         return at if self._pace is None else max(at, self._pace.open_at(now))
 
+    def holds(self, tokens_in: int, tokens_out: int) -> bool:
+        """Whether no limit is smaller than a call of this size."""
+        declared = all(
+            _used(kind, tokens_in, tokens_out) <= dimension.limit
+            for kind, dimension in self.dimensions
+            if isinstance(dimension, Window | Bucket)
+        )
+        return declared and all(self._part(kind, tokens_in, tokens_out) <= q.limit for (kind, _), q in self._quotas.items())
+
     @property
     def eager(self) -> bool:
         """Whether no limit is known: then a call that must wait waits only for a slot, or for the distance to the one before."""

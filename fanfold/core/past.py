@@ -149,7 +149,7 @@ class Past:
             sent.append(Sent(wall))
         last = sent[-1]
         last.wall = max(last.wall, wall)
-        last.calls += 1
+        last.calls += event.lead < 0
         last.tokens_in += event.tokens_in
         last.tokens_out += event.tokens - event.tokens_in
 

@@ -92,7 +92,8 @@ class Rows(Relive):
         cap = lane.cap
         while (run := lane.to_prepare.first()) is not None:
             queue = run.queues[lane.index]
-            if lane.preparing + lane.ready >= AHEAD * cap and run.preparing + queue.waiting >= cap:
+            items = 1 if run.items == 1 else run.rules[queue.next_bundle(MANY * cap)[1].step].items
+            if lane.preparing + lane.ready >= AHEAD * cap * items and run.preparing + queue.waiting >= cap * items:
                 return
             place, bundle = queue.next_bundle(MANY * cap)
             if run.rules[bundle.step].turns is not None and self._full_ahead(run.rules[bundle.step]):
@@ -123,6 +124,9 @@ class Rows(Relive):
         self._timers.set(cell.wake, cell)
         self.lanes[cell.lane].preparing += 1
         cell.run.preparing += 1
+        self._have_prepared(cell)
+
+    def _have_prepared(self, cell: Cell) -> None:
         self._out.append(Prepare(cell, cell.phase))
 
     def _ready(self, cell: Cell, *, urgent: bool) -> None:

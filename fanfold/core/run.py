@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain, islice
 from typing import Any
 
 from fanfold.core.commands import ANSWER, FALLBACK, JUDGE
@@ -14,6 +15,7 @@ from fanfold.core.draw import fold, uniform
 from fanfold.core.grid import Grid, upward_ranks
 from fanfold.core.limiter import Booking
 from fanfold.core.money import Money
+from fanfold.core.parcel import MISSED, Muster, Parcel
 from fanfold.core.past import Past
 from fanfold.core.pool import Pool, Pools
 from fanfold.core.sizes import AnswerSize
@@ -45,7 +47,7 @@ class Rule:
 
     unique: positions of the axes inside which keys must differ (() for the whole run), None when keys do not matter. near: likeness from
     which two keys count as equal. shared: its keys are those of all runs of the store. embeds: names must differ to the letter, and
-    `near` is for the vectors beside them.
+    `near` is for the vectors beside them. items: cells that may be asked in one request.
     """
 
     index: int
@@ -74,6 +76,7 @@ class Rule:
     take: int = 0
     stock: int | None = None
     weight: float = 1.0
+    items: int = 1
 
     @cached_property
     def chain(self) -> tuple[int, ...]:
@@ -90,11 +93,13 @@ class Cell:
     """Alive from unfolding to its end. `work` belongs to the shell."""
 
     __slots__ = (
+        "apart",
         "asked",
         "at",
         "call",
         "check",
         "clash",
+        "common",
         "dealt",
         "draft",
         "failure",
@@ -104,11 +109,14 @@ class Cell:
         "judge_tokens",
         "judged",
         "key",
+        "kin",
         "lane",
         "lengths",
         "like",
         "longer",
+        "missed",
         "opinion",
+        "parcel",
         "parked",
         "path",
         "phase",
@@ -155,6 +163,10 @@ class Cell:
         self.call = -1  # the call that counts
         self.hedge = -1  # a second one that counts as much; any other call of this cell is a loser
         self.tokens = (0, 0)
+        self.kin, self.common = "", 0  # who may be asked with it, and what of its prompt need then be said only once
+        self.parcel: Parcel | None = None  # of its present call, where that is for others too
+        self.missed = 0  # from the answers to such calls
+        self.apart = False  # what was refused with others is asked alone
         self.judge_tokens = (0, 0)
         self.reason, self.repair, self.longer = "", False, False
         self.check = ""  # what refused its last answer
@@ -185,9 +197,18 @@ class Cell:
         return self.parked and self.failure is None and self.state is State.RESTING
 
     @property
+    def company(self) -> str:
+        """Cells of its step with the same one may be asked in one request with it; "": it asks alone."""
+        if self.rule.items == 1 or self.phase != ANSWER or self.judged or self.races or self.apart or self.missed >= MISSED:
+            return ""
+        return "" if (self.rule.index, self.lane) in self.run.single else self.kin
+
+    @property
     def tried(self) -> bool:
         """Whether something has been paid for it already: it goes ahead of fresh cells."""
-        return self.phase == JUDGE or bool(self.judged or self.retries or self.waits or self.hops or self.races)
+        return self.phase == JUDGE or bool(
+            self.judged or self.retries or self.waits or self.hops or self.races or self.missed or self.apart
+        )
 
     @property
     def place(self) -> int:
@@ -204,7 +225,7 @@ class Cell:
         return (self.rule.judge_chain if self.phase == JUDGE else self.rule.chain)[self.hops :]
 
     @property
-    def kin(self) -> tuple[int, ...]:
+    def twin_lanes(self) -> tuple[int, ...]:
         """Of them, those where a second call beside its own may go: no other share's."""
         if self.phase != ANSWER or self.rule.turns is None:
             return self.chain
@@ -239,12 +260,12 @@ class CallRecord:
     """A call in the air. doom: why its outcome no longer counts, or "". landed: when its answer came, while it is being checked.
 
     first: when its first content came; heard: tokens of content so far. check: when it is looked at next; hedge_at: when it is so
-    slow that another is sent beside it, None for never.
+    slow that another is sent beside it, None for never. parcel: the request that it shares with other calls.
     """
 
     __slots__ = (
-        "bookings", "cell", "charged", "check", "cost", "doom", "first", "heard", "hedge_at", "id", "landed", "lane", "named", "phase",
-        "started", "timeout",
+        "bookings", "cell", "charged", "check", "cost", "doom", "first", "heard", "hedge_at", "id", "landed", "lane", "named", "parcel",
+        "phase", "started", "timeout",
     )  # fmt: skip
 
     def __init__(self, id: int, cell: Cell, lane: int, started: int, bookings: tuple[Booking, ...]) -> None:
@@ -261,14 +282,18 @@ class CallRecord:
         self.cost = 0  # picodollars, booked
         self.charged = 0.0  # to its run, until it is known what it has used
         self.hedge_at: int | None = None
+        self.parcel: Parcel | None = None
 
     @property
     def streams(self) -> bool:
-        return self.phase == ANSWER and self.cell.rule.streams
+        return self.parcel is None and self.phase == ANSWER and self.cell.rule.streams
 
     def other(self) -> int:
         """The call that runs beside it for the same cell, or -1."""
         return self.cell.hedge if self.cell.call == self.id else self.cell.call
+
+
+LOOK = 128  # cells that are looked at to find those that can be asked together
 
 
 class Queue:
@@ -322,6 +347,34 @@ class Queue:
         if not self.ready[place]:
             self.ready_mask ^= 1 << place
         return cell
+
+    def fellows(self, most: int) -> list[Cell]:
+        """The first cell, and those that can be asked in one request with it: `most` in all, in the order in which they wait."""
+        head = self.head()
+        found, company = [head], head.company
+        waiting = chain(islice(self.urgent, LOOK), islice(self.ready[head.place], LOOK)) if company and most > 1 else ()
+        for cell in waiting:
+            if cell is not head and cell.rule is head.rule and cell.company == company:
+                found.append(cell)
+                if len(found) == most:
+                    break
+        return found
+
+    def pop_all(self, cells: Sequence[Cell]) -> None:
+        """Take out cells that `fellows` has found."""
+        place, wanted = cells[0].place, {cell.id for cell in cells}
+        self.waiting -= len(cells)
+        for waiting in (self.urgent, self.ready[place]):
+            kept: list[Cell] = []
+            while waiting and wanted and len(kept) < LOOK:
+                cell = waiting.popleft()
+                if cell.id in wanted:
+                    wanted.remove(cell.id)
+                else:
+                    kept.append(cell)
+            waiting.extendleft(reversed(kept))
+        if not self.ready[place]:
+            self.ready_mask &= ~(1 << place)
 
     def remove(self, place: int, cell: Cell) -> None:
         """Take out one cell that is ready."""
@@ -378,6 +431,7 @@ class Run:
     def __init__(self, id: int, grid: Grid, rules: Sequence[Rule], *, seed: int, cap: int, now: int, priority: int = 1) -> None:
         self.share = SHARES[priority]
         self.id, self.grid, self.rules, self.seed, self.cap = id, grid, tuple(rules), seed, cap
+        self.items = max((rule.items for rule in self.rules), default=1)  # of one call, at the most
         self.origin = now
         self.keys = Keyring()
         self.wall = 0  # when it began, µs since the epoch
@@ -385,6 +439,9 @@ class Run:
         self.waits_for_keys = False  # nothing begins before it is known what was accepted in earlier runs
         self.cells: dict[int, Cell] = {}
         self.calls: dict[int, CallRecord] = {}
+        self.riders = 0  # of these calls, those that need no request of their own
+        self.single: set[tuple[int, int]] = set()  # (step, lane): what asks for several items at once is not taken there
+        self.musters: dict[int, Muster] = {}  # by step: cells that wait for others to be asked with
         self.preparing = 0
         self.open = 0  # cells of opened bundles that have not ended
         self.served = 0.0  # tokens over its share, by which runs take turns
@@ -407,6 +464,11 @@ class Run:
             self.place[rule.index] = place
         self.seq = 0
         self.events: list[AnyEvent] = []
+
+    @property
+    def flying(self) -> int:
+        """Requests in the air."""
+        return len(self.calls) - self.riders
 
     def queue(self, lane: int) -> Queue:
         """What it has to do in a lane."""

@@ -271,7 +271,7 @@ class Spares(Fates):
                 self._launch_one(pool, models[n % len(models)], now)
 
     def _room(self, run: Run, rule: Rule) -> int:
-        """Slots that are free although nothing waits for them; where lanes take turns, in each of them."""
+        """Cells for which there are slots, although nothing waits for them; where lanes take turns, in each of them."""
         chains = (rule.chain,) if rule.turns is None else rule.turns.chains
         return min(self._room_in(self._usable(run, rule, (*chain, *rule.chain)), run, rule) for chain in chains)
 
@@ -280,8 +280,8 @@ class Spares(Fates):
             return 0
         if lane.ready or lane.to_prepare.first() is not None:
             return 0
-        own = run.cap - len(run.calls) - run.preparing
-        return min(lane.cap - lane.in_air - lane.preparing, self.cap - len(self._calls), own)
+        own = run.cap - run.flying - run.preparing
+        return min(lane.cap - lane.in_air - lane.preparing, self.cap - self._flying, own) * rule.items
 
     def _launch_one(self, pool: Pool, member: Cell, now: int) -> None:
         run = member.run

@@ -164,11 +164,11 @@ class Tail(Traffic):
     def _berth(self, cell: Cell, own: Lane, now: int) -> Lane | None:
         """Where a twin of its call in the lane `own` could go."""
         run = cell.run
-        if len(self._calls) >= self.cap or len(run.calls) >= run.cap or run.stop is not None or not own.late.allowed:
+        if self._flying >= self.cap or run.flying >= run.cap or run.stop is not None or not own.late.allowed:
             return None
         if cell.twins >= TWINS:
             return None
-        usable = [self.lanes[i] for i in cell.kin if self._usable(run, cell.rule, (i,)) is not None]
+        usable = [self.lanes[i] for i in cell.twin_lanes if self._usable(run, cell.rule, (i,)) is not None]
         for lane in sorted(usable, key=lambda lane: lane is own):
             if lane.free(self._size(cell), now) and (not lane.ready or lane.limiter.eager):
                 return lane if run.money is None or run.money.fits(self._cost(cell, lane)) else None

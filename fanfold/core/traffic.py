@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from fanfold.core.breaker import NEVER
 from fanfold.core.commands import ANSWER, JUDGE, Call
 from fanfold.core.joint import Joint
 from fanfold.core.lane import Hold, Lane
+from fanfold.core.limiter import Booking
 from fanfold.core.money import cost_of
+from fanfold.core.parcel import Parcel, shared
 from fanfold.core.retry import WAIT_MOST_S, asked
-from fanfold.core.run import CallRecord, Cell, Run
+from fanfold.core.run import CallRecord, Cell, Queue, Run
 from fanfold.core.states import State
 from fanfold.spec.calls import Fault, Scope
 from fanfold.spec.errors import Code
@@ -32,30 +36,47 @@ class Traffic(Joint):
     def _admit(self, lane: Lane, now: int) -> None:
         """Slot first; then requests and tokens in one step; what is admitted is sent at once."""
         cap = lane.cap
-        while lane.in_air < cap and len(self._calls) < self.cap and (run := lane.to_send.first()) is not None:
+        while lane.in_air < cap and len(self._calls) - self._riders < self.cap and (run := lane.to_send.first()) is not None:
             queue = run.queues[lane.index]
-            cell = queue.head()
-            tokens_in, tokens_out = self._size(cell)
+            cells = self._next(run, queue, lane)
+            tokens_in, tokens_out = self._load(cells)
             if lane.open_at(tokens_in, tokens_out, now) > now:
                 if now >= lane.looked_at + TOLD_ANEW:
                     self._tell_hold(self._hold(run, lane, now), lane, now)
                 return
-            if run.money is not None and not self._affordable(run, cell, lane, now):
+            if run.money is not None and not self._affordable(run, cells, lane, now):
                 continue
-            queue.pop()
-            lane.ready -= 1
+            if len(cells) == 1:
+                queue.pop()
+            else:
+                queue.pop_all(cells)
+            lane.ready -= len(cells)
             self._served = run.served
             lane.late.begun()
-            cell.move(State.CALLING)
-            cell.twins = 0
-            cell.call = self._send(cell, lane, now).id
+            for cell in cells:
+                cell.move(State.CALLING)
+                cell.twins = 0
+            cells[0].call = self._send(cells[0], lane, now, *cells[1:]).id
         if now >= lane.looked_at + TOLD_ANEW:
             self._tell_hold(self._full(lane), lane, now)
 
-    def _affordable(self, run: Run, cell: Cell, lane: Lane, now: int) -> bool:
+    def _next(self, run: Run, queue: Queue, lane: Lane) -> list[Cell]:
+        """The cells of the next call; of several, fewer where all together would never fit a limit, or what is left of the money."""
+        head = queue.head()
+        if run.items == 1 or head.rule.items == 1:
+            return [head]
+        cells = queue.fellows(head.rule.items)
+        while len(cells) > 1 and not lane.limiter.holds(*self._load(cells)):
+            cells.pop()
+        if run.money is not None and not run.calls:
+            while len(cells) > 1 and not run.money.fits(sum(self._costs(cells, lane))):
+                cells.pop()
+        return cells
+
+    def _affordable(self, run: Run, cells: Sequence[Cell], lane: Lane, now: int) -> bool:
         """Whether the money of its run is enough for the next call. If not, the run waits for what is in the air, and ends with that."""
         assert run.money is not None
-        if run.money.fits(self._cost(cell, lane)):
+        if run.money.fits(sum(self._costs(cells, lane))):
             return True
         if run.calls:
             run.money.short = True
@@ -63,11 +84,17 @@ class Traffic(Joint):
             self._end_early(run, Fault(code=Code.BUDGET, message=f"the budget of {run.money}; {MORE_MONEY}"), now)
         return False
 
-    def _cost(self, cell: Cell, lane: Lane) -> int:
-        """What its next call may cost there, and the verdict that follows an answer, in picodollars."""
+    def _costs(self, cells: Sequence[Cell], lane: Lane) -> list[int]:
+        """By cell, what its part of their next call may cost."""
+        if len(cells) == 1:
+            return [self._cost(cells[0], lane)]
+        return [self._cost(cell, lane, booked) for cell, booked in zip(cells, self._booked(cells), strict=True)]
+
+    def _cost(self, cell: Cell, lane: Lane, booked: int | None = None) -> int:
+        """What its next call may cost there, and the verdict that follows an answer, in picodollars. booked: tokens of the prompt."""
         tokens_in, _ = self._size(cell)
         most, rule = self._most_out(cell), cell.rule
-        cost = cost_of(lane.price, tokens_in, most)
+        cost = cost_of(lane.price, tokens_in if booked is None else booked, most)
         if cell.phase == ANSWER and rule.judge_lane is not None:
             verdict = cell.run.verdicts[rule.index].most(VERDICT)
             cost += (1 + rule.both_orders) * cost_of(self.lanes[rule.judge_lane].price, tokens_in + most, verdict)
@@ -85,7 +112,7 @@ class Traffic(Joint):
             return Hold("trouble")
         if lane.limiter.gate > now:
             return Hold("wait")
-        found = Hold(*lane.limiter.binding(now, *self._size(run.queues[lane.index].head())))
+        found = Hold(*lane.limiter.binding(now, *self._load(self._next(run, run.queues[lane.index], lane))))
         return found if found.by else None
 
     def _full(self, lane: Lane) -> Hold | None:
@@ -108,27 +135,50 @@ class Traffic(Joint):
             if queue is not None and (queue.waiting or (not hold.by and before.by)):
                 self._emit(run, Paced, now, lane.index, hold.by, hold.share, hold.limit, hold.source)
 
-    def _send(self, cell: Cell, lane: Lane, now: int) -> CallRecord:
-        """Book a call and have it sent."""
-        run: Run = cell.run
-        tokens_in, tokens_out = self._size(cell)
+    def _send(self, cell: Cell, lane: Lane, now: int, *riders: Cell) -> CallRecord:
+        """Book a call and have it sent; with riders, one request for all of them."""
+        cells = (cell, *riders)
+        tokens_in, tokens_out = self._load(cells) if riders else self._size(cell)
+        bookings = lane.limiter.book(tokens_in, tokens_out, now)
         lane.in_air += 1
-        record = CallRecord(self._made, cell, lane.index, now, lane.limiter.book(tokens_in, tokens_out, now))
         lane.breaker.tried()
         lane.latest = self._made
+        if not riders:
+            record = self._begun(cell, lane, bookings, None, tokens_in, now)
+            self._out.append(self._call(cell, record, tokens_in))
+            return record
+        parcel = Parcel(len(cells))
+        calls = []
+        for each, size in zip(cells, self._booked(cells), strict=True):
+            record = self._begun(each, lane, bookings, parcel, size, now)
+            calls.append(self._call(each, record, size))
+        self._out.append(msgspec.structs.replace(calls[0], riders=tuple(calls[1:])))
+        return parcel.records[0]
+
+    def _begun(
+        self, cell: Cell, lane: Lane, bookings: tuple[Booking, ...], parcel: Parcel | None, tokens_in: int, now: int
+    ) -> CallRecord:
+        """The call of one cell goes out. parcel: the request that it shares; tokens_in: of that request's prompt, what is for it."""
+        run = cell.run
+        record = CallRecord(self._made, cell, lane.index, now, bookings)
         self._made += 1
         self._calls[record.id] = run.calls[record.id] = record
+        record.parcel = cell.parcel = parcel
+        if parcel is not None:
+            rides = parcel.add(record)
+            self._riders += rides
+            run.riders += rides
+            cell.call, record.hedge_at = record.id, NEVER
         record.charged = lane.usual
         if run.money is not None:
-            record.cost = self._cost(cell, lane)
+            record.cost = self._cost(cell, lane, tokens_in)
             run.money.book(record.cost)
         run.served += record.charged / run.share
         self._watch(record, lane, now)
         self._emit(
-            run, Called, now, cell.rule.index, cell.at, record.id, cell.judged + 1, cell.phase, lane.index, tokens_in + tokens_out,
-            tokens_in, self._most_out(cell),
+            run, Called, now, cell.rule.index, cell.at, record.id, cell.judged + 1, cell.phase, lane.index,
+            tokens_in + self._size(cell)[1], tokens_in, self._most_out(cell), *(() if parcel is None else parcel.told),
         )  # fmt: skip
-        self._out.append(self._call(cell, record))
         return record
 
     if TYPE_CHECKING:
@@ -143,7 +193,17 @@ class Traffic(Joint):
         tokens_in, guess = cell.tokens
         return tokens_in, cell.run.answers[cell.rule.index].expected(guess)
 
-    def _call(self, cell: Cell, record: CallRecord) -> Call:
+    def _load(self, cells: Sequence[Cell]) -> tuple[int, int]:
+        """Tokens in and out of one request for these cells."""
+        if len(cells) == 1:
+            return self._size(cells[0])
+        return sum(self._booked(cells)), sum(self._size(cell)[1] for cell in cells)
+
+    def _booked(self, cells: Sequence[Cell]) -> list[int]:
+        """By cell, tokens of the prompt that it adds to one request for all of them."""
+        return shared([self._size(cell)[0] for cell in cells], min(cell.common for cell in cells))
+
+    def _call(self, cell: Cell, record: CallRecord, booked: int) -> Call:
         if cell.phase == JUDGE:
             return Call(record.id, cell, JUDGE, record.lane, swapped=cell.opinion is not None)
         avoid: tuple[str, ...] = ()
@@ -154,7 +214,7 @@ class Traffic(Joint):
             avoid = cell.run.keys.avoid(self._scope(cell), cell.id, cell.clash)
             crowded = cell.run.keys.crowded(self._scope(cell))
         cell.told = bool(avoid) or cell.judged > 0
-        return Call(record.id, cell, ANSWER, record.lane, avoid, cell.reason, cell.repair, cell.longer, crowded)
+        return Call(record.id, cell, ANSWER, record.lane, avoid, cell.reason, cell.repair, cell.longer, crowded, booked=booked)
 
     def _heard_of(self, record: CallRecord, fault: Fault, now: int) -> None:
         """What a fault says beyond its own call. It is acted upon here, whether or not that call still counts."""

@@ -25,6 +25,7 @@ from fanfold.engine.job import Draft, Job, Landing, Route, StepWork
 from fanfold.engine.judging import Judging, unasked
 from fanfold.engine.known import known, worth_keeping
 from fanfold.engine.offers import Offer, Unoffered, handed_out
+from fanfold.engine.parcel import kin_of, request_for, shares
 from fanfold.engine.prompts import PromptSource, as_messages, fill, tail, with_tail
 from fanfold.engine.shapes import Unfit, length_of
 from fanfold.engine.spread import proposal
@@ -187,7 +188,11 @@ class Attempts:
                 messages = (Message("system", fill(step.compiled.system, received)), *messages)
         cell.work = Prompted(received, messages)
         avoid = AVOID_TOKENS if step.compiled.unique is not None else 0
-        return Work(step.prompts.corrected(estimate_messages(messages)) + avoid, step.guess)
+        tokens = step.prompts.corrected(estimate_messages(messages)) + avoid
+        if step.several is None or not (kin := kin_of(messages)):
+            return Work(tokens, step.guess)
+        common = step.prompts.corrected(step.common.tokens(messages)) + avoid
+        return Work(tokens, step.guess, kin=kin, common=common)
 
     async def _from_function(self, job: Job, step: StepWork, cell: CoreCell, received: Cell) -> Hit | Broken:
         assert step.step.function is not None
@@ -243,6 +248,36 @@ class Attempts:
             job.spoken.whole(command, answer.text)
         if answer.usage.exact:
             step.prompts.saw(estimate_messages(request.messages), answer.usage.tokens_in)
+        return await self.examined(job, command, answer, put)
+
+    async def ask_together(self, job: Job, command: Call) -> list[Answer | Fault]:
+        """Make one call for several cells. What came for each of them: an answer of its own, still to be examined, or why there is none."""
+        calls = (command, *command.riders)
+        step = job.steps[command.cell.rule.index]
+        unsaid: dict[int, Fault] = {}
+        for call in calls if step.spread is not None else ():
+            if (fault := await self._moved_on(job, step, call.cell)) is not None:
+                unsaid[call.call] = fault
+            elif kin_of(call.cell.work.messages) != kin_of(command.cell.work.messages):
+                unsaid[call.call] = Fault(code=Code.MALFORMED, message="its system prompt is another by now")
+        asked = [call for call in calls if call.call not in unsaid]
+        if not asked:
+            return list(unsaid.values())
+        route = step.routes[command.lane]
+        request = request_for(step, asked, self.request(step, route, asked[0].cell))
+        outcome = await route.provider.call(request, _unheard)
+        if isinstance(outcome, Answer) and outcome.usage.exact:
+            step.prompts.saw(estimate_messages(request.messages), outcome.usage.tokens_in)
+        found: dict[int, Answer | Fault] = {}
+        for call, share in zip(asked, shares(outcome, step, asked), strict=True):
+            found[call.call] = share
+            if isinstance(share, Answer):
+                job.spoken.whole(call, share.text)
+        return [unsaid.get(call.call) or found[call.call] for call in calls]
+
+    async def examined(self, job: Job, command: Call, answer: Answer, put: Callable[[Fact], None]) -> Reply | Fault:
+        """Judge an answer that has come. put: told that it is only checked any more."""
+        step = job.steps[command.cell.rule.index]
         landing = job.landings[command.call] = Landing(answer.text)
         if step.step.checks or step.step.judge or (step.compiled.unique and step.compiled.unique.key):
             put(Landed(command.call))  # the call's deadline is not for what the user's code does with its answer
@@ -251,7 +286,7 @@ class Attempts:
         except Unfit as error:
             return Reply(usage=answer.usage, told=answer.told, check="schema", finding=str(error))
         outcome = await self.judged(job, step, command.cell, value, answer, landing)
-        worth_keeping(self, job, step, command, route, answer)
+        worth_keeping(self, job, step, command, step.routes[command.lane], answer)
         return replace(outcome, told=answer.told) if answer.told else outcome
 
     def _request(self, step: StepWork, route: Route, command: Call) -> Request:
@@ -328,6 +363,10 @@ class Attempts:
             if reason:
                 return name, reason
         return "", None
+
+
+def _unheard(chunk: Chunk) -> None:
+    """For calls that nobody listens to while they stream."""
 
 
 class IdentityListener:

@@ -17,6 +17,7 @@ from fanfold.engine.answers import Answered, Answers, Entry, certain
 from fanfold.engine.asked import Asked, Samples, digest
 from fanfold.engine.freezer import Freezer
 from fanfold.engine.opening import PAGE, reading, whole
+from fanfold.engine.parcel import Common
 from fanfold.engine.refused import Latest
 from fanfold.engine.shapes import Shape, identity_first, list_in, shape_of, text_of
 from fanfold.engine.spoken import Spoken
@@ -24,6 +25,7 @@ from fanfold.engine.spread import Spread
 from fanfold.engine.tokens import VERDICT_MOST, PromptSize, guess
 from fanfold.engine.values import Values
 from fanfold.engine.verdicts import judge_shape, verdict_last
+from fanfold.spec import parcels
 from fanfold.spec.calls import Request
 from fanfold.spec.compiled import CompiledPlan, CompiledStep
 from fanfold.spec.errors import PlanError, StoreError
@@ -70,6 +72,8 @@ class StepWork:
         self.judge_schema = None if self.judge_shape is None else verdict_last(self.judge_shape.schema)
         self.compares = step.step.judge is not None and step.step.judge.versus is not None
         self.streamed_field = self._streamed_field()
+        self.several = parcels.schema_of(self.schema, self.shape.name) if step.step.items_per_call > 1 else None
+        self.common = Common()
         self.spread: Spread | None = None
         self._samples: Samples | None = None
         self.proposes = False  # the facets of other steps

@@ -92,7 +92,7 @@ class Typed:
             except ValidationError as error:
                 if error.errors(include_url=False)[0]["type"] != "json_invalid":
                     raise Unfit("it does not fit the schema: " + _reasons(error)) from error
-        return self._validate(_data(text))
+        return self._validate(data_in(text))
 
     def _validate(self, data: Any) -> tuple[Any, bytes]:
         if self.wrapped and isinstance(data, dict) and set(data) == {"value"}:
@@ -143,7 +143,7 @@ class Schemed:
 
     def parse(self, text: str) -> tuple[Any, bytes]:
         _refuse_doubles(text)
-        data = _data(text)
+        data = data_in(text)
         if self.wrapped and isinstance(data, dict) and set(data) == {"value"}:
             data = data["value"]
         return self.conform(data)
@@ -251,7 +251,7 @@ def _refuse_doubles(text: str) -> None:
         raise Unfit(f"it names the field {printable(name)!r} twice")
 
 
-def _data(text: str) -> Any:
+def data_in(text: str) -> Any:
     """The JSON in an answer: whole, in a fence, or mended. Raises Unfit when there is none."""
     for candidate in _candidates(text):
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from fanfold.core.commands import Abandon, Call, Cancel, Command, Give, Prepare, Recall
@@ -19,8 +19,9 @@ from fanfold.engine.facts import Fact, Heard, Inbox, Offered, Prepared, Recalled
 from fanfold.engine.forgotten import forgotten, warn_of
 from fanfold.engine.job import Job
 from fanfold.engine.recall import recall
+from fanfold.engine.shipping import Shipment
 from fanfold.engine.usercode import UserCode, described
-from fanfold.spec.calls import Broken, Chunk, Fault, Hit, Work
+from fanfold.spec.calls import Answer, Broken, Chunk, Fault, Hit, Reply, Usage, Work
 from fanfold.spec.errors import Code, FanfoldError, PlanError, StoreError
 from fanfold.spec.ports import Clock, Sink
 
@@ -33,13 +34,14 @@ TELL = 128  # characters of content after which the conductor is told again: abo
 class Flight:
     """A call in the air, as the shell sees it. heard: characters of content so far; told: of them, known to the conductor."""
 
-    __slots__ = ("_put", "begun", "cancelled", "command", "heard", "task", "told")
+    __slots__ = ("_put", "begun", "cancelled", "command", "heard", "shipment", "task", "told")
 
     def __init__(self, command: Call, put: Callable[[Fact], None]) -> None:
         self.command, self._put = command, put
         self.heard = self.told = 0
         self.begun = self.cancelled = False
         self.task: asyncio.Task[None] | None = None
+        self.shipment: Shipment | None = None  # while it is asked together with others
 
     def listen(self, chunk: Chunk) -> None:
         self.heard += len(chunk.text)
@@ -173,8 +175,12 @@ class Shell:
             self._abandon(command)
         elif isinstance(command, Call):
             self.conductor.sent(command.call, self.clock.now())  # writing the admission down may have taken a while
-            flight = self._flights[command.call] = Flight(command, self.inbox.put)
-            flight.task = group.create_task(self._fly(flight))
+            flights = [Flight(call, self.inbox.put) for call in (command, *command.riders)]
+            self._flights.update((flight.command.call, flight) for flight in flights)
+            if command.riders:
+                Shipment(self, command, flights, group)
+            else:
+                flights[0].task = group.create_task(self._fly(flights[0]))
         elif isinstance(command, Recall):
             group.create_task(self._recall(command))
         else:
@@ -232,28 +238,50 @@ class Shell:
 
     async def _fly(self, flight: Flight) -> None:
         command = flight.command
-        call, job = command.call, self._jobs[command.cell.run.id]
+        job = self.job_of(command.cell)
+        await self._perceive(flight, lambda: self.attempts.call(job, command, flight.listen, self.inbox.put), None)
+
+    async def examine(self, flight: Flight, answer: Answer) -> None:
+        """What came for one of several cells, that were asked together, is looked at."""
+        command = flight.command
+        job = self.job_of(command.cell)
+        await self._perceive(flight, lambda: self.attempts.examined(job, command, answer, self.inbox.put), answer.usage)
+
+    async def _perceive(self, flight: Flight, doing: Callable[[], Awaitable[Reply | Fault]], used: Usage | None) -> None:
+        """What comes of a call, whatever happens. used: what it is known to have used already."""
+        command = flight.command
         flight.begun = True
         try:
             if flight.cancelled:  # before it had begun: a task cancelled then would never get here
                 raise asyncio.CancelledError
-            outcome = sound(await self.attempts.call(job, command, flight.listen, self.inbox.put))
+            outcome = sound(await doing())
         except asyncio.CancelledError:
             if not flight.cancelled:
                 raise
-            usage = spent(flight.heard, command.cell, command.phase)
+            usage = spent(flight.heard, command.cell, command.phase) if used is None else used
             outcome = Fault(code=Code.CANCELLED, message="cancelled", usage=usage)
         except StoreError as error:
-            outcome = Fault(code=Code.STORE, message=str(error))
+            outcome = Fault(code=Code.STORE, message=str(error), usage=used or Usage())
         except Exception as error:
             logger.exception("a call failed inside the engine")
-            outcome = Fault(code=Code.INTERNAL, message=described(error))
+            outcome = Fault(code=Code.INTERNAL, message=described(error), usage=used or Usage())
+        self.land(flight, outcome)
+
+    def land(self, flight: Flight, outcome: Reply | Fault) -> None:
+        """A call is over."""
+        call, cell = flight.command.call, flight.command.cell
         del self._flights[call]
-        self.inbox.put(Settled(call, outcome, partial(job.lay_down, command.cell, call)))
+        self.inbox.put(Settled(call, outcome, partial(self.job_of(cell).lay_down, cell, call)))
+
+    def job_of(self, cell: Cell) -> Job:
+        return self._jobs[cell.run.id]
 
     def _cancel(self, command: Cancel) -> None:
         flight = self._flights.get(command.call)
-        if flight is not None and flight.task is not None:
-            flight.cancelled = True
-            if flight.begun:
-                flight.task.cancel()
+        if flight is None:
+            return
+        flight.cancelled = True
+        if flight.shipment is not None:
+            flight.shipment.forsake()
+        elif flight.begun and flight.task is not None:
+            flight.task.cancel()

@@ -14,6 +14,7 @@ from fanfold.forecast.habits import Declared, Habits, Voice, declared
 from fanfold.forecast.sizes import (
     UNSEEN_PROMPT,
     WORDS,
+    alike_characters,
     answer_characters,
     booked,
     charged,
@@ -64,7 +65,7 @@ class Asked:
     """model: for steps that name none, at base_url. open: a fresh conductor with the lanes that the rules name, under these limits.
     concurrent: calls in the air that a model may have where no limit is declared. deadline: microseconds. habits: by step, where
     earlier runs have taught them; learned_from: how many runs. prices: of the models that have one; has_list: whether a public list was
-    asked, too. items: in one call, by step, on average.
+    asked, too.
     """
 
     plan: CompiledPlan
@@ -79,7 +80,6 @@ class Asked:
     prices: Mapping[str, Price] = field(default_factory=dict)
     has_list: bool = False
     base_url: str | None = None
-    items: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property
     def prospects(self) -> list[tuple[AskedStep, Habits, Size]]:
@@ -94,9 +94,11 @@ class Asked:
 
 
 class Size:
-    """Of one step's prompts. booked, charged: tokens in, as the engine books and as a provider charges. judge_…: of its judge's."""
+    """Of one step's prompts. booked, charged: tokens in, as the engine books and as a provider charges; common_…: of them, what is said
+    once where several cells are asked together. judge_…: of its judge's.
+    """
 
-    __slots__ = ("booked", "charged", "judge_booked", "judge_charged")
+    __slots__ = ("booked", "charged", "common_booked", "common_charged", "judge_booked", "judge_charged")
 
     def __init__(self, asked: Asked, step: AskedStep, expected: Mapping[str, float]) -> None:
         sizes = _Sizes(asked, step, expected)
@@ -107,8 +109,12 @@ class Size:
         if step.compiled.prompt is not None and all(slot.name != "facet" for slot in step.compiled.prompt.slots):
             prompt += sizes.facets()
         messages = 1 + (words.system is not None)
-        self.booked = booked(prompt, messages) + (AVOID_TOKENS if step.compiled.unique is not None else 0)
+        avoid = AVOID_TOKENS if step.compiled.unique is not None else 0
+        self.booked = booked(prompt, messages) + avoid
         self.charged = charged(prompt) + _schema_tokens(step.schema, step.model)
+        alike = sizes.alike(step.compiled.prompt) + sizes.alike(step.compiled.system)
+        self.common_booked = booked(alike, messages - 1) + avoid
+        self.common_charged = charged(alike) + _schema_tokens(step.schema, step.model)
         self.judge_booked = self.judge_charged = 0
         if words.judge is not None:
             judge = sizes.of(step.compiled.judge_prompt, words.judge.prompt)
@@ -132,13 +138,23 @@ class _Sizes:
     def of(self, template: Template | None, source: Any) -> float:
         if template is None:
             return UNSEEN_PROMPT if callable(source) else text_characters(source or "")
-        return template_characters(template, {slot: self._slot(slot) * self._times(slot) for slot in template.slots})
+        return template_characters(template, {slot: self._slot(slot) for slot in template.slots})
 
-    def _times(self, slot: Slot) -> float:
-        """How often a prompt for several items says it: what differs between them, once for each."""
-        name, items, step = slot.name, self._asked.items, self._step.compiled
-        aligned = name in items and gathered_by(self._asked, self._by_name[name].compiled, step) is None
-        return items.get(step.name, 1) if name == "facet" or name in step.over or aligned else 1
+    def alike(self, template: Template | None) -> float:
+        """Characters of what all its cells are told in the same words."""
+        return (
+            0 if template is None else alike_characters(template, {slot: self._own(slot) for slot in template.slots}, self._slot)
+        )
+
+    def _own(self, slot: Slot) -> bool:
+        """Whether each cell has a value of its own there. On a counted axis each is asked the same, by its number apart."""
+        name, step = slot.name, self._step.compiled
+        need = self._by_name.get(name)
+        return (
+            name in ("facet", "candidates")
+            or name in step.over
+            or (need is not None and bool(set(need.compiled.over) & set(step.over)))
+        )
 
     def _slot(self, slot: Slot) -> float:
         """In the order in which a prompt finds names: axes, needs, givens."""
@@ -191,7 +207,7 @@ class _Sizes:
             return self._answer(need, path)
         if path and path[0].isdecimal():
             return self._answer(need, path[1:])
-        return 2 + gathered * self._asked.items.get(need.name, 1) * (self._answer(need, ()) + 2)
+        return 2 + gathered * (self._answer(need, ()) + 2)
 
 
 def gathered_by(asked: Asked, need: CompiledStep, step: CompiledStep) -> float | None:

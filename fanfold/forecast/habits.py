@@ -87,11 +87,12 @@ class Temper(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """A call that was answered. took: microseconds."""
+    """A call that was answered. took: microseconds. items: of its request; tokens_out is one item's share."""
 
     took: int
     tokens_in: int
     tokens_out: int
+    items: int = 1
 
 
 class Speech(NamedTuple):
@@ -103,9 +104,10 @@ class Speech(NamedTuple):
     tokens_out: int
     tokens_in: int | None
 
-    def of(self, items: float) -> Speech:
-        """The same for so many items in one answer."""
-        return self._replace(took=self.first + round((self.took - self.first) * items), tokens_out=round(self.tokens_out * items))
+    @property
+    def saying(self) -> int:
+        """Microseconds from its first token to its last."""
+        return self.took - self.first
 
 
 class Voice(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,9 +151,12 @@ class Voice(msgspec.Struct, frozen=True, kw_only=True):
             low, high = self.model.times
             blur *= low + (high - low) * luck.draw()
         tokens = max(1, round(one.tokens_out * wordier))
-        took = one.took * slower * blur * wordier
-        first = self.model.first_s / (self.model.first_s + one.tokens_out / self.model.tokens_per_s)  # of the whole
-        return Speech(round(took), round(took * first), round(took * min(1.0, first * 1.1)), tokens, one.tokens_in)
+        first = self.model.first_s / (self.model.first_s + one.items * one.tokens_out / self.model.tokens_per_s)  # of the whole
+        alone = first + (1 - first) / one.items
+        took = one.took * alone * slower * blur * wordier
+        first /= alone
+        told = one.tokens_in if one.items == 1 else None  # it was told some of it together with others
+        return Speech(round(took), round(took * first), round(took * min(1.0, first * 1.1)), tokens, told)
 
 
 class Habits(msgspec.Struct, frozen=True, kw_only=True):

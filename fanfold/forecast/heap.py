@@ -27,6 +27,8 @@ class Heap:
         self._moments: list[Moment] = []
         self._flights: dict[int, tuple[Cell, int, Flight]] = {}  # call -> cell, when it began, what becomes of it
         self._flying: dict[int, int] = {}  # cell -> its calls in the air
+        self._parcels: dict[int, tuple[int, ...]] = {}  # call -> all calls of its request, where those are several
+        self._left: set[int] = set()  # calls that nobody waits for
         self._prepared: dict[int, tuple[Cell, Work | Hit | Broken]] = {}
         self.now = 0
 
@@ -52,16 +54,33 @@ class Heap:
         elif isinstance(command, Call):
             self._depart(command)
         elif isinstance(command, Cancel):
-            if command.call in self._flights:
-                heappush(self._moments, (self.now, command.call, CUT_OFF))
+            self._cancel(command.call)
         elif isinstance(command, Abandon) and command.cell.id in self._prepared:
             self._prepared[command.cell.id] = command.cell, Broken(fault=command.fault)
 
+    def _cancel(self, call: int) -> None:
+        """A request ends when nobody waits for any of it; until then, who left it waits for its end."""
+        if call not in self._flights:
+            return
+        self._left.add(call)
+        open_calls = [each for each in self._parcels.get(call, (call,)) if each in self._flights]
+        if self._left.issuperset(open_calls):
+            for each in open_calls:
+                heappush(self._moments, (self.now, each, CUT_OFF))
+
     def _depart(self, command: Call) -> None:
+        if not command.riders:
+            self._begin(command, self._weather.fly(command, self._flying.get(command.cell.id, 0)))
+        else:
+            calls = (command, *command.riders)
+            for each, flight in zip(calls, self._weather.fly_together(command), strict=True):
+                self._parcels[each.call] = tuple([one.call for one in calls])
+                self._begin(each, flight)
+        self._conductor.sent(command.call, self.now)
+
+    def _begin(self, command: Call, flight: Flight) -> None:
         cell = command.cell
-        flying = self._flying.get(cell.id, 0)
-        self._flying[cell.id] = flying + 1
-        flight = self._weather.fly(command, flying)
+        self._flying[cell.id] = self._flying.get(cell.id, 0) + 1
         self._flights[command.call] = cell, self.now, flight
         if flight.name is not None and flight.named < flight.took:
             heappush(self._moments, (self.now + flight.named, command.call, NAMED))
@@ -69,7 +88,6 @@ class Heap:
             heappush(self._moments, (self.now + flight.first, command.call, FIRST))
             heappush(self._moments, (self.now + (flight.first + flight.took) // 2, command.call, HALF))
         heappush(self._moments, (self.now + flight.took, command.call, LANDED))
-        self._conductor.sent(command.call, self.now)
 
     def _advance(self) -> None:
         """To the next moment at which something happens, and everything that happens then."""
@@ -95,10 +113,13 @@ class Heap:
             self._conductor.identified(call, flight.name, self.now)
             return
         del self._flights[call]
+        self._parcels.pop(call, None)
         self._flying[cell.id] -= 1
         if not self._flying[cell.id]:
             del self._flying[cell.id]
-        outcome = flight.outcome if what == LANDED else _cut_off(flight, self.now - began)
+        left = call in self._left
+        self._left.discard(call)
+        outcome = flight.outcome if what == LANDED and not left else _cut_off(flight, self.now - began)
         self._conductor.settled(call, outcome, self.now)
 
 

@@ -13,7 +13,7 @@ from fanfold.forecast.asked import FAULTS, Asked, AskedStep, declared_habits
 from fanfold.forecast.habits import Habits, Seen, Voice
 from fanfold.forecast.names import space_of
 from fanfold.spec.errors import Code
-from fanfold.spec.events import ANSWER, AnyEvent, CellEnded, Rested, RunStarted, Settled
+from fanfold.spec.events import ANSWER, AnyEvent, Called, CellEnded, Rested, RunStarted, Settled
 from fanfold.spec.ports import RunRecord, Store
 
 RUNS, RUNS_LOOKED_AT = 5, 200
@@ -35,11 +35,14 @@ class Lesson:
         self.lengths: dict[str, list[int]] = {}
         self.calls = self.cells = self.runs = 0
 
-    def settled(self, event: Settled) -> None:
+    def settled(self, event: Settled, items: int = 1) -> None:
+        """items: calls of its request."""
         if event.phase == ANSWER:
             self.calls += 1
         if event.outcome == "ok":
-            (self.answers if event.phase == ANSWER else self.judged).append(Seen(event.took, event.tokens_in, event.tokens_out))
+            (self.answers if event.phase == ANSWER else self.judged).append(
+                Seen(event.took, event.tokens_in, event.tokens_out, items)
+            )
         elif event.outcome in FAULTS and event.phase == ANSWER:
             self.faults[event.outcome] += 1
 
@@ -64,13 +67,17 @@ class Lessons:
         self.steps: dict[str, Lesson] = {}
         self.runs = 0
         self._names: list[str] = []
+        self._items: dict[int, int] = {}  # call in the air -> calls of its request, where those are several
 
     def hear(self, events: Iterable[AnyEvent]) -> None:
         for event in events:
             if isinstance(event, RunStarted):
                 self._began([facts.name for facts in event.steps], event.seq)
+            elif isinstance(event, Called):
+                if event.items > 1:
+                    self._items[event.call] = event.items
             elif isinstance(event, Settled):
-                self._of(event.step).settled(event)
+                self._of(event.step).settled(event, self._items.pop(event.call, 1))
             elif isinstance(event, Rested) and event.kind == "regenerate":
                 self._of(event.step).refused(event.code, event.check)
             elif isinstance(event, CellEnded):

@@ -5,8 +5,8 @@ An estimate twice: what the engine would book (`booked`), and what a provider wo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import islice
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice, takewhile
 from typing import Any
 
 import msgspec
@@ -131,6 +131,21 @@ def mean_characters(values: Sequence[Any], path: tuple[str, ...]) -> float:
         except NoSuchField:
             found.append(0)
     return sum(found) / max(1, len(found))
+
+
+def alike_characters(template: Template, own: Mapping[Slot, bool], size: Callable[[Slot], float]) -> float:
+    """Of the leading and trailing lines in which nothing is a cell's own; of the whole, where nothing is. own: whether a slot is."""
+    lines: list[tuple[float, bool]] = [(0.0, False)]  # characters, and whether something in it is a cell's own
+    for part in template.parts:
+        if isinstance(part, Slot):
+            lines[-1] = lines[-1][0] + size(part), lines[-1][1] or own[part]
+            continue
+        first, *more = part.split("\n")
+        lines[-1] = lines[-1][0] + len(first), lines[-1][1]
+        lines += [(float(len(line)), False) for line in more]
+    before = list(takewhile(lambda line: not line[1], lines))
+    after = list(takewhile(lambda line: not line[1], reversed(lines[len(before) :])))
+    return sum(length + 1 for length, _ in (*before, *after)) - 1
 
 
 def template_characters(template: Template, of_slot: Mapping[Slot, float]) -> float:

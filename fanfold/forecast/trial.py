@@ -62,6 +62,7 @@ class Ledger:
         self.state = RunState()
         self._lanes: dict[int, list[int]] = {}  # tokens in and out
         self._of: dict[int, int] = {}  # call -> lane
+        self._riders: set[int] = set()  # calls in the air that need no request of their own
         self._small = small
         self._calls: list[tuple[int, Coords, int]] = []
         self._ended: dict[tuple[int, Coords], tuple[int, int]] = {}  # its chain, and its own part of it
@@ -72,6 +73,8 @@ class Ledger:
         for event in events:
             if isinstance(event, Called):
                 self._of[event.call] = event.lane
+                if event.lead >= 0:
+                    self._riders.add(event.call)
             elif isinstance(event, Settled):
                 spent = self._lanes.setdefault(self._of.pop(event.call), [0, 0])
                 spent[0] += event.tokens_in
@@ -86,7 +89,8 @@ class Ledger:
         if event.outcome in ONE_AT_A_TIME_SPARES:
             return
         cell = event.step, event.at
-        self._calls.append((*cell, event.took))
+        if event.call not in self._riders:
+            self._calls.append((*cell, event.took))
         if event.outcome == "ok":
             self._service[cell] = event.took + (0 if event.phase == ANSWER else self._service.get(cell, 0))
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from fanfold.core.commands import FALLBACK, JUDGE, Call
 from fanfold.core.draw import fold, uniform
 from fanfold.core.run import Cell
 from fanfold.forecast.asked import FAULTS, Asked, AskedStep, Size
-from fanfold.forecast.habits import Habits, Luck, Temper, Voice, normal
+from fanfold.forecast.habits import Habits, Luck, Speech, Temper, Voice, normal
 from fanfold.forecast.names import rank
 from fanfold.forecast.sizes import VERDICT_MOST, guess
 from fanfold.spec.calls import Broken, Fault, Hit, Reply, Usage, Work
@@ -41,7 +43,6 @@ class _Step:
         "booked",
         "constant",
         "habits",
-        "items",
         "judge_booked",
         "judged",
         "lengths",
@@ -51,8 +52,7 @@ class _Step:
         "voice",
     )
 
-    def __init__(self, step: AskedStep, habits: Habits, size: Size, items: float = 1) -> None:
-        self.items = items
+    def __init__(self, step: AskedStep, habits: Habits, size: Size) -> None:
         words = step.compiled.step
         self.habits, self.size, self.voice = habits, size, habits.voice
         self.booked, self.judge_booked = guess(step.max_tokens), guess(VERDICT_MOST)
@@ -68,7 +68,7 @@ class Weather:
 
     def __init__(self, asked: Asked, seed: int) -> None:
         self._seed = seed
-        self._steps = [_Step(*prospect, asked.items.get(prospect[0].name, 1)) for prospect in asked.prospects]
+        self._steps = [_Step(*prospect) for prospect in asked.prospects]
         self._temper = Temper(normal(uniform(seed, -1)), normal(uniform(seed, -2)))
 
     # ---------------------------------------------------------------- before a call
@@ -81,7 +81,9 @@ class Weather:
             if step.named:
                 key = f"fallback {'' if phase == FALLBACK and step.constant else cell.id}"
             return Hit(reply=Reply(usage=Usage(), key=key, exact=True, lengths=self._lengths(step, self._luck(cell, phase, 0))))
-        return Work(step.size.booked, step.booked)
+        if cell.rule.items == 1:
+            return Work(step.size.booked, step.booked)
+        return Work(step.size.booked, step.booked, kin="-", common=step.size.common_booked)
 
     def _luck(self, cell: Cell, phase: int, spare: int, *more: int) -> Luck:
         tried = (cell.judged, cell.races, cell.retries, cell.waits, cell.lane, phase, spare, *more)
@@ -96,23 +98,43 @@ class Weather:
 
     def fly(self, call: Call, spare: int) -> Flight:
         """What becomes of a call. spare: calls of this cell that are in the air already."""
+        if call.phase == JUDGE:
+            luck = self._luck(call.cell, call.phase, spare, *((1,) if call.swapped else ()))
+            return self._judge(self._steps[call.cell.rule.index], luck)
+        return self._fly(call, spare)[0]
+
+    def fly_together(self, call: Call) -> list[Flight]:
+        """What becomes of a request for several cells, call by call: it takes as long as all its answers, one after the other."""
+        lead, _ = self._fly(call, 0)
+        others = [self._fly(each, 0, faults=False) for each in call.riders]
+        once = self._steps[call.cell.rule.index].size.common_charged
+        took = lead.took + sum(each.saying for _, each in others)
+        found = [lead._replace(first=None, name=None, took=lead.took if isinstance(lead.outcome, Fault) else took)]
+        for flight, _ in others:
+            tokens_in = max(1, flight.tokens_in - once)
+            outcome = flight.outcome
+            if isinstance(lead.outcome, Fault):
+                outcome = lead.outcome
+            elif isinstance(outcome, Reply):
+                outcome = replace(outcome, usage=replace(outcome.usage, tokens_in=tokens_in))
+            found.append(Flight(found[0].took, outcome, tokens_in))
+        return found
+
+    def _fly(self, call: Call, spare: int, *, faults: bool = True) -> tuple[Flight, Speech]:
+        """faults: whether one may befall it."""
         cell = call.cell
-        step, luck = self._steps[cell.rule.index], self._luck(cell, call.phase, spare, *((1,) if call.swapped else ()))
+        step, luck = self._steps[cell.rule.index], self._luck(cell, call.phase, spare)
         habits = step.habits
         told = NAME_TOKENS_TOLD * len(call.avoid) + (REASON_TOKENS if call.reason else 0)
-        if call.phase == JUDGE:
-            return self._judge(step, luck)
         said = step.voice.speak(luck, self._temper)
-        if step.items > 1:
-            said = said.of(step.items)
         if call.repair:
             told += said.tokens_out
         tokens_in = (step.size.charged if said.tokens_in is None else said.tokens_in) + told
         chance = luck.draw()
-        for code, share in habits.faults:
+        for code, share in habits.faults if faults else ():
             chance -= share
             if chance < 0:
-                return Flight(max(1, said.took // EARLY), FAULTS[code], tokens_in)
+                return Flight(max(1, said.took // EARLY), FAULTS[code], tokens_in), said
         usage = Usage(tokens_in=tokens_in, tokens_out=said.tokens_out)
         finding, check = self._finding(habits, luck, told=bool(call.reason))
         name = str(self._rank(habits.names, luck, call.avoid)) if step.named else None
@@ -121,8 +143,8 @@ class Weather:
             judge=(step.size.judge_booked, step.judge_booked) if step.judged else None,
         )  # fmt: skip
         if not step.streams:
-            return Flight(said.took, reply, tokens_in)
-        return Flight(said.took, reply, tokens_in, said.first, said.named, name)
+            return Flight(said.took, reply, tokens_in), said
+        return Flight(said.took, reply, tokens_in, said.first, said.named, name), said
 
     def _finding(self, habits: Habits, luck: Luck, *, told: bool) -> tuple[str | None, str]:
         chance = luck.draw()

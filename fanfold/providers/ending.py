@@ -60,7 +60,8 @@ def judge(said: Completion, headers: Mapping[str, str], request: Request) -> Ans
     if finish in _CUT:
         if not said.text and field(said.usage, "completion_tokens") == 0:
             return fault(Code.TOO_LONG, "the prompt left no room for an answer", usage, headers)
-        return fault(Code.TRUNCATED, f"the answer was cut off ({finish})", usage, headers, _ROOM_HINT)
+        cut = fault(Code.TRUNCATED, f"the answer was cut off ({finish})", usage, headers, _ROOM_HINT)
+        return msgspec.structs.replace(cut, text=said.text)
     if finish in _BROKEN:
         return fault(Code.TRANSIENT, f"the server broke the answer off ({finish})", usage, headers)
     if not finish:

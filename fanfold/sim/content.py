@@ -17,6 +17,7 @@ from fanfold.sim.filler import Filler
 from fanfold.sim.pen import ContentFunction, Habits, Pen
 from fanfold.sim.speech import Speech
 from fanfold.sim.vocabulary import Vocabulary
+from fanfold.spec import parcels
 from fanfold.spec.calls import Request
 
 __all__ = ["GROUP", "SPEECH", "ContentError", "ContentFunction", "Contents", "Pen", "TextFunction"]
@@ -43,13 +44,32 @@ class Contents:
     def write(self, request: Request, rng: Random, habits: Habits) -> str:
         """The text of an answer. Raises ContentError."""
         prompt = "\n\n".join(message.content for message in request.messages)
+        if (several := parcels.single(request.schema)) is not None and (prompts := parcels.taken_apart(prompt)):
+            return _json({parcels.ITEMS: self._several(prompts, *several, rng, habits)})
         pen = Pen(rng, prompt, request.schema or {}, habits)
         if request.schema is None:
             return self._say(pen)
         title = str(request.schema.get("title") or request.schema_name)
         function = self._function(title) or self._function(request.schema_name) or self._fill
+        return _json(self._written(function, pen, title))
+
+    def _several(self, prompts: Sequence[str], title: str, schema: dict[str, Any], rng: Random, habits: Habits) -> list[Any]:
+        """An answer to each of these, in one: a model seldom says the same twice in one breath."""
+        function = self._function(title) or self._fill
+        items: list[Any] = []
+        said: list[str] = []
+        for number, prompt in enumerate(prompts, 1):
+            pen = Pen(Random(rng.getrandbits(64)), prompt, schema, habits)
+            pen.avoid = (*pen.avoid, *said)
+            answer = self._written(function, pen, title) if schema else self._say(pen)
+            first = next(iter(answer.values()), None) if isinstance(answer, dict) else answer
+            said += [first] if isinstance(first, str) else []
+            items.append({parcels.NUMBER: number, parcels.ANSWER: answer})
+        return items
+
+    def _written(self, function: ContentFunction, pen: Pen, title: str) -> Any:
         try:
-            return _json(in_order(function(pen), request.schema))
+            return in_order(function(pen), pen.schema)
         except Exception as error:
             raise ContentError(f"no content for {title!r}: {type(error).__name__}: {error}") from error
 

@@ -101,7 +101,9 @@ class SimProvider:
         usage = Usage(tokens_in=script.tokens_in, tokens_out=script.tokens_out)
         headers = self._headers()
         if script.finish == "length":
-            return Fault(code=Code.TRUNCATED, message="the answer reached its token limit", usage=usage, headers=headers)
+            return Fault(
+                code=Code.TRUNCATED, message="the answer reached its token limit", usage=usage, headers=headers, text=script.text
+            )
         if script.finish == "content_filter":
             return Fault(code=Code.FILTERED, message="the provider filtered the answer", usage=usage, headers=headers)
         return Answer(text=script.text, usage=usage, finish=script.finish, request_id=script.request_id, headers=headers)

@@ -94,7 +94,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
 
     retry_after_s: the server's own wish, None when it said nothing.
     usage: what was consumed all the same. told: what it says of limits. refused: which limit said no, as `Told.counts`, or "".
-    overload: the server has too much to do for everybody, whatever our own limits are.
+    overload: the server has too much to do for everybody, whatever our own limits are. text: of an answer that was cut short, what had
+    been written.
     """
 
     code: str
@@ -108,6 +109,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     refused: str = ""
     overload: bool = False
     status: int = 0
+    text: str = ""
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,13 +140,16 @@ class Work(msgspec.Struct, frozen=True, gc=False):
     """A cell's prompt is rendered; its size in tokens, as the limiter books it.
 
     same: what it asks, as a digest: of two cells with the same one, only one calls, and the other takes its answer from the cache.
-    "": it asks alone. spoilt: why an answer that the cache had could not be used ("damaged" or "expired"), or "".
+    "": it asks alone. kin: cells of its step with the same one can be asked in one request, "": none; common: tokens of the prompt that are
+    then said only once. spoilt: why an answer that the cache had could not be used ("damaged" or "expired"), or "".
     """
 
     tokens_in: int
     tokens_out: int
     same: str = ""
     spoilt: str = ""
+    kin: str = ""
+    common: int = 0
 
 
 class Hit(msgspec.Struct, frozen=True, kw_only=True):

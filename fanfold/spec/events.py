@@ -80,6 +80,10 @@ class Called(Event, frozen=True, gc=False, array_like=True, tag=True):
     """Of them, input."""
     most_out: int = 0
     """Output at the most, as far as is known: with the input, what a call that is lost may have cost."""
+    items: int = 1
+    """Calls of the request that it is made in; tokens and money are its share of it."""
+    lead: int = -1
+    """The call whose request it shares; -1: it is the first of its own."""
 
 
 class Settled(Event, frozen=True, gc=False, array_like=True, tag=True):
@@ -109,7 +113,9 @@ class Hit(Event, frozen=True, gc=False, array_like=True, tag=True):
 
 
 class Rested(Event, frozen=True, gc=False, array_like=True, tag=True):
-    """The cell will be tried again. kind: "retry" (transport), "wait" (rate limit) or "regenerate" (the answer was not good)."""
+    """The cell will be tried again. kind: "retry" (transport), "wait" (rate limit), "regenerate" (the answer was not good), "fallback" (at
+    another lane), "missing" (the answer to several cells held none for it) or "apart" (what was asked for several cells was refused).
+    """
 
     step: int
     at: Coords

@@ -12,6 +12,7 @@ from fanfold.spec.names import field_exists, near
 from fanfold.spec.plan import Step, Unique
 
 KEY = "a key takes the value and returns a text or a vector"
+MOST_ITEMS = 100  # of one call
 PRIORITIES = ("critical", "normal", "optional")
 
 
@@ -60,8 +61,10 @@ def check_words(step: Step, path: str) -> None:
             raise PlanError(
                 f"{path}.checks", f"{check!r} is not callable", "a check takes the value and returns None or a reason"
             )
-    if step.items_per_call > 1:
-        raise PlanError(f"{path}.items_per_call", "several items in a call are not available in this version", "leave it at 1")
+    if step.items_per_call > MOST_ITEMS:
+        raise PlanError(f"{path}.items_per_call", f"no model keeps {step.items_per_call:,} items apart", "5 to 10 are usual")
+    if step.items_per_call > 1 and step.function is not None:
+        raise PlanError(f"{path}.items_per_call", "a function is called for each cell", "leave it at 1")
 
 
 def _is_number(value: Any) -> bool:

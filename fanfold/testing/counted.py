@@ -29,6 +29,10 @@ class Counted:
         self._gone: set[tuple[int, Coords]] = set()
         self._filled: set[tuple[int, Coords]] = set()
 
+    def begin(self, run: Run) -> None:
+        """Another process goes on, and has called nothing yet: what the one before had in the air is gone."""
+        self._run = run
+
     def revive(self, run: Run, ended: Mapping[tuple[int, Coords], tuple[str, str]]) -> None:
         """Another process goes on. ended: members that have, and how."""
         self._run = run

@@ -32,7 +32,7 @@ class Flight:
 
 @dataclass
 class Heap:
-    """prepare: what a cell's preparation gives, and after how many µs; offer: likewise the keys of the candidates it is offered. fly: what becomes of a call. cancelled: what a call that is
+    """prepare: what a cell's preparation gives, and after how many µs; offer: likewise the keys of the candidates it is offered. fly: what becomes of a call; fly_together: likewise of a request for several cells, by call. cancelled: what a call that is
     cut off has used. watch: told every step; told: each batch of events, once it is durable. earlier: keys that earlier lives of the run have left, by step. at: (moment, action) from outside, in order of moments."""
 
     conductor: Conductor
@@ -46,12 +46,15 @@ class Heap:
     earlier: Callable[[int], Sequence[str]] = lambda step: ()
     offer: Callable[[Cell], tuple[int, tuple[str, ...]]] = lambda cell: (0, ())
     told: Callable[[list[AnyEvent]], None] = lambda events: None
+    fly_together: Callable[[Call], list[Flight]] = lambda call: []
     _moments: list[tuple[int, tuple[int, int, int], int, object]] = field(default_factory=list)
     _pushed: int = 0
     _preparing: dict[int, int] = field(default_factory=dict)  # cell -> the moment that counts
     _dead: set[int] = field(default_factory=set)
     _flights: dict[int, Flight] = field(default_factory=dict)
     _commands: dict[int, Call] = field(default_factory=dict)
+    _parcels: dict[int, tuple[int, ...]] = field(default_factory=dict)  # call -> all calls of its request
+    _left: set[int] = field(default_factory=set)  # cancelled calls of requests that others still wait for
 
     def run(self) -> None:
         """Until the conductor has nothing left to do."""
@@ -86,21 +89,37 @@ class Heap:
             else:
                 self._prepare(command.cell, *self.prepare(command.cell, command.cell.phase), last=0)
         elif isinstance(command, Call):
-            flight = self._flights[command.call] = self.fly(command)
-            self._commands[command.call] = command
-            for moment, tokens in flight.heard:
-                self._push(moment, (1, command.call, -1), tokens)
-            if flight.named is not None:
-                self._push(flight.named[0], (1, command.call, 0), flight.named[1])
-            self._push(flight.took, (1, command.call, 2), flight.outcome)
+            self._depart(command)
         elif isinstance(command, Recall):
             self._push(0, (-1, command.run.id, 0), command)
         elif isinstance(command, Abandon) and command.cell.id in self._preparing:
             self._prepare(command.cell, 0, Broken(fault=command.fault), last=1)
         elif isinstance(command, Cancel) and command.call in self._flights:
-            self._dead.add(command.call)
-            usage = self.cancelled(self._commands[command.call])
-            self._push(0, (1, command.call, 2), Fault(code="cancelled", message="cancelled", usage=usage))
+            self._cancel(command.call)
+
+    def _depart(self, command: Call) -> None:
+        calls = (command, *command.riders)
+        flights = self.fly_together(command) if command.riders else [self.fly(command)]
+        for each, flight in zip(calls, flights, strict=True):
+            self._flights[each.call], self._commands[each.call] = flight, each
+            if command.riders:
+                self._parcels[each.call] = tuple(one.call for one in calls)
+            for moment, tokens in flight.heard:
+                self._push(moment, (1, each.call, -1), tokens)
+            if flight.named is not None:
+                self._push(flight.named[0], (1, each.call, 0), flight.named[1])
+            self._push(flight.took, (1, each.call, 2), flight.outcome)
+
+    def _cancel(self, call: int) -> None:
+        """A request ends when nobody waits for any of it; until then, who left it waits for its end."""
+        self._left.add(call)
+        open_calls = [each for each in self._parcels.get(call, (call,)) if each in self._flights]
+        if not self._left.issuperset(open_calls):
+            return
+        for each in open_calls:
+            self._dead.add(each)
+            usage = self.cancelled(self._commands[each])
+            self._push(0, (1, each, 2), Fault(code="cancelled", message="cancelled", usage=usage))
 
     def _prepare(self, cell: Cell, delay: int, result: Prepared, *, last: int) -> None:
         """A cell is prepared once at a time: what was abandoned, or begun before, says nothing any more."""
@@ -161,4 +180,6 @@ class Heap:
                 self.conductor.identified(number, what, self.now)  # type: ignore[arg-type]
             else:
                 del self._flights[number], self._commands[number]
+                if number in self._left and number not in self._dead:
+                    what = Fault(code="cancelled", message="cancelled", usage=what.usage)  # type: ignore[attr-defined]
                 self.conductor.settled(number, what, self.now)  # type: ignore[arg-type]

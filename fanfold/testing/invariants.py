@@ -12,6 +12,7 @@ from fanfold.core.fates import RACES
 from fanfold.core.fold import RunState
 from fanfold.core.lane import AHEAD
 from fanfold.core.limiter import MINUTE, SECOND
+from fanfold.core.parcel import MISSED
 from fanfold.core.retry import WAITS
 from fanfold.core.run import CLOSING, Run
 from fanfold.core.traffic import FINAL
@@ -33,6 +34,7 @@ from fanfold.spec.events import (
     StepSwept,
 )
 from fanfold.testing.counted import Counted
+from fanfold.testing.gathered import Gathered
 from fanfold.testing.handed import Handed
 from fanfold.testing.joined import Joined
 
@@ -61,6 +63,7 @@ class Invariants:
         self.counted = Counted(run)
         self.handed = Handed(run)
         self.joined = Joined(conductor)
+        self.gathered = Gathered(conductor, run)
         self.origin = run.origin
         self.fates: dict[Place, tuple[str, str]] = {}
         self.own_key: dict[Place, tuple[Any, str]] = {}
@@ -76,8 +79,10 @@ class Invariants:
         for memory in (self.air, self.answers, self.gates, self.waits):
             memory.clear()
         self.condemned.clear()
+        self.counted.begin(run)
         self.handed.revive(run)
         self.joined = self.joined.revive(conductor)
+        self.gathered.revive(conductor, run)
 
     def _reopened(self, event: Reopened) -> None:
         """It may be ended again; its key, its candidates and its coordinates are free."""
@@ -103,9 +108,11 @@ class Invariants:
             self._look(event)
             self.state.apply(event)
         self._bounds()
+        self.gathered.look(now)
 
     def _look(self, event: AnyEvent) -> None:
         self.joined.saw(event)
+        self.gathered.saw(event)
         if isinstance(event, Hit):
             self.passed[event.step, event.at] = set()
         if isinstance(event, Reopened):
@@ -173,7 +180,7 @@ class Invariants:
             self.answers[place] += 1
             assert event.attempt > self.judged.get(place, 0), "I5: an attempt that was used is given again"
             assert event.attempt <= rule.attempts, f"I5: attempt {event.attempt} of {rule.attempts}"
-            most = (1 + self.climate.hedges) * ((rule.attempts + RACES) * (1 + rule.retries) + WAITS + len(rule.chain) - 1)
+            most = (1 + self.climate.hedges) * ((rule.attempts + RACES) * (1 + rule.retries) + WAITS + len(rule.chain) + MISSED)
             assert self.answers[place] <= most, "I5: calls without end"
         assert event.t >= self.gates[event.lane], "I15: sent while the server had asked to wait"
         self._rate(event)
@@ -185,6 +192,8 @@ class Invariants:
         return min(moments, default=None)
 
     def _rate(self, event: Called) -> None:
+        if event.lead >= 0:
+            return
         starts = self.starts[event.lane]
         at = event.t + self.origin
         starts.append(at)
@@ -258,7 +267,9 @@ class Invariants:
             assert lane.preparing >= 0 and lane.ready >= 0, f"{lane!r}"
         caps = sum(lane.cap for lane in self.conductor.lanes)
         waiting = sum(cell.state == "resting" for cell in self.run.cells.values())
-        assert len(self.run.cells) - waiting <= (AHEAD + 2) * caps + 1, "I20: more cells alive than the window holds"
+        assert len(self.run.cells) - waiting <= ((AHEAD + 2) * caps + 1) * max(rule.items for rule in self.run.rules), (
+            "I20: more cells alive than the window holds"
+        )
         self.counted.look()
         self.handed.look()
         self.joined.look()

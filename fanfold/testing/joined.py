@@ -69,7 +69,9 @@ class Joined:
             leader = flight.leader
             assert leader.same == same and leader.id in leader.run.cells, f"C3: led by a cell that is gone: {leader!r}"
             assert leader.run.stop is None, "C3: led by a cell of a run that was stopped"
-            assert leader.state in (State.READY, State.CALLING, State.GATED, State.RESTING), f"C3: {leader!r} leads"
+            muster = leader.run.musters.get(leader.rule.index)
+            gathers = muster is not None and leader.id in {*muster.held, *self._conductor._freed}
+            assert gathers or leader.state in (State.READY, State.CALLING, State.GATED, State.RESTING), f"C3: {leader!r} leads"
             first = self._leads.setdefault(same, (leader.id, leader.judged))
             if first[0] != leader.id:
                 first = self._leads[same] = (leader.id, leader.judged)

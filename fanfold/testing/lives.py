@@ -82,7 +82,16 @@ def _live(
         return [str(key[-1]) for (number, _), key in watching.own_key.items() if number == of]
 
     heap = Heap(
-        conductor, world.fly, world.prepare, spent, step, now=now, offer=world.offer, earlier=earlier, told=world.remember
+        conductor,
+        world.fly,
+        world.prepare,
+        spent,
+        step,
+        now=now,
+        offer=world.offer,
+        earlier=earlier,
+        told=world.remember,
+        fly_together=world.fly_together,
     )
     if climate.cancel is not None:
         heap.at.append((now + climate.cancel, lambda: conductor.cancel(run, heap.now)))

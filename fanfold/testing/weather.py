@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from msgspec.structs import replace as with_
+
 from fanfold.core.commands import FALLBACK, JUDGE, Call
 from fanfold.core.conductor import Conductor
 from fanfold.core.draw import fold, uniform
@@ -61,6 +63,7 @@ class Climate:
     chain: bool = False  # answers and verdicts fall back to another lane
     shares: bool = False  # answers are shared out over the lanes, two of the first to one of the last
     compares: bool = False  # judges are asked in either order
+    items: int = 1  # answers of one call
     names: int = 40
     faults: float = 0.15
     findings: float = 0.1
@@ -100,6 +103,7 @@ class Climate:
             counted=counted,
             pool=one_of(18, 0, 0, 3, 8, 20, 60),
             few=one_of(19, 0, 0, 1, 3, 12),
+            items=one_of(20, 1, 1, 2, 3, 5),
             names=one_of(5, 4, 12, 60),
             faults=one_of(6, 0.0, 0.1, 0.3, 0.6),
             findings=one_of(7, 0.0, 0.1, 0.4),
@@ -168,7 +172,8 @@ class World:
             return delay, Broken(fault=Fault(code="internal", message="broken"))
         if phase == FALLBACK:
             return delay, Hit(reply=Reply(usage=Usage(), lengths={"chapter": 1} if cell.rule.name == "outline" else None))
-        work = Work(50 + int(100 * self._draw(cell.id, 9)), 100)
+        kin = "" if self.climate.items == 1 else self._one_of(cell.id, 7, ("a", "a", "a", "b", ""))
+        work = Work(50 + int(100 * self._draw(cell.id, 9)), 100, kin=kin, common=int(60 * self._draw(cell.id, 6)))
         return delay, self._looked_up(cell, work) if self.climate.few and not cell.rule.function else work
 
     def same(self, step: int, at: Coords) -> str:
@@ -179,11 +184,11 @@ class World:
         """Sometimes what is known is damaged, or refused by a check that was not there before; and some judges are asked again."""
         same = self.same(cell.rule.index, cell.at)
         found = self.known.get(same)
-        work = Work(work.tokens_in, work.tokens_out, same)
+        work = with_(work, same=same)
         if found is None:
             return work
         if self._draw(cell.id, 60) < 0.1:
-            return Work(work.tokens_in, work.tokens_out, same, spoilt="damaged")
+            return with_(work, spoilt="damaged")
         finding = "bad" if self._draw(cell.id, 61) < self.climate.findings else None
         judge = (20, 10) if cell.rule.judge_lane is not None and self._draw(cell.id, 62) < 0.3 else None
         reply = Reply(
@@ -219,6 +224,24 @@ class World:
             flight = replace(flight, heard=tuple(zip(moments, (5, 40), strict=True)))
         self._told[command.call] = flight.outcome
         return flight
+
+    def fly_together(self, command: Call) -> list[Flight]:
+        """Of a request for several cells: it ends at one moment for all; now and then its tail is cut off, or one in the middle left out."""
+        lead, calls = self._flight(command), (command, *command.riders)
+        took, number = lead.took, command.call
+        whole = len(calls) if self._draw(number, 50) < 0.6 else int(self._draw(number, 51) * (len(calls) + 1))
+        out = int(self._draw(number, 52) * len(calls)) if self._draw(number, 53) < 0.2 else -1
+        missing = Fault(code=self._one_of(number, 54, ("truncated", "malformed")), message="missing", usage=Usage(tokens_in=7))
+        flights = []
+        for place, call in enumerate(calls):
+            outcome = self._flight(call).outcome
+            if isinstance(lead.outcome, Fault):
+                outcome = lead.outcome
+            elif place >= whole or place == out or isinstance(outcome, Fault):
+                outcome = missing
+            self._told[call.call] = outcome
+            flights.append(Flight(took, outcome))
+        return flights
 
     def _flight(self, command: Call) -> Flight:
         climate, call, cell = self.climate, command.call, command.cell
@@ -283,6 +306,8 @@ def rules_of(plan: CompiledPlan, climate: Climate) -> list[Rule]:
     if climate.compares:
         for word in words.values():
             word |= {"both_orders": "judge_lane" in word}
+    for name in ("outline", "guide", "part", "edit", "review", "recipe"):
+        words.setdefault(name, {}).update(items=climate.items)
     steps = plan.steps
     return [Rule(index=s.index, name=s.name, lane=1, **{"timeout": 30 * SECOND, **words.get(s.name, {})}) for s in steps]
 
@@ -303,6 +328,8 @@ def conductor_of(climate: Climate) -> Conductor:
 
 def spent(call: Call) -> Usage:
     """What a call that is cut off has used: the same in both shells."""
+    if call.cell.parcel is not None:
+        return Usage(tokens_in=call.booked, exact=False)
     return Usage(tokens_in=call.cell.judge_tokens[0] if call.phase == JUDGE else call.cell.tokens[0], exact=False)
 
 
@@ -313,7 +340,7 @@ def heap_history(climate: Climate) -> list[AnyEvent]:
     watch = Invariants(climate, conductor, run, world)
     heap = Heap(
         conductor, world.fly, world.prepare, spent, lambda heap: watch.step(heap.log.get(run.id, [])[watch.seen :], heap.now),
-        offer=world.offer, told=world.remember,
+        offer=world.offer, told=world.remember, fly_together=world.fly_together,
     )  # fmt: skip
     if climate.cancel is not None:
         heap.at.append((climate.cancel, lambda: conductor.cancel(run, heap.now)))
@@ -360,6 +387,15 @@ class WorldAttempts:
             put(fact)
         await asyncio.sleep((flight.took - passed) / 1e6)
         return flight.outcome
+
+    async def ask_together(self, job: Any, command: Call) -> list[Any]:
+        flights = self._world.fly_together(command)
+        await asyncio.sleep(flights[0].took / 1e6)
+        return [flight.outcome for flight in flights]
+
+    async def examined(self, job: Any, command: Call, answer: Any, put: Callable[[Fact], None]) -> Reply | Fault:
+        outcome: Reply | Fault = answer
+        return outcome
 
 
 def shell_history(climate: Climate) -> list[AnyEvent]:

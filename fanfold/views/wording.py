@@ -79,6 +79,10 @@ def _again(event: Rested) -> str:
         return f"rate limited, waits {seconds(wait)}"
     if event.kind == "retry":
         return f"{event.code}, tried again " + (f"in {seconds(wait)}" if wait >= 0.05 else "at once")
+    if event.kind == "missing":
+        return f"missing from an answer to several ({event.code}), asked again"
+    if event.kind == "apart":
+        return f"{event.code.replace('_', ' ')} with others, asked alone"
     why = clean(event.check) or event.code.replace("_", " ")
     reason = f" ({clean(event.reason, 80)})" if event.reason and event.code != "duplicate" else ""
     return f"{why}{reason}, drawn again"

@@ -180,16 +180,35 @@ def test_a_small_plan_with_nothing_in_its_way_has_nothing_to_change():
     assert changes_of(fan(1))[1] == {}
 
 
+LONG = "You write for children of ten.\n" * 20 + "Write about {n}.\nNot more than a page."
+
+
 def test_items_in_one_call_are_fewer_calls_with_longer_answers_and_one_prompt():
-    question = asked(fan(20))
+    question = asked(Plan("fan", [Step("one", LONG, over="n")], {"n": range(20)}))
     together = bundled(question)
     assert together is not None
     alone, bundle = (trial(each, 3, Limits(), None) for each in (question, together))
-    assert alone.cells == 20 and bundle.cells == 4 and together.items == {"one": 5.0}
+    assert alone.cells == bundle.cells == 20 and bundle.calls == 4 and bundle.hedges == 0
     assert bundle.tokens_out == pytest.approx(alone.tokens_out, rel=0.4)
-    assert bundle.tokens_in < alone.tokens_in / 2
-    week = bundled(asked(WEEK))
-    assert week is not None and week.items == {"recipe": 3.5}, "as many items as there are"
+    assert bundle.tokens_in < alone.tokens_in / 3 and bundle.wall_us > 2 * alone.wall_us
+    assert bundle.bound.us <= bundle.wall_us
+
+
+@pytest.mark.parametrize(("cells", "items", "calls"), [(20, 5, 4), (21, 5, 5), (3, 5, 1), (100, 10, 10)])
+def test_a_plan_that_asks_for_several_items_is_foreseen_so(cells, items, calls):
+    plan = Plan("fan", [Step("one", LONG, over="n", items_per_call=items)], {"n": range(cells)})
+    forecast = foresee(asked(plan), seeds=20)
+    assert forecast.calls.p10 == calls and forecast.accepted.p50 == cells
+    assert BUNDLED not in {each.change for each in forecast.what_if}
+
+
+def test_a_step_with_a_system_prompt_and_a_judge_has_items_together_too():
+    plan = Plan(
+        "fan",
+        [Step("one", LONG, system="Be kind.", judge=Judge("Is it good? {value}"), over="n", items_per_call=5)],
+        {"n": range(20)},
+    )
+    assert foresee(asked(plan, "sim/x"), seeds=20).calls.p50 in range(24, 36)
 
 
 def test_items_are_gathered_whole():
@@ -203,10 +222,12 @@ def test_items_are_gathered_whole():
 
 def test_some_plans_have_no_items_to_put_together():
     assert bundled(asked(fan(9))) is None, "too few"
-    assert bundled(asked(fan(20, judge=Judge("Is it good? {value}")))) is None, "each has its judge"
+    assert bundled(asked(fan(20, items_per_call=2))) is None, "it has them already"
     only = Plan("p", [Step("a", function=lambda cell: 1, output=int, over="n")], {"n": range(20)})
     assert bundled(asked(only)) is None, "no model"
-    assert BUNDLED in changes_of(fan(20))[1] and BUNDLED not in changes_of(fan(9))[1]
+    twenty, nine = (Plan("fan", [Step("one", LONG, over="n")], {"n": range(cells)}) for cells in (20, 9))
+    assert BUNDLED in changes_of(twenty)[1] and BUNDLED not in changes_of(nine)[1]
+    assert BUNDLED not in changes_of(fan(20))[1], "nothing is said twice: it would only be slower"
 
 
 def test_a_large_plan_is_foreseen_by_few_seeds():

@@ -15,6 +15,7 @@ import pytest
 from fanfold.testing.lives import lives_history
 from fanfold.testing.weather import Climate, same_log
 from tests.core import test_conductor as conductor_tests
+from tests.core import test_parcels as parcel_tests
 from tests.core import test_pool as pool_tests
 from tests.core import test_schedules as schedule_tests
 from tests.core import test_verdicts as verdict_tests
@@ -30,6 +31,7 @@ from tests.engine import test_faults as fault_tests
 from tests.engine import test_found as found_tests
 from tests.engine import test_gates as gate_tests
 from tests.engine import test_hedging as hedge_tests
+from tests.engine import test_items as item_tests
 from tests.engine import test_joint as joint_tests
 from tests.engine import test_judges as judge_tests
 from tests.engine import test_missing_needs as missing_tests
@@ -60,6 +62,8 @@ HOMES = (
     "core.floor",
     "engine.spread",
     "engine.job",
+    "engine.attempt",
+    "engine.parcel",
     "engine.judging",
     "api",
 )  # where functions are imported to
@@ -123,6 +127,43 @@ def planted(fault: Fault) -> Iterator[None]:
 P = "core.spares:Spares."
 C, R, U, L, S = "core.conductor:Conductor.", "core.run:", "core.uniqueness:Reservations.", "core.limiter:", "engine.shell:Shell."
 FAULTS = (
+    Fault("each rider takes a slot", C + "settled", "if whole is not None:\n        lane.in_air -= 1", "if True:\n        lane.in_air -= 1"),
+    Fault("who was refused is asked with others", R + "Cell.company", "or self.judged", ""),
+    Fault("asked together whatever their system prompts", "core.run:Queue.fellows", "and cell.company == company", "and cell.company"),
+    Fault("judges are asked about several at once", R + "Cell.company", "or self.phase != ANSWER", ""),
+    Fault(
+        "a request is cut off for all when one leaves it", "engine.shipping:Shipment.forsake", "all(", "any(",
+        item_tests.test_who_is_not_wanted_any_more_leaves_the_call_to_the_others,
+    ),
+    Fault("who waits for others waits for ever", "core.together:Together._leave", "self._timers.set(muster.until, muster)", "pass"),
+    Fault(
+        "they wait for who waits for an answer", "core.together:Together._musters", "muster.coming.discard(cell.id)",
+        "muster.coming.discard(cell.id if work is not None else -1)",
+    ),
+    Fault(
+        "one fault for each cell of a request", "core.together:Together._speaks", "parcel.heard = True", "pass",
+        lambda: parcel_tests.test_one_fault_is_one_fault_and_they_are_tried_again_together("transient"),
+    ),
+    Fault(
+        "a missing item costs an attempt", "core.together:Together._again_soon", "remedy(fault.code) is Remedy.REGENERATE", "False",
+        lambda: item_tests.test_a_tail_that_is_cut_off_leaves_the_first_ones_and_only_the_rest_is_asked_again(1),
+    ),
+    Fault(
+        "one bad prompt fails all that were asked with it", "core.together:Together._again_soon", "fault.code in OF_ONE", "False",
+        lambda: item_tests.test_what_is_refused_for_one_of_them_fails_only_that_one("filtered", item_tests.Scope.CELL),
+    ),
+    Fault(
+        "of two items with one number the last counts", "engine.parcel:items_in", "found.setdefault(number - 1, answer)", "found[number - 1] = answer",
+        item_tests.test_numbers_that_were_not_asked_for_are_ignored_and_the_first_of_two_counts,
+    ),
+    Fault(
+        "items find their cells by place", "engine.parcel:items_in", "any(number is not None for number, _ in entries)", "False",
+        item_tests.test_one_that_was_left_out_in_the_middle_is_asked_again,
+    ),
+    Fault(
+        "the shares of a call do not add up", "spec.parcels:counted", "total * seen // whole - given", "total * weight // whole",
+        item_tests.test_the_journal_tells_who_was_asked_together,
+    ),
     Fault("one call more than the cap", C + "_admit", "lane.in_air < cap", "lane.in_air <= cap"),
     Fault("limits looked at before, not when a call is admitted", C + "_admit", "> now:", "> now + 10**12:"),
     Fault("booked in another moment than sent", C + "_send", "book(tokens_in, tokens_out, now)", "book(tokens_in, tokens_out, now - 30_000_000)"),
@@ -133,11 +174,11 @@ FAULTS = (
     Fault("one attempt too many", "core.gates:again", "judged >= attempts", "judged > attempts"),
     Fault("attempts are not counted", "core.fates:Fates._again", "cell.judged += 1", "cell.judged += 0"),
     Fault(
-        "one retry too many", C + "_faulted", "cure is Remedy.RETRY and cell.retries <", "cure is Remedy.RETRY and cell.retries <=",
+        "one retry too many", "core.fates:Fates._faulted", "cure is Remedy.RETRY and cell.retries <", "cure is Remedy.RETRY and cell.retries <=",
         conductor_tests.test_transient_faults_are_retried_within_their_budget_and_no_further,
     ),
     Fault(
-        "it waits for limits for ever", C + "_faulted", "cell.waits < WAITS", "True",
+        "it waits for limits for ever", "core.fates:Fates._faulted", "cell.waits < WAITS", "True",
         conductor_tests.test_a_cell_waits_for_a_rate_limit_at_most_so_often,
     ),
     Fault(
@@ -145,14 +186,14 @@ FAULTS = (
         conductor_tests.test_retries_of_different_cells_do_not_come_together,
     ),
     Fault(
-        "a wrong key stops one of its models only", C + "_heard_of", "shared and each.account == lane.account", "False",
+        "a wrong key stops one of its models only", "core.traffic:Traffic._heard_of", "shared and each.account == lane.account", "False",
         conductor_tests.test_a_wrong_key_stops_every_model_that_it_is_for,
     ),
     Fault(
-        "what condemns an account is not heard of a twin", C + "_heard_of", "if hopeless or (", "if hopeless and record.other() < 0 or (",
+        "what condemns an account is not heard of a twin", "core.traffic:Traffic._heard_of", "if hopeless or (", "if hopeless and record.other() < 0 or (",
         hedge_tests.test_what_condemns_the_account_is_heard_of_a_twin_too,
     ),
-    Fault("a wrong key is tried again", C + "_heard_of", "fault.scope in FINAL or", "False or"),
+    Fault("a wrong key is tried again", "core.traffic:Traffic._heard_of", "fault.scope in FINAL or", "False or"),
     Fault("what rests for a condemned lane goes on", "core.fates:Fates._rest", "self._blocked(cell)", "None"),
     Fault("answers are bought for a judge that is dead", C + "_refusal", "(rule.chain, rule.judge_chain)", "(rule.chain,)", chain_tests.test_no_answers_are_bought_for_a_judge_that_is_dead),
     Fault("what is prepared for a run that is over is waited for", "core.floor:Floor._stop", "self._give_up(cell, stop[1], stop[2])", "pass"),
@@ -225,7 +266,7 @@ FAULTS = (
     ),
     Fault("a twin that lost is not cancelled", C + "settled", "self._doom(self._calls[twin], Code.CANCELLED)", "pass"),
     Fault("a fault of one twin is a fault of the cell", C + "settled", "isinstance(outcome, Fault) and twin >= 0", "False", hedge_tests.test_a_twin_that_fails_is_followed_by_another),
-    Fault("a late twin is retried although the other goes on", C + "_late", "if alone:", "if True:", hedge_tests.test_a_call_that_runs_out_of_time_leaves_its_twin_alone),
+    Fault("a late twin is retried although the other goes on", "core.tail:Tail._late", "if alone:", "if True:", hedge_tests.test_a_call_that_runs_out_of_time_leaves_its_twin_alone),
     Fault("a taken name of one twin ends both", C + "identified", "if alone:", "if True:"),
     Fault("a twin beyond the slots", "core.lane:Lane.free", "self.in_air < self.cap and", ""),
     Fault("a twin beyond the limit", "core.lane:Lane.free", "self.open_at(*size, now) <= now", "True"),
@@ -267,7 +308,7 @@ FAULTS = (
         candidate_tests.test_each_of_a_list_is_given_to_one_cell,
     ),
     Fault(
-        "a plan's own cap is ignored", "core.lane:Lane.__init__", "len(run.calls) < run.cap", "True",
+        "a plan's own cap is ignored", "core.lane:Lane.__init__", "len(run.calls) - run.riders < run.cap", "True",
         engine_tests.test_a_plan_may_limit_its_own_calls,
     ),
     Fault(
@@ -334,7 +375,7 @@ FAULTS = (
     Fault("what was said of the last answer counts for the next", C + "_judged", "opinion(reply)), None", "opinion(reply)), cell.opinion"),
     Fault("a tie passes", "core.verdicts:objection", "first.good == last.good", "first.good == last.good or last.good", lambda: judge_tests.test_a_judge_that_always_prefers_one_place_has_not_decided("second")),
     Fault("the other place is taken for the value's", "engine.verdicts:at_least_as_good", "is swapped", "is not swapped", judge_tests.test_a_better_answer_is_accepted_after_both_orders),
-    Fault("an unreadable judge costs an attempt", C + "_faulted", "cure is Remedy.REGENERATE and cell.phase == ANSWER", "cure is Remedy.REGENERATE", judge_tests.test_an_unreadable_judge_is_asked_again_and_costs_no_attempt),
+    Fault("an unreadable judge costs an attempt", "core.fates:Fates._faulted", "cure is Remedy.REGENERATE and cell.phase == ANSWER", "cure is Remedy.REGENERATE", judge_tests.test_an_unreadable_judge_is_asked_again_and_costs_no_attempt),
     Fault("a judge has only the retries that its answer has left", C + "_answered", "cell.phase, cell.hops, cell.retries = JUDGE, 0, 0", "cell.phase, cell.hops = JUDGE, 0", verdict_tests.test_the_judge_has_retries_of_its_own),
     Fault("an answer without a verdict fails without a word about the judge", "core.fates:Fates._fail", "cell.phase == JUDGE", "False", lambda: judge_tests.test_a_judge_that_never_answers_is_told_in_plain_words("no json", "malformed")),
     Fault("a refused value is shown", "engine.bus:Bus._write", 'event.state == "accepted"', "True", judge_tests.test_a_value_that_was_refused_is_never_shown),

@@ -63,11 +63,14 @@ def test_the_weather_reaches_everything():
                 seen[f"{event.kind} {event.code}"] += 1
             elif isinstance(event, Called) and event.phase:
                 seen["judge"] += 1
+            elif isinstance(event, Called) and event.items > 1:
+                seen[f"{event.items} items"] += 1
             seen[type(event).__name__] += 1
     wanted = [
         "call ok", "call duplicate", "call cancelled", "call timeout", "call transient", "call malformed", "call truncated", "call auth",
         "cell accepted", "cell accepted auth", "cell failed transient", "cell failed duplicate", "cell failed check_failed",
         "cell failed truncated", "regenerate duplicate", "regenerate check_failed", "regenerate truncated", "retry transient",
-        "retry timeout", "wait rate_limited", "judge", "BundleEnded", "StepSwept", "Grew",
+        "retry timeout", "wait rate_limited", "judge", "BundleEnded", "StepSwept", "Grew", "2 items", "3 items",
+        "5 items", "missing truncated", "missing malformed", "apart filtered",
     ]  # fmt: skip
     assert [word for word in wanted if not seen[word]] == []

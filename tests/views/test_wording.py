@@ -69,6 +69,8 @@ def ended(state: str, code: str = "", message: str = "") -> CellEnded:
         (rested("regenerate", "duplicate", "'Dal' is taken"), "recipe day 3: duplicate, drawn again"),
         (rested("regenerate", "check_failed", "too\nlong", "length"), "recipe day 3: length (too long), drawn again"),
         (rested("regenerate", "check_failed", "no"), "recipe day 3: check failed (no), drawn again"),
+        (rested("missing", "truncated"), "recipe day 3: missing from an answer to several (truncated), asked again"),
+        (rested("apart", "too_long"), "recipe day 3: too long with others, asked alone"),
         (rested("regenerate", "truncated"), "recipe day 3: truncated, drawn again"),
         (rested("retry", "transient", "503", until=1_200_000), "recipe day 3: transient, tried again in 1.2 s"),
         (rested("retry", "transient", "503"), "recipe day 3: transient, tried again at once"),
