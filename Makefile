@@ -22,7 +22,7 @@ test-long: $(VENV)/.dev  # what takes too long for every commit, about an hour a
 	FANFOLD_HISTORIES=100000 FANFOLD_LIVES=10000 FANFOLD_CELLS=400000 FANFOLD_SEEDS=100 FANFOLD_MACHINES=5000 \
 		$(BIN)/python -m pytest tests/histories --timeout 7200
 	FANFOLD_KILLS=200 $(BIN)/python -m pytest tests/door/test_resume.py --timeout 3600
-	$(BIN)/python -m bench soak many
+	$(BIN)/python -m bench soak many table
 
 coverage: $(VENV)/.dev  # every branch of the decisions in core/ is taken by a test that is the same each time: about 3 minutes
 	FANFOLD_HISTORIES=300 FANFOLD_LIVES=60 $(BIN)/python -m coverage run -m pytest tests/core tests/engine tests/histories -m "not hypothesis" -k "$(ONCE)"

@@ -44,8 +44,8 @@ from fanfold.spec.words import PRIORITIES
 from fanfold.table import check_format, united, write_table
 from fanfold.views.progress import Progress, in_notebook
 from fanfold.views.report import report
-from fanfold.views.spend import Cost, cost_of
-from fanfold.wiring import Settings, Wiring, default_model, describe_run, open_store, wire_steps
+from fanfold.views.spend import Cost, by_model, cost_of
+from fanfold.wiring import Settings, Wiring, default_model, describe_run, leaves_open, open_store, wire_steps
 
 if TYPE_CHECKING:
     from fanfold.forecast.foresee import Forecast
@@ -247,6 +247,7 @@ class Run:
         """The report as it stands now; final once the run has ended."""
         cost = self._bill.cost()
         told = report(self._job.state, run_id=self.id, cost_usd=cost.usd, cost_is=cost.is_, limits=self._limits)
+        told["models"] = self._bill.by_model()
         if cost.uncertain:
             told["cost_uncertain_usd"] = cost.uncertain
         if self._job.foreseen is not None:
@@ -274,6 +275,9 @@ class Bill:
 
     def cost(self) -> Cost:
         return cost_of(self._job.state, self._tariff.all(self._all()), len(self._models))
+
+    def by_model(self) -> dict[str, dict[str, Any]]:
+        return by_model(self._job.state, self._tariff.all(self._all()))
 
     def _all(self) -> set[str]:
         """Earlier lives of the run may have called others."""
@@ -507,7 +511,7 @@ class Engine:
     def _wired(self, plan: Plan, named: str | None) -> tuple[CompiledPlan, list[StepWork], list[Rule], str]:
         """The plan, read and joined to its models, and the model of steps that name none. Raises PlanError."""
         compiled = compile_plan(plan)
-        needs_model = any(s.step.function is None and not (s.step.model or plan.model) for s in compiled.steps)
+        needs_model = any(leaves_open(s.step, plan.model) for s in compiled.steps)
         if needs_model and named is None and (kinds := ", ".join(self._wiring.settings.clients)):
             raise PlanError(
                 "model",

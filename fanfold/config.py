@@ -9,7 +9,7 @@ import os
 import re
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -82,11 +82,13 @@ def options(
     also: tuple[str, ...] = (),
     section: str = "",
     plan: Mapping[str, Any] = MappingProxyType({}),
+    words: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
 ) -> tuple[Options, dict[str, Any]]:
     """Join the levels. Returns the common options, and what the levels say of the names in `also` (an application's parameters).
 
     given: command-line options, None where not given. section: the table of a config file that holds the application's own.
-    plan: what a plan file says of how to run it: the last level before the defaults. Raises PlanError naming the option and the level.
+    plan: what a plan file says of how to run it: the last level before the defaults. words: puts what a config file says into these
+    names (see `App.config`). Raises PlanError naming the option and the level.
     """
     environ = os.environ if environ is None else environ
     names = (*_FIELDS, *also)
@@ -94,7 +96,7 @@ def options(
     levels.append(("FANFOLD_{}", {k: environ[f"FANFOLD_{k.upper()}"] for k in names if environ.get(f"FANFOLD_{k.upper()}")}))
     config_file = config_file or environ.get("FANFOLD_CONFIG")
     if config_file:
-        levels.append((f"{config_file}: {{}}", _read_config(config_file, names, section)))
+        levels.append((f"{config_file}: {{}}", _read_config(config_file, names, section, words)))
     joined: dict[str, Any] = {}
     more: dict[str, Any] = {}
     for label, level in levels:
@@ -168,7 +170,9 @@ def _number(value: Any, path: str) -> float:
     return number
 
 
-def _read_config(name: str, known: tuple[str, ...], section: str) -> dict[str, Any]:
+def _read_config(
+    name: str, known: tuple[str, ...], section: str, words: Callable[[dict[str, Any]], dict[str, Any]] | None
+) -> dict[str, Any]:
     path = Path(name)
     try:
         text = path.read_text("utf-8")
@@ -185,18 +189,30 @@ def _read_config(name: str, known: tuple[str, ...], section: str) -> dict[str, A
             raise PlanError(name, f"is not valid TOML: {error}") from error
     if not isinstance(data, Mapping):
         raise PlanError(name, "a config file holds names and values")
+    if words is not None:
+        try:
+            data = words(dict(data))
+        except PlanError as error:
+            raise PlanError(f"{name}: {error.path}", error.message, error.hint) from error
     own = data.get(section) or {} if section else {}
-    tables = {
-        key for key, value in data.items() if isinstance(value, Mapping) and key != "prices"
-    }  # of this application and others
-    flat = {str(key).replace("-", "_"): value for key, value in {**data, **own}.items() if key not in tables}
-    for key in flat:
-        if key not in known:
-            from difflib import get_close_matches
+    if not isinstance(own, Mapping):
+        raise PlanError(f"{name}: {section}", "holds names and values")
+    others = {key for key, value in data.items() if isinstance(value, Mapping) and key not in known}  # of applications
+    flat = {str(key).replace("-", "_"): value for key, value in {**data, **own}.items() if key not in others}
+    unknown = [*(key for key in flat if key not in known), *(sorted(others - _applications()) if others else ())]
+    if unknown:
+        from difflib import get_close_matches
 
-            close = get_close_matches(key, known, 1)
-            raise PlanError(f"{name}: {key}", "is not an option", f"did you mean {close[0]!r}?" if close else "see --help")
+        close = get_close_matches(str(unknown[0]), [*known, *_applications()], 1)
+        raise PlanError(f"{name}: {unknown[0]}", "is not an option", f"did you mean {close[0]!r}?" if close else "see --help")
     return flat
+
+
+def _applications() -> set[str]:
+    """Names of those that are installed: a config file may have a table for each."""
+    from importlib.metadata import entry_points
+
+    return {point.name for point in entry_points(group="fanfold.apps")}
 
 
 def data_folder(environ: Mapping[str, str] | None = None) -> Path:

@@ -6,16 +6,33 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from fanfold.engine.refused import Refusals, Refused
 from fanfold.engine.variety import Given, given_to, sampled, variety
 from fanfold.meter import Meters, Prices
 from fanfold.result import CellResult, Result, StepResult
 from fanfold.spec.errors import CellError, Code
-from fanfold.spec.events import AnyEvent, BundleEnded, CellEnded, Coords, Reopened, Rested, RunStarted, StepSwept
+from fanfold.spec.events import (
+    AnyEvent,
+    BundleEnded,
+    CellEnded,
+    Coords,
+    Drafted,
+    Reopened,
+    Rested,
+    RunStarted,
+    SpareEnded,
+    StepSwept,
+)
 from fanfold.table import PAGE, StepTable, pages
 from fanfold.views.shortfall import sentence
 
 if TYPE_CHECKING:
-    from fanfold.engine.job import Job
+    from fanfold.engine.job import Job, StepWork
+
+JUDGING = (Drafted, Rested, SpareEnded, CellEnded)
+"""Events that tell of answers that were judged."""
 
 
 class Ending:
@@ -38,9 +55,16 @@ class Endings:
         """By cell: its answers that were somebody else's already."""
         self.took: list[dict[Coords, tuple[str, ...]]] = [{} for _ in job.steps]
         """By cell: the keys of its candidates."""
+        self.verdicts: list[dict[Coords, str]] = [{} for _ in job.steps]
+        """By cell: what its judge said of the answer that was accepted, as JSON."""
+        self.refusals = [Refusals() for _ in job.steps]
 
     def apply(self, event: AnyEvent) -> None:
+        if isinstance(event, JUDGING):
+            self.refusals[event.step].apply(event)
         if isinstance(event, CellEnded):
+            if event.verdict:
+                self.verdicts[event.step][event.at] = event.verdict
             if event.took:
                 self.took[event.step][event.at] = event.took
             if event.state != "accepted" or event.code:
@@ -72,6 +96,14 @@ def drop_void(ended: dict[tuple[int, Coords], tuple[str, str]], event: Reopened)
     why = (event.state, event.code)
     for place in [place for place, end in ended.items() if place[0] == event.step and end == why]:
         del ended[place]
+
+
+def asked_of(job: Job, step: int, at: Coords) -> str:
+    """The model that a cell's call would go to, or that answered in an earlier run; "" for a function."""
+    assert job.run is not None
+    rule = job.run.rules[step]
+    lane = rule.lane if rule.turns is None else rule.turns.own(job.run.seed, at)[0]
+    return job.state.lane_names.get(lane, "")
 
 
 class Ended:
@@ -108,10 +140,14 @@ class Ended:
     def _cell(self, step: int, at: Coords, values: Mapping[Coords, Any], given: Given) -> CellResult:
         job, endings = self.job, self.endings
         labels, facet, took = job.labels(step, at), given.of(at), self.meters.took(step, at)
+        if not took.model:
+            took = took._replace(model=asked_of(job, step, at))
         ending = endings.of[step].get(at)
         if at in values:
             error = cell_error(job, step, at, ending) if ending else None
-            return CellResult(labels, "accepted", values[at], error, facet, endings.took[step].get(at, ()), took)
+            said = endings.verdicts[step].get(at)
+            verdict = None if said is None else msgspec.json.decode(said)
+            return CellResult(labels, "accepted", values[at], error, facet, endings.took[step].get(at, ()), took, verdict)
         ending = ending or endings.swept[step] or Ending("cancelled", "cancelled", "the run ended before it")
         return CellResult(labels, ending.state, None, cell_error(job, step, at, ending), facet, (), took)
 
@@ -135,7 +171,9 @@ async def result_of(ended: Ended, report: dict[str, Any], *, held: bool = True) 
             wanted = page if held else [at for at in page if at in endings.of[index] or not ended.meters.accepted(index, at)]
             cells += await ended.cells(index, wanted)
             sizes[work.name] = sizes.get(work.name, 0) + len(page)
-        steps[work.name] = StepResult(work.name, cells, work.step.required, ended.tables[index])
+        steps[work.name] = StepResult(
+            work.name, cells, work.step.required, ended.tables[index], _refused(job, index, endings), counted=_counted(job, work)
+        )
         chosen = sampled(job, index, own)
         sample = await job.values.get(index, chosen)
         told = variety(job, index, await ended.given(index), own, [sample[at] for at in chosen])
@@ -144,6 +182,14 @@ async def result_of(ended: Ended, report: dict[str, Any], *, held: bool = True) 
     if diversity:
         report = {**report, "diversity": diversity}
     return Result(job.run_id, job.plan.plan.name, job.state.state, steps, _shortfall(job, steps, sizes) or None, report)
+
+
+def _counted(job: Job, work: StepWork) -> bool:
+    return any(job.plan.axes[axis].counted for axis in work.compiled.over)
+
+
+def _refused(job: Job, step: int, endings: Endings) -> list[Refused]:
+    return [Refused(job.labels(step, at), *why) for at, *why in endings.refusals[step]]
 
 
 def cell_error(job: Job, step: int, at: Coords, ending: Ending | CellEnded) -> CellError:
@@ -157,9 +203,11 @@ def _shortfall(job: Job, steps: Mapping[str, StepResult], sizes: Mapping[str, in
     """Counted steps, and steps whose values must differ, that ended with fewer than were asked for."""
     short: dict[str, Any] = {}
     for work in job.steps:
-        counted = any(job.plan.axes[a].counted for a in work.compiled.over)
+        counted = _counted(job, work)
         cells = steps[work.name].cells
         missing = [c.error for c in cells if c.error is not None]
+        if counted and short and all(c.in_consequence for c in cells if c.error is not None):
+            continue  # it is short of what another step is short of
         if missing and (counted or any(error.code == "duplicate" for error in missing)):
             codes = [error.code for error in missing]
             code = max(set(codes), key=lambda c: (codes.count(c), c))

@@ -21,7 +21,7 @@ from fanfold.spec.compiled import CompiledPlan
 from fanfold.spec.errors import Code
 from fanfold.spec.plan import Limits
 from fanfold.spec.ports import Store
-from fanfold.wiring import SIMULATED, Settings, Wiring, chain_of, default_model, open_store, split_model, wire_steps
+from fanfold.wiring import SIMULATED, Settings, Wiring, chain_of, default_model, leaves_open, open_store, split_model, wire_steps
 
 
 class Nobody:
@@ -43,7 +43,7 @@ def ask(
     prices: Mapping[str, Any] | None = None,
 ) -> Asked:
     """A plan as an engine of these settings would run it. prices: before those of the settings. Raises PlanError for what could not run."""
-    needs_model = any(s.step.function is None and not (s.step.model or plan.plan.model) for s in plan.steps)
+    needs_model = any(leaves_open(s.step, plan.plan.model) for s in plan.steps)
     model = model or (default_model() if needs_model and settings.provider is None else SIMULATED)
     known = settings.provider is None or isinstance(settings.provider, Nobody)
     alone = replace(settings, provider=Nobody(), dry=known)
@@ -54,9 +54,9 @@ def ask(
         for name in chain_of(model):  # wrong even where no step would use it
             split_model(name)
     tariff = Tariff({**settings.prices, **own_prices(prices or {})}, listed=known)
-    steps = [
+    steps = [  # near=1.0: names that are drawn are numbers, of which 17 and 18 would be nearly the same
         AskedStep(
-            work.compiled, replace(rule, take=0), "" if rule.lane == LOCAL else names[rule.lane],
+            work.compiled, replace(rule, take=0, near=1.0), "" if rule.lane == LOCAL else names[rule.lane],
             "" if rule.judge_lane is None else names[rule.judge_lane], work.schema,
             work.judge_schema, work.streamed_field is not None,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,7 +19,7 @@ Prices = Callable[[str], Price | None]
 
 
 class Took(NamedTuple):
-    """What one cell took. model: of its last call, "" for none. elapsed_s: from its first call to its end. cost_usd: None: not known."""
+    """What one cell took. model: that wrote it, or was asked last; "" for none. elapsed_s: from its first call to its end. cost_usd: None: not known."""
 
     model: str = ""
     attempts: int = 0
@@ -86,16 +86,18 @@ class Meters:
         sizes = job.run.grid.sizes
         self._of = [Meter([sizes[axis] for axis in work.compiled.over]) for work in job.steps]
         self._prices = prices
-        self._lanes: dict[int, str] = {}
-        self._in_the_air: dict[int, int] = {}  # call -> lane
+        self._models: list[str] = []
+        self._lanes: dict[int, int] = {}  # of this life -> number of its model
+        self._in_the_air: dict[int, tuple[int, bool]] = {}  # call -> number of its model, and whether it is for an answer
 
     def apply(self, event: AnyEvent) -> None:
         if isinstance(event, Called):
             meter, place = self._of[event.step], self._of[event.step].place(event.at)
             meter.calls[place] += 1
-            self._in_the_air[event.call] = event.lane
-            if event.phase == ANSWER:
-                meter.lane[place] = event.lane
+            model = self._lanes.get(event.lane, -1)
+            self._in_the_air[event.call] = model, event.phase == ANSWER
+            if event.phase == ANSWER and meter.lane[place] < 0:
+                meter.lane[place] = model
             if meter.first[place] < 0:
                 meter.first[place] = event.t
         elif isinstance(event, Settled):
@@ -111,13 +113,22 @@ class Meters:
             for at in event.at or ():
                 self._of[event.step].state[self._of[event.step].place(at)] = 0
         elif isinstance(event, RunStarted):
-            self._lanes.update(event.lanes)
+            self._begin(dict(event.lanes))
+
+    def _begin(self, lanes: Mapping[int, str]) -> None:
+        """Another life of the run: its calls and lanes have numbers of their own."""
+        self._models += [name for name in dict.fromkeys(lanes.values()) if name not in self._models]
+        self._lanes = {lane: self._models.index(name) for lane, name in lanes.items()}
+        self._in_the_air = {}
 
     def _settled(self, event: Settled) -> None:
         meter, place = self._of[event.step], self._of[event.step].place(event.at)
         meter.tokens_in[place] += event.tokens_in
         meter.tokens_out[place] += event.tokens_out
-        price = self._prices(self._lanes.get(self._in_the_air.pop(event.call, -1), ""))
+        model, answers = self._in_the_air.pop(event.call, (-1, False))
+        if answers and event.outcome != "cancelled":
+            meter.lane[place] = model  # the last that said anything: what is accepted was said by it
+        price = self._prices(self._models[model] if model >= 0 else "")
         used = event.tokens_in or event.tokens_out
         meter.cost[place] += (
             (float("nan") if used else 0) if price is None else price.of(event.tokens_in, event.tokens_out, event.cached)
@@ -130,7 +141,7 @@ class Meters:
         meter, place = self._of[step], self._of[step].place(at)
         begun, ended, cost = meter.first[place], meter.last[place], meter.cost[place]
         return Took(
-            self._lanes.get(meter.lane[place], ""), meter.attempts[place], meter.calls[place],
+            self._models[meter.lane[place]] if meter.lane[place] >= 0 else "", meter.attempts[place], meter.calls[place],
             round((ended - begun) / MILLION, 3) if 0 <= begun <= ended else 0.0, meter.tokens_in[place], meter.tokens_out[place],
             None if cost != cost else round(cost, 9),
         )  # fmt: skip

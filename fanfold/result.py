@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fanfold.engine.refused import Refused
 from fanfold.engine.shapes import plain
 from fanfold.meter import Took
 from fanfold.spec.calls import At
-from fanfold.spec.errors import CellError, RunFailed
+from fanfold.spec.errors import CellError, Code, RunFailed
 from fanfold.table import StepTable, check_format, united
 from fanfold.views import exports
 from fanfold.views.columns import Column
@@ -24,22 +25,39 @@ NOTHING = Took()
 
 class CellResult:
     """One cell: its coordinates, its state, its value or why it has none; its facets; the keys of the candidates that are its own; and
-    what it took: model, attempts, calls, elapsed_s, tokens_in, tokens_out, cost_usd."""
+    what it took: model, attempts, calls, elapsed_s, tokens_in, tokens_out, cost_usd.
 
-    __slots__ = ("at", "candidates", "error", "facet", "state", "took", "value")
+    verdict: what its judge answered when it let the value pass, as plain data; None where no judge was asked.
+    """
+
+    __slots__ = ("at", "candidates", "error", "facet", "state", "took", "value", "verdict")
 
     def __init__(
         self, at: At, state: str, value: Any, error: CellError | None, facet: At | None = None, candidates: tuple[str, ...] = (), took: Took = NOTHING,
+        verdict: Any = None,
     ) -> None:  # fmt: skip
         self.at, self.state, self.value, self.error, self.facet = at, state, value, error, facet or {}
-        self.candidates, self.took = candidates, took
+        self.candidates, self.took, self.verdict = candidates, took, verdict
+
+    @property
+    def in_consequence(self) -> bool:
+        """It was never begun, because what it needs has no value."""
+        return self.state == "skipped" and self.error is not None and self.error.code == Code.UPSTREAM
+
+    @property
+    def model(self) -> str:
+        """The one that wrote it, "" where none was asked."""
+        return self.took.model
 
 
 class StepResult:
-    """The cells of one step, in axis order. `values`: the accepted ones."""
+    """The cells of one step, in axis order. `values`: the accepted ones. `refused`: answers that were not, in the order of the run."""
 
-    def __init__(self, name: str, cells: Sequence[CellResult], required: bool, table: StepTable) -> None:
-        self.name, self.cells, self.required, self._table = name, cells, required, table
+    def __init__(
+        self, name: str, cells: Sequence[CellResult], required: bool, table: StepTable, refused: Sequence[Refused] = (), *, counted: bool = False
+    ) -> None:  # fmt: skip
+        self.name, self.cells, self.required, self._table, self.refused = name, cells, required, table, refused
+        self.counted = counted  # it runs over a counted axis
         self._by_place: dict[tuple[Any, ...], CellResult] | None = None
 
     @property
@@ -160,8 +178,14 @@ class Result:
 
     @property
     def errors(self) -> list[CellError]:
-        """Every cell without a value of its own, those filled by their fallback too."""
-        return [error for step in self.steps.values() for error in step.errors]
+        """Every cell without a value of its own, those filled by their fallback too.
+
+        Along a counted axis a coordinate is one thing, whatever steps it goes through: one that was skipped there for want of another
+        has no error beside that one's. (The step's own `errors` have it.)
+        """
+        wrong = [(step, cell, cell.error) for step in self.steps.values() for cell in step.cells if cell.error is not None]
+        causes = [error for step, cell, error in wrong if not (step.counted and cell.in_consequence)]
+        return causes or [error for _, _, error in wrong]
 
     @property
     def fallbacks(self) -> list[CellError]:

@@ -20,13 +20,15 @@ from fanfold.core.lane import HOSTED
 from fanfold.core.limiter import DAY, INPUT, OUTPUT, REQUESTS, TOTAL, Dimension, Limiter, Window
 from fanfold.core.pool import counted_places
 from fanfold.core.run import LOCAL, Rule
+from fanfold.core.turns import Turns, strides
 from fanfold.spec.compiled import CompiledPlan, CompiledStep, has_fallback
 from fanfold.spec.errors import PlanError
 from fanfold.spec.hidden import redact
-from fanfold.spec.plan import Limits
+from fanfold.spec.plan import Limits, Step
 from fanfold.spec.ports import Provider, Store
 from fanfold.spec.prices import Price
 from fanfold.spec.secret import Secret
+from fanfold.spec.shares import shares_of
 from fanfold.spec.words import PRIORITIES
 
 if TYPE_CHECKING:
@@ -102,10 +104,13 @@ def split_model(model: str) -> tuple[str, str]:
 
 
 def chain_of(model: Any) -> list[str]:
-    """["openai/a", "sim/b"] of "openai/a | sim/b". Raises PlanError."""
+    """["openai/a", "sim/b"] of "openai/a | sim/b"; of models with shares, all of them, each once. Raises PlanError."""
     if not isinstance(model, str):
         raise PlanError("model", f"a model is provider/name, not {model!r}")
-    names = [name.strip() for name in model.split("|")]
+    shares = shares_of(model)
+    if len(shares) > 1:
+        return list(dict.fromkeys(name for share in shares for name in chain_of(share.model)))
+    names = [name.strip() for name in shares[0].model.split("|")]
     if "" in names:
         raise PlanError(
             "model",
@@ -143,6 +148,15 @@ class Wiring:
     def chain(self, model: str) -> tuple[Route, ...]:
         """Where the calls for "a | b" go: to a, and to b when a can no longer be used. Raises PlanError."""
         return tuple(self.route(name) for name in chain_of(model))
+
+    def turns(self, plan: CompiledPlan, step: CompiledStep, model: str) -> Turns | None:
+        """Which of them answers which cell, where they have shares."""
+        shares = shares_of(model)
+        if len(shares) == 1:
+            return None
+        chains = tuple(tuple(route.lane for route in self.chain(share.model)) for share in shares)
+        sizes = [plan.axes[axis].size for axis in step.over]
+        return Turns(chains, tuple(share.part for share in shares), strides(sizes))
 
     def route(self, model: str) -> Route:
         """Raises PlanError for a model that cannot be reached from here."""
@@ -282,6 +296,12 @@ def _dimensions(limits: Limits) -> list[tuple[str, Dimension]]:
     return dimensions
 
 
+def leaves_open(step: Step, model: str | None) -> bool:
+    """Whether it asks a model that nobody has named yet. model: the plan's."""
+    unnamed = step.model is None or (step.judge is not None and step.judge.model == "")
+    return step.function is None and unnamed and not model
+
+
 def wire_steps(plan: CompiledPlan, wiring: Wiring, model: str) -> tuple[list[StepWork], list[Rule]]:
     """Each step with its route, for the shell and for the conductor. Raises PlanError."""
     from fanfold.engine.job import StepWork
@@ -292,11 +312,21 @@ def wire_steps(plan: CompiledPlan, wiring: Wiring, model: str) -> tuple[list[Ste
         path = f"steps.{step.name}.model"
         routes: tuple[Route, ...] = ()
         judges: tuple[Route, ...] = ()
+        turns: Turns | None = None
         if step.step.function is None:
-            routes = _at(path, wiring.chain, step.step.model or plan.plan.model or model)
+            asked = step.step.model or plan.plan.model or model
+            routes = _at(path, wiring.chain, asked)
+            turns = wiring.turns(plan, step, asked)
             if step.step.judge is not None:
                 judge_model = step.step.judge.model
-                judges = _at(f"steps.{step.name}.judge.model", wiring.chain, judge_model) if judge_model else routes
+                if judge_model is None:
+                    judges = routes
+                else:
+                    judges = _at(f"steps.{step.name}.judge.model", wiring.chain, judge_model or plan.plan.model or model)
+                if judge_model and len(shares_of(judge_model)) > 1:
+                    raise PlanError(
+                        f"steps.{step.name}.judge.model", "a judge has one model, not shares of several", "write a | b"
+                    )
         timeout_s = step.step.timeout_s or wiring.settings.timeout_s
         work = StepWork(step, routes, judges, timeout_s)
         work.idle_s = min(wiring.settings.idle_s, timeout_s)
@@ -306,7 +336,7 @@ def wire_steps(plan: CompiledPlan, wiring: Wiring, model: str) -> tuple[list[Ste
         works.append(work)
         rule = _rule(step, routes, judges, replace(wiring.settings, timeout_s=timeout_s))
         streams = work.streamed_field is not None and all(route.streams for route in routes)
-        rules.append(replace(rule, streams=streams, counted=counted_places(plan, step)))
+        rules.append(replace(rule, streams=streams, counted=counted_places(plan, step), turns=turns))
     return works, rules
 
 

@@ -151,10 +151,12 @@ def _sizes(
 
 def _latency(plans: Sequence[Plan], model: str, given: str | None) -> str | None:
     """How long the simulated model takes; None for a real one. Raises PlanError when it was given for a real one."""
+    from fanfold.wiring import chain_of
+
     named = {model}
     for plan in plans:
         named |= {name for step in plan.steps for name in (step.model or plan.model, step.judge and step.judge.model) if name}
-    if all(part.strip().startswith("sim/") for name in named for part in name.split("|")):
+    if all(part.startswith("sim/") for name in named for part in chain_of(name)):
         return given or LATENCY_S
     if given is not None:
         from fanfold.spec.errors import PlanError
@@ -230,11 +232,15 @@ async def _warm_up(plan: Plan) -> None:
 
 def _names(run: Run, side: Side) -> dict[tuple[int, tuple[int, ...]], str]:
     """Coordinates as people call them."""
+    from fanfold.views.wording import spoken
+
     steps = list(side.result.steps) if side.result is not None else []
     several = len({step for step, *_ in side.calls}) > 1
     named = {}
     for step, at, _, _ in side.calls:
-        words = [f"{axis} {value}" if isinstance(value, int) else str(value) for axis, value in run.labels(step, at).items()]
+        words = [
+            f"{axis} {value}" if isinstance(value, int) else str(spoken(value)) for axis, value in run.labels(step, at).items()
+        ]
         named[step, at] = " ".join([steps[step], *words] if several or not words else words)
     return named
 

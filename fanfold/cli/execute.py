@@ -21,7 +21,8 @@ from fanfold.result import Result, error_json
 from fanfold.spec.errors import PlanError
 from fanfold.views.progress import Progress
 from fanfold.views.report import describe
-from fanfold.wiring import SIMULATED, default_model
+from fanfold.views.wording import spoken
+from fanfold.wiring import SIMULATED, default_model, leaves_open
 
 UNWRITTEN = 4  # the result could not be written: as when the store fails
 CANCELLED = 130  # by a second Ctrl-C: at once, wherever it is
@@ -35,7 +36,7 @@ def execute(job: Job, options: Options, *, resume: str | None = None, retry_refu
     target = Target(options, job.name, tuple(job.documents))
     listen_to_logs(logging.INFO if options.verbose else logging.CRITICAL)
     model = options.model
-    if model is None and resume is None and not all(step.model or job.plan.model or step.function for step in job.plan.steps):
+    if model is None and resume is None and any(leaves_open(step, job.plan.model) for step in job.plan.steps):
         model = default_model()
         if not options.quiet:
             say(f"No model is named and no provider's key is set: answers are simulated ({SIMULATED}).")
@@ -178,7 +179,7 @@ def _tell(result: Result, options: Options, target: Target) -> None:
         say(f"{name}: {short['message']}")
     errors = result.errors
     for error in errors[:ERRORS_SHOWN] if not options.quiet or result.exit_code else []:
-        where = ", ".join(f"{k} {v}" for k, v in error.cell.items())
+        where = ", ".join(f"{k} {spoken(v)}" for k, v in error.cell.items())
         hint = f" ({error.hint})" if error.hint else ""
         say(f"{error.stage}{f' [{where}]' if where else ''}: {error.code}: {error.message}{hint}")
     if len(errors) > ERRORS_SHOWN:

@@ -90,7 +90,11 @@ def _asked(application: App, given: dict[str, Any], size: Mapping[str, Any] = Ma
     from fanfold import config
 
     options, more = config.options(
-        given, given.get("config"), also=tuple(application.params.model_fields), section=application.name
+        given,
+        given.get("config"),
+        also=tuple(application.params.model_fields),
+        section=application.name,
+        words=application.config,
     )
     params = _params(application, {**size, **more})
     return params, _plan_of(application, params), options
@@ -114,7 +118,8 @@ def _params(application: App, given: dict[str, Any]) -> Any:
         return application.params(**given)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        path = f"--{str(first['loc'][0]).replace('_', '-')}" if first["loc"] else ""
+        whole = first["loc"] if first["type"] in ("missing", "extra_forbidden") else first["loc"][:1]
+        path = f"--{'.'.join(map(str, whole)).replace('_', '-')}" if whole else ""
         raise PlanError(path, str(first["msg"]).removeprefix("Value error, ")) from error
 
 

@@ -39,7 +39,11 @@ def _common(name: str, kind: Any, help: str, *flags: str) -> Option:
 
 
 MODEL_OPTIONS = (
-    _common("model", str, "Which model: openai/NAME, or sim/default for the simulated one."),
+    _common(
+        "model",
+        str,
+        "Which model: openai/NAME, or sim/default for the simulated one; a | b to fall back, a = 0.7, b = 0.3 to share.",
+    ),
     _common("base_url", str, "An OpenAI-compatible server, e.g. http://127.0.0.1:8100/v1."),
 )
 RUN_OPTIONS = (

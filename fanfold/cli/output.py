@@ -53,9 +53,11 @@ class Target:
         """As asked for, or by the file's ending (one that means nothing here is JSON), or by who reads."""
         option, asked = "--format", options.format
         if asked is None and options.out not in (None, "-"):
-            ending = Path(str(options.out)).suffix.lower()
-            own = ending[1:] if ending[1:] in documents else "json"
-            option, asked = "--out", ENDINGS.get(ending, own)
+            name_of_file = Path(str(options.out)).name.lower()
+            own = max(
+                (d for d in documents if name_of_file.endswith(f".{d}")), key=len, default=None
+            )  # "chat.jsonl" before "jsonl"
+            option, asked = "--out", own or ENDINGS.get(Path(name_of_file).suffix, "json")
         if asked is None:
             return "md" if sys.stdout.isatty() else "json"
         choices = (*FORMATS, *documents)

@@ -104,6 +104,8 @@ class Conductor(Together):
 
     def commands(self, now: int) -> list[Command]:
         """What is to be done now, in order."""
+        if self._stirred:  # first: what is due may be a twin for a spare that is not needed any more
+            self._even_out(now)
         self._due(now)
         while self._stirred or self._freed:  # who waited for others, and is not needed any more, stirs its pool
             self._even_out(now)
@@ -116,6 +118,9 @@ class Conductor(Together):
         for lane in lanes:
             if lane.to_send.runs:
                 self._admit(lane, now)  # first: what is sent makes room in the window
+            if lane.to_prepare.runs:
+                self._prepare(lane, now)
+        for lane in lanes if len(lanes) > 1 else ():  # what another lane has sent may have made room where they take turns
             if lane.to_prepare.runs:
                 self._prepare(lane, now)
         if self._thin:

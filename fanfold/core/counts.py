@@ -211,7 +211,7 @@ class LaneState:
 
 @dataclass(slots=True)
 class Used:
-    """What went to one model, as the provider told it. cached: of the tokens in.
+    """What went to one model, as the provider told it. cached: of the tokens in. busy_us: the time of its calls, one after the other.
 
     untold: calls that were sent and whose tokens nobody has told; guessed_in, guessed_out: what they were booked or estimated at.
     """
@@ -223,6 +223,8 @@ class Used:
     untold: int = 0
     guessed_in: int = 0
     guessed_out: int = 0
+    calls: int = 0
+    busy_us: int = 0
 
     def guess(self, tokens_in: int, tokens_out: int) -> None:
         self.untold += 1

@@ -143,7 +143,8 @@ class Floor:
             )
             for rule in run.rules
         )  # fmt: skip
-        lanes = {lane for rule in run.rules for lane in (rule.lane, rule.judge_lane) if lane}
+        firsts = [chain[0] for rule in run.rules for chain in (rule.turns.chains if rule.turns is not None else (rule.chain,))]
+        lanes = {lane for lane in (*firsts, *(rule.judge_lane for rule in run.rules)) if lane}
         cap = min(run.cap, sum(self.lanes[i].cap for i in lanes) or self.lanes[LOCAL].cap)
         called = {lane for rule in run.rules for lane in (*rule.chain, *rule.judge_chain) if lane}
         names = tuple((lane, self.lanes[lane].name) for lane in sorted(called))

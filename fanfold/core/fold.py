@@ -6,7 +6,7 @@ that have a call behind them and have not ended, never the run. Times are micros
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -194,6 +194,11 @@ class RunState:
         return self._names.get(lane, str(lane))
 
     @property
+    def lane_names(self) -> Mapping[int, str]:
+        """Models by the number of their lane, in this life of the run."""
+        return self._names
+
+    @property
     def models_in_the_air(self) -> set[str]:
         return {self._model(lane) for _, lane, _, _ in self._air.values()}
 
@@ -235,7 +240,7 @@ class RunState:
         cell.calls.add(event.call)
         step.move(cell, "checking" if event.phase == JUDGE else "running")
         self._air[event.call] = (event.step, event.lane, event.tokens_in, event.most_out)
-        self.used.setdefault(self._model(event.lane), Used())
+        self.used.setdefault(self._model(event.lane), Used()).calls += alone
         if event.items > 1:
             self._parcels[event.call] = event.items, event.lead
             self._riders += not alone
@@ -250,6 +255,7 @@ class RunState:
         self.exact = self.exact and event.exact
         _, lane, _, _ = self._air.pop(event.call)
         used = self.used[self._model(lane)]
+        used.busy_us += event.took
         if event.exact:
             used.tell(event.tokens_in, event.tokens_out, event.cached)
         else:
@@ -332,7 +338,7 @@ class RunState:
             step.drop(spare)
         if event.code in JUDGED:
             step.rejected_last += 1
-            step.reject(event.code, event.check, "")
+            step.reject(event.code, event.check, event.reason)
 
     def _keep(self, failure: Failure) -> None:
         if len(self.errors) < ERRORS_KEPT:

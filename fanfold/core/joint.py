@@ -158,9 +158,9 @@ class Joint(Spares):
         self._lands(cell, accepted=state is State.ACCEPTED and cell.phase != FALLBACK)
         super()._end(cell, state, why, now)
 
-    def _spare_over(self, cell: Cell, code: str, check: str, now: int, fills: tuple[int, ...] | None = None) -> None:
+    def _spare_over(self, cell: Cell, why: tuple[str, str, str], now: int, fills: tuple[int, ...] | None = None) -> None:
         self._lands(cell)
-        super()._spare_over(cell, code, check, now, fills)
+        super()._spare_over(cell, why, now, fills)
 
     def _stop(self, run: Run, stop: Stop, now: int) -> None:
         for cell in run.cells.values():

@@ -96,6 +96,8 @@ class Rows(Relive):
             if lane.preparing + lane.ready >= AHEAD * cap * items and run.preparing + queue.waiting >= cap * items:
                 return
             place, bundle = queue.next_bundle(MANY * cap)
+            if run.rules[bundle.step].turns is not None and self._full_ahead(run.rules[bundle.step]):
+                return
             at = run.grid.coords(bundle.step, bundle.at, bundle.next)
             bundle.next += 1
             if bundle.next == bundle.size:
@@ -108,6 +110,11 @@ class Rows(Relive):
             elif run.past is not None:
                 self._remember(cell)
             self._begin(cell, now)
+
+    def _full_ahead(self, rule: Rule) -> bool:
+        """Whether the lanes that take turns hold as many cells as their windows together: a slow one does not fill without bounds."""
+        lanes = [self.lanes[index] for index in rule.chain]
+        return sum(lane.preparing + lane.ready for lane in lanes) >= AHEAD * sum(lane.cap for lane in lanes)
 
     def _begin(self, cell: Cell, now: int) -> None:
         cell.move(State.PREPARING)

@@ -21,6 +21,7 @@ from fanfold.core.pool import Pool, Pools
 from fanfold.core.sizes import AnswerSize
 from fanfold.core.states import NEXT, State
 from fanfold.core.stock import Stock
+from fanfold.core.turns import Turns
 from fanfold.core.uniqueness import Key
 from fanfold.core.verdicts import Opinion
 from fanfold.spec.calls import Fault, Reply
@@ -37,7 +38,7 @@ class Rule:
     retry_timeout: of a call that is tried again after a fault; None: as of any other.
 
     lane, judge_lane: numbers of lanes; then, judge_then: the lanes that follow when the one before can no longer be used.
-    both_orders: the judge compares, and is asked once in either order.
+    both_orders: the judge compares, and is asked once in either order. turns: which of its lanes a cell prefers, where models have shares.
 
     counted: positions of the axes along which its cells are interchangeable, () for none.
 
@@ -56,6 +57,7 @@ class Rule:
     judge_lane: int | None = None
     judge_then: tuple[int, ...] = ()
     both_orders: bool = False
+    turns: Turns | None = None
     function: bool = False
     unique: tuple[int, ...] | None = None
     near: float = 1.0
@@ -218,7 +220,17 @@ class Cell:
         """The lanes where its next call may go, the preferred one first."""
         if self.phase == FALLBACK:
             return (LOCAL,)
+        if self.phase != JUDGE and self.rule.turns is not None:
+            return self.rule.turns.chain(self.run.seed, self.at)[self.hops :]
         return (self.rule.judge_chain if self.phase == JUDGE else self.rule.chain)[self.hops :]
+
+    @property
+    def twin_lanes(self) -> tuple[int, ...]:
+        """Of them, those where a second call beside its own may go: no other share's."""
+        if self.phase != ANSWER or self.rule.turns is None:
+            return self.chain
+        own = self.rule.turns.own(self.run.seed, self.at)
+        return tuple(lane for lane in self.chain if lane in own)
 
     def draw(self, purpose: int) -> float:
         """A number in [0, 1) of this cell, this attempt and this purpose."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from fanfold.core.commands import ANSWER, FALLBACK, JUDGE
 from fanfold.core.fates import HINTS, Fates
+from fanfold.core.lane import Lane
 from fanfold.core.pool import Pool, sizes_of
 from fanfold.core.run import Cell, Rule, Run
 from fanfold.core.states import State
@@ -19,6 +20,7 @@ from fanfold.spec.errors import Code
 from fanfold.spec.events import Rested, SpareEnded
 
 UNNEEDED = "as many as were asked for are there"
+NOTHING = ("", "", "")
 IDLE = frozenset({State.READY, State.RESTING})
 
 
@@ -64,9 +66,10 @@ class Spares(Fates):
         pool.last = (str(code), reason, hint or HINTS.get(code, ""))
         self._stir(cell)
         if cell.spare:
-            self._spare_over(cell, str(code), check, now)
+            self._spare_over(cell, (str(code), check, reason), now)
         elif pool.given_up or not pool.draw():
             cell.judged += 1
+            cell.check = check
             self._fail(cell, *pool.last, now)
         else:
             cell.longer = cell.longer and code is not Code.TRUNCATED  # it is told once more to be shorter
@@ -125,7 +128,7 @@ class Spares(Fates):
             return
         self._stir(cell)
         if cell.spare:
-            self._spare_over(cell, "", "", now)
+            self._spare_over(cell, NOTHING, now)
         elif pool.bank or (pool.spares and not pool.given_up):
             self._park(cell, (str(code), message, hint))
         else:
@@ -177,7 +180,7 @@ class Spares(Fates):
             self._abandon_members(pool)
         if not pool.open:
             while pool.bank:
-                self._spare_over(pool.bank.pop(0), "", "", now)
+                self._spare_over(pool.bank.pop(0), NOTHING, now)
         self._lose(pool, now)
         self._draw_on(pool, now)
 
@@ -232,13 +235,13 @@ class Spares(Fates):
         run = cell.run
         self._detach(cell)
         self._release(cell)
-        refused = cell.failure[0] if cell.failure is not None else ""
+        refused = (cell.failure[0], cell.check, cell.failure[1]) if cell.failure is not None else NOTHING
         cell.parked, cell.failure = False, None
         if spare.key is not None:
             run.keys.commit(spare.key, spare.id)
         cell.key, cell.vector, spare.key = spare.key, spare.vector, None
         cell.service, cell.lengths = spare.service, spare.lengths
-        self._spare_over(spare, refused, cell.check if refused else "", now, cell.at)
+        self._spare_over(spare, refused, now, cell.at)
         run.tally.own += 1
         self._end(cell, State.ACCEPTED, ("", "", ""), now)
 
@@ -268,8 +271,11 @@ class Spares(Fates):
                 self._launch_one(pool, models[n % len(models)], now)
 
     def _room(self, run: Run, rule: Rule) -> int:
-        """Cells for which there are slots, although nothing waits for them."""
-        lane = self._usable(run, rule, rule.chain)
+        """Cells for which there are slots, although nothing waits for them; where lanes take turns, in each of them."""
+        chains = (rule.chain,) if rule.turns is None else rule.turns.chains
+        return min(self._room_in(self._usable(run, rule, (*chain, *rule.chain)), run, rule) for chain in chains)
+
+    def _room_in(self, lane: Lane | None, run: Run, rule: Rule) -> int:
         if lane is None or not lane.breaker.closed or self._refusal(run, rule) is not None:
             return 0
         if lane.ready or lane.to_prepare.first() is not None:
@@ -291,7 +297,7 @@ class Spares(Fates):
         """It is not needed any more. One that is being prepared ends with the fact of that."""
         if spare.state is not State.PREPARING:
             self._detach(spare)
-            self._spare_over(spare, "", "", now)
+            self._spare_over(spare, NOTHING, now)
         elif not spare.parked:
             spare.parked = True
             self._give_up(spare, Code.CANCELLED, UNNEEDED)
@@ -309,14 +315,15 @@ class Spares(Fates):
                 if call in self._calls:
                     self._doom(self._calls[call], Code.CANCELLED)
 
-    def _spare_over(self, cell: Cell, code: str, check: str, now: int, fills: tuple[int, ...] | None = None) -> None:
+    def _spare_over(self, cell: Cell, why: tuple[str, str, str], now: int, fills: tuple[int, ...] | None = None) -> None:
+        """why: (code, check, reason) of the answer that was refused."""
         run, pool = cell.run, cell.pool
         assert pool is not None
         self._release(cell)
         cell.move(State.CANCELLED if fills is None else State.ACCEPTED)
         pool.spares.pop(cell.id, None)
         del run.cells[cell.id]
-        self._emit(run, SpareEnded, now, cell.rule.index, cell.at, fills, code, check)
+        self._emit(run, SpareEnded, now, cell.rule.index, cell.at, fills, *why)
         self._stir(cell)
         run.open -= 1
         self._close_if_done(run, now)

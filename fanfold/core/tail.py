@@ -168,7 +168,7 @@ class Tail(Traffic):
             return None
         if cell.twins >= TWINS:
             return None
-        usable = [self.lanes[i] for i in cell.chain if self._usable(run, cell.rule, (i,)) is not None]
+        usable = [self.lanes[i] for i in cell.twin_lanes if self._usable(run, cell.rule, (i,)) is not None]
         for lane in sorted(usable, key=lambda lane: lane is own):
             if lane.free(self._size(cell), now) and (not lane.ready or lane.limiter.eager):
                 return lane if run.money is None or run.money.fits(self._cost(cell, lane)) else None

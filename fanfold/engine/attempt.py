@@ -231,10 +231,16 @@ class Attempts:
         request = self._request(step, route, command)
         if route.streams and not request.stream and job.spoken.wanted(step.compiled.index):
             request = replace(request, stream=True)
+        job.latest.asks(command.cell.rule.index, command.cell.at)
         listener = heard
         if request.stream:
+
+            def identified(name: str, text: str) -> None:
+                job.latest.says(command.cell.rule.index, command.cell.at, text)
+                put(Identified(command.call, hide(name)))
+
             heard = job.spoken.listener(command, heard)
-            listener = IdentityListener(step.streamed_field, lambda name: put(Identified(command.call, hide(name))), heard)
+            listener = IdentityListener(step.streamed_field, identified, heard)
         answer = await route.provider.call(request, listener)
         if isinstance(answer, Fault):
             return answer
@@ -364,11 +370,14 @@ def _unheard(chunk: Chunk) -> None:
 
 
 class IdentityListener:
-    """Reads along while a JSON object streams, until its first field is complete: that is the answer's identity."""
+    """Reads along while a JSON object streams, until its first field is complete: that is the answer's identity.
+
+    identified: told of it, and of all that has been heard so far.
+    """
 
     __slots__ = ("_field", "_heard", "_identified", "_pattern", "_text")
 
-    def __init__(self, field: str | None, identified: Callable[[str], None], heard: Callable[[Chunk], None]) -> None:
+    def __init__(self, field: str | None, identified: Callable[[str, str], None], heard: Callable[[Chunk], None]) -> None:
         self._field, self._identified, self._heard = field, identified, heard
         self._text = ""
         self._pattern = re.compile(r'\s*\{\s*"' + re.escape(field or "") + r'"\s*:\s*("(?:[^"\\]|\\.)*")')
@@ -386,7 +395,7 @@ class IdentityListener:
             except ValueError:
                 return  # the final answer will say
             if name.strip():
-                self._identified(name)
+                self._identified(name, self._text)
         elif len(self._text) > 2_000:
             self._field = None  # not first, or no short text: the final answer will say
 

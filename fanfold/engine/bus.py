@@ -7,9 +7,12 @@ import inspect
 import logging
 from collections.abc import Callable, Sequence
 
+from msgspec.structs import replace
+
 from fanfold.core.run import Run
 from fanfold.engine.answers import Entry
 from fanfold.engine.job import Job
+from fanfold.engine.refused import REFUSING
 from fanfold.spec.errors import StoreError
 from fanfold.spec.events import AnyEvent, CellEnded, Drafted, RunEnded, SpareEnded
 from fanfold.spec.ports import Sink, Stored
@@ -47,12 +50,15 @@ class Bus:
         values: list[Stored] = []
         kept = []
         known: list[Entry] = []
-        for event in events:
+        for n, event in enumerate(events):
+            if isinstance(event, REFUSING):
+                event = events[n] = job.latest.told(event)
             if isinstance(event, SpareEnded):
                 job.hand_over(event)
             elif isinstance(event, CellEnded):
                 draft = job.drafts.pop((event.step, event.at), None)
                 if draft is not None and event.state == "accepted":
+                    events[n] = replace(event, verdict=draft.verdict) if draft.verdict else event
                     values.append(Stored(event.step, event.at, draft.data))
                     kept.append((event.step, event.at, draft.value, len(draft.data)))
                     known += draft.entries()

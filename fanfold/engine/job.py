@@ -18,6 +18,7 @@ from fanfold.engine.asked import Asked, Samples, digest
 from fanfold.engine.freezer import Freezer
 from fanfold.engine.opening import PAGE, reading, whole
 from fanfold.engine.parcel import Common
+from fanfold.engine.refused import Latest
 from fanfold.engine.shapes import Shape, identity_first, list_in, shape_of, text_of
 from fanfold.engine.spoken import Spoken
 from fanfold.engine.spread import Spread
@@ -112,12 +113,15 @@ class StepWork:
 class Draft:
     """The latest answer of a cell, until it is accepted or replaced. rival: what its judge compares it with, None for nothing.
 
+    verdict: what its judge said when it passed, as JSON.
+
     answers, verdicts: what the cache is to keep of it once it is accepted.
     """
 
     value: Any
     data: bytes
     rival: Any = None
+    verdict: str = ""
     answers: list[Answered] = field(default_factory=list)
     verdicts: list[Entry] = field(default_factory=list)
 
@@ -149,6 +153,7 @@ class Job:
         self.values = Values(journal, [step.shape for step in steps])
         self.landings: dict[int, Landing] = {}  # by call
         self.drafts: dict[tuple[int, Coords], Draft] = {}  # by cell
+        self.latest = Latest()
         self.spoken = Spoken()
         self.state = RunState()
         self.run: Run | None = None
@@ -174,13 +179,14 @@ class Job:
         self.spoken.settled(cell, call, counts and landing is not None and landing.draft is not None)
         if landing is not None and counts:
             cell.work.previous = landing.text
+            self.latest.says(cell.rule.index, cell.at, landing.text)
             if landing.draft is not None:
                 self.drafts[cell.rule.index, cell.at] = landing.draft
 
     def with_text(self, event: Drafted) -> Drafted:
         """What is written down of an answer that waits is the answer itself, too."""
         draft = self.drafts.get((event.step, event.at))
-        return event if draft is None else msgspec.structs.replace(event, text=draft.data.decode())
+        return event if draft is None else msgspec.structs.replace(event, text=draft.data.decode(), verdict=draft.verdict)
 
     def take_back(self, past: Past, changed: Collection[int]) -> None:
         """Answers that earlier lives left without an end. One that cannot be read any more is made again."""
@@ -193,7 +199,7 @@ class Job:
                 except ValueError:
                     del step.drafts[at]
                 else:
-                    self.drafts[index, at] = Draft(value, event.text.encode())
+                    self.drafts[index, at] = Draft(value, event.text.encode(), verdict=event.verdict)
 
     def hand_over(self, event: SpareEnded) -> None:
         """A spare's answer is that of the cell it fills, or nobody's."""

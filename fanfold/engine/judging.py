@@ -68,7 +68,7 @@ class Judging:
             return answer
         if answer.usage.exact:
             step.judge_prompts.saw(estimate_messages(request.messages), answer.usage.tokens_in)
-        outcome = await self.read(step, answer, swapped=command.swapped)
+        outcome = await self.read(step, answer, draft, swapped=command.swapped)
         if isinstance(outcome, Reply) and outcome.verdict and job.answers is not None:
             draft.keep_verdict(route, request, answer.text)
         return replace(outcome, told=answer.told) if answer.told else outcome
@@ -85,12 +85,12 @@ class Judging:
             timeout_s=step.timeout_s,
         )
 
-    async def read(self, step: StepWork, answer: Answer, *, swapped: bool) -> Reply | Fault:
-        """What an answer means. One that cannot be read is a fault of the judge's: it says nothing of what it judges."""
+    async def read(self, step: StepWork, answer: Answer, draft: Draft, *, swapped: bool) -> Reply | Fault:
+        """What an answer means, and keep it beside what it lets pass. One that cannot be read is a fault of the judge's: it says nothing of what it judges."""
         assert step.judge_shape is not None and step.step.judge is not None
         accept = step.step.judge.accept
         try:
-            verdict, _ = step.judge_shape.parse(answer.text)
+            verdict, data = step.judge_shape.parse(answer.text)
             good = at_least_as_good(verdict, swapped=swapped) if step.compares else passes(verdict) if accept is None else None
         except (Unfit, ValueError) as error:
             return Fault(code=Code.MALFORMED, message=f"the judge's answer: {error}", usage=answer.usage)
@@ -100,6 +100,7 @@ class Judging:
                 good = bool(await self._user(accept, verdict))
             except Exception as error:  # noqa: BLE001 - it is the user's code
                 return Fault(code=Code.INTERNAL, message=f"the judge's accept function: {described(error)}", usage=answer.usage)
+        draft.verdict = data.decode() if good else ""
         shown = f", who was shown it {'second' if swapped else 'first'}," if step.compares else ""
         finding = None if good else printable(f"a judge{shown} says: {reason_of(verdict) or text_of(verdict)}")
         return Reply(usage=answer.usage, verdict=good, finding=finding, check="" if good else "judge")

@@ -79,7 +79,7 @@ async def _verdict(
     entry = await job.answers.get(Asked(found).key) if found is not None and job.answers is not None else None
     if not isinstance(entry, Entry):
         return None
-    return await judging.read(step, Answer(text=entry.text, usage=Usage()), swapped=swapped)
+    return await judging.read(step, Answer(text=entry.text, usage=Usage()), draft, swapped=swapped)
 
 
 def worth_keeping(attempts: Attempts, job: Job, step: StepWork, command: Call, route: Route, answer: Answer) -> None:

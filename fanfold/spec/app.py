@@ -20,6 +20,8 @@ class App:
     content: (parameters, result) -> the application's own part of the result JSON (errors and report are added by the door).
     markdown: the whole result JSON -> text for people. rows: the whole result JSON -> one flat row per item, for CSV and JSONL.
     documents: further formats, by name, which is the ending of their files too: the whole result JSON -> the file's text.
+    config: what a config file says in the application's own words -> the same with the names of its parameters and of common options.
+    It raises PlanError whose path is a word's place in the file. None: those names are the only ones.
     arguments: names of parameters that are words of the command line, not options, in this order; those may be left out all the same.
     bench: the sizes that `fanfold bench` measures, each as parameters that are not the defaults; none: the defaults alone.
     """
@@ -33,4 +35,5 @@ class App:
     rows: Callable[[Json], list[Json]]
     documents: Mapping[str, Callable[[Json], str]] = field(default_factory=dict)
     bench: Sequence[Json] = ()
+    config: Callable[[Json], Json] | None = None
     arguments: Sequence[str] = ()

@@ -126,6 +126,8 @@ class Rested(Event, frozen=True, gc=False, array_like=True, tag=True):
     attempt: int
     until: int
     """Microseconds since the run began."""
+    text: str = ""
+    """The answer that was not good, as the model wrote it, or as much of it as was heard; the shell writes it in."""
 
 
 class Drafted(Event, frozen=True, gc=False, array_like=True, tag=True):
@@ -133,7 +135,7 @@ class Drafted(Event, frozen=True, gc=False, array_like=True, tag=True):
     run need not buy it again.
 
     key, exact, said, vector, lengths, judge: as `Reply` has them. took: microseconds of the call. text: the value, as JSON; the shell
-    writes it in, the core never sees it.
+    writes it in, the core never sees it. verdict: likewise, of an answer that its judge has passed.
     """
 
     step: int
@@ -146,6 +148,7 @@ class Drafted(Event, frozen=True, gc=False, array_like=True, tag=True):
     judge: tuple[int, int] | None
     took: int
     text: str = ""
+    verdict: str = ""
 
 
 class CellEnded(Event, frozen=True, gc=False, array_like=True, tag=True):
@@ -170,13 +173,17 @@ class CellEnded(Event, frozen=True, gc=False, array_like=True, tag=True):
     """Keys of the candidates that are its own for good, when it was accepted."""
     check: str = ""
     """What refused its last answer, where that is why; "judge" beside any other code: that its judge gave no verdict."""
+    text: str = ""
+    """That answer, as in `Rested`."""
+    verdict: str = ""
+    """What its judge said of the answer that was accepted, as JSON; the shell writes it in."""
 
 
 class SpareEnded(Event, frozen=True, gc=False, array_like=True, tag=True):
     """A spare of a counted axis is over: a draw at coordinates beyond those that are asked for, never a cell of the result.
 
     fills: its answer is that of this cell, whose end follows; None: it was for nothing. code: then why its answer was refused, and the
-    check that refused it; or "".
+    check that refused it; or "". Where it fills a cell: of the last answer of that cell. reason, text: likewise, as in `Rested`.
     """
 
     step: int
@@ -184,6 +191,8 @@ class SpareEnded(Event, frozen=True, gc=False, array_like=True, tag=True):
     fills: Coords | None
     code: str
     check: str
+    reason: str = ""
+    text: str = ""
 
 
 class BundleEnded(Event, frozen=True, gc=False, array_like=True, tag=True):

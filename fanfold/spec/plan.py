@@ -101,7 +101,7 @@ class Judge:
 
     The prompt, a text or a callable (cell, value) -> text, may use every name of the step's own, and `{value}`. Default output:
     `{reason: str, pass: bool}`: a verdict is asked for after its reason, which goes into the next attempt.
-    accept: judge's answer -> bool; default: its `pass`. A judge that cannot be read is asked again; that costs no attempt.
+    model: None for the step's own, "" for the plan's or the engine's. accept: judge's answer -> bool; default: its `pass`. A judge that cannot be read is asked again; that costs no attempt.
 
     versus: what the answer has to be at least as good as: a name (`"draft"`, `"draft.text"`: of a step, an axis or a given) or a callable
     cell -> value, None where there is nothing to beat. Then the prompt shows `{first}` and `{second}` instead of `{value}`, a callable is
@@ -184,7 +184,7 @@ class Step:
 class Plan:
     """Steps over axes. `given` holds the values that prompts may name. Order of steps and axes is the order of results.
 
-    model: for steps that name none. concurrent: calls of this run in the air at once, at most.
+    model: for steps that name none: "a", "a | b" (b when a can no longer be used), "a = 0.7, b = 0.3" (shares). concurrent: calls of this run in the air at once, at most.
     """
 
     name: str

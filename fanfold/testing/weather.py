@@ -21,6 +21,7 @@ from fanfold.core.grid import Grid
 from fanfold.core.hedge import ENOUGH, Hedging
 from fanfold.core.limiter import REQUESTS, TOTAL, Limiter, Window
 from fanfold.core.run import Cell, Rule
+from fanfold.core.turns import Turns, strides
 from fanfold.engine.facts import Fact, Heard, Identified
 from fanfold.engine.job import Job
 from fanfold.engine.offers import Offer
@@ -60,6 +61,7 @@ class Climate:
     pool: int = 0  # above 0: so many candidates that the parts share, and as many names from which guides are offered some
     few: int = 0  # above 0: the cells of a step ask so few different things, and a cache has what was accepted before
     chain: bool = False  # answers and verdicts fall back to another lane
+    shares: bool = False  # answers are shared out over the lanes, two of the first to one of the last
     compares: bool = False  # judges are asked in either order
     items: int = 1  # answers of one call
     names: int = 40
@@ -95,6 +97,7 @@ class Climate:
             lanes=one_of(4, 1, 1, 2),
             shared=one_of(18, False, True),
             chain=one_of(15, False, False, True),
+            shares=one_of(20, False, False, True),
             compares=one_of(19, False, False, True),
             hedges=one_of(16, False, True),
             counted=counted,
@@ -293,6 +296,13 @@ def rules_of(plan: CompiledPlan, climate: Climate) -> list[Rule]:
     if climate.chain:
         for word in words.values():
             word |= {"then": (climate.lanes + 1,)} | ({"judge_then": (1,)} if "judge_lane" in word else {})
+    if climate.shares:
+        last = climate.lanes + climate.chain
+        for step in plan.steps if last > 1 else ():
+            sizes = [plan.axes[axis].size for axis in step.over]
+            words.setdefault(step.name, {}).update(
+                then=tuple(range(2, last + 1)), turns=Turns((tuple(range(1, last)), (last,)), (2, 1), strides(sizes))
+            )
     if climate.compares:
         for word in words.values():
             word |= {"both_orders": "judge_lane" in word}

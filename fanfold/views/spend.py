@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fanfold.core.fold import RunState
 from fanfold.spec.prices import Price
@@ -20,6 +20,24 @@ class Cost(NamedTuple):
     usd: float | None
     is_: str
     uncertain: float = 0.0
+
+
+def by_model(state: RunState, prices: Mapping[str, Price]) -> dict[str, dict[str, Any]]:
+    """What each model was called for. busy_s: the time of its calls, one after the other. cost_usd: None without a price."""
+    told = {}
+    for model, used in state.used.items():
+        price = prices.get(model)
+        cost = None
+        if price is not None:
+            cost = price.of(used.tokens_in, used.tokens_out, used.cached) + price.of(used.guessed_in, used.guessed_out)
+        told[model] = {
+            "calls": used.calls,
+            "busy_s": round(used.busy_us / 1e6, 3),
+            "tokens_in": used.tokens_in + used.guessed_in,
+            "tokens_out": used.tokens_out + used.guessed_out,
+            "cost_usd": None if cost is None else round(cost, DIGITS),
+        }
+    return told
 
 
 def cost_of(state: RunState, prices: Mapping[str, Price], models: int) -> Cost:

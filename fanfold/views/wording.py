@@ -44,8 +44,13 @@ def number_labels(state: RunState) -> Labels:
 
 def place(state: RunState, step: int, at: Coords, labels: Labels) -> str:
     """`recipe day 3 meal lunch`."""
-    parts = [state.steps[step].name, *(f"{axis} {clean(value, 40)}" for axis, value in labels(step, at).items())]
+    parts = [state.steps[step].name, *(f"{axis} {clean(spoken(value), 40)}" for axis, value in labels(step, at).items())]
     return clean(" ".join(parts))
+
+
+def spoken(value: object) -> object:
+    """A coordinate as people say it: of a row, its values alone."""
+    return ", ".join(map(str, value.values())) if isinstance(value, Mapping) else value
 
 
 def announcement(event: AnyEvent, state: RunState, labels: Labels) -> str:

@@ -163,6 +163,11 @@ def test_a_value_that_was_refused_is_never_shown():
     result, _ = one(Step("a", "x", attempts=2, judge=Judge(JUDGE)), ["bad"], lambda request: says(False, "dull"))
     assert result.values == [] and '"bad"' not in json.dumps(result.to_json()["values"])
     assert (result.errors[0].code, result.errors[0].attempts) == ("check_failed", 2)
+    refused = Step("a", "write {n}", over="n", attempts=1, judge=Judge("Is it good? {value}"))
+    gathered = Step("all", function=lambda cell: list(cell["a"]), output=list[str], needs=("a",))
+    plan = Plan("p", [refused, gathered], {"n": [1, 2]})
+    result, _, _ = make(plan, lambda request, n: Says(says("2" not in last(request)) if asks(request) else last(request)[-1]))
+    assert result["a"].values == ["1"] and result["all"].values == [["1"]], "nor is it handed on"
 
 
 def test_own_output_and_accept():

@@ -35,7 +35,9 @@ from tests.engine import test_items as item_tests
 from tests.engine import test_joint as joint_tests
 from tests.engine import test_judges as judge_tests
 from tests.engine import test_missing_needs as missing_tests
+from tests.engine import test_model_shares as model_share_tests
 from tests.engine import test_opening as opening_tests
+from tests.engine import test_refused as refused_tests
 from tests.engine import test_resume as resume_tests
 from tests.engine import test_shares as share_tests
 from tests.engine import test_spoken as spoken_tests
@@ -402,6 +404,19 @@ FAULTS = (
     Fault("an unreadable judge is the last of its chain", "core.fates:Fates._hop", "ELSEWHERE | UNREADABLE if", "ELSEWHERE if", gate_tests.test_a_judge_that_cannot_be_read_is_followed_by_the_next_of_its_chain),
     Fault("a deadline is blamed on the judge's model", "core.verdicts:unheard", "code in ILL", "True", gate_tests.test_a_deadline_that_a_judge_does_not_meet_blames_no_model),
     Fault("a tie does not say what spoke against it", "core.verdicts:objection", 'f"{TIE}. {last.reason if first.good else first.reason}"', "TIE", gate_tests.test_a_tie_is_told_to_the_next_attempt_with_what_speaks_against_it),
+    Fault("what was refused is told without the answer", "engine.refused:Latest.told", "replace(event, text=printable(text))", "event", lambda: refused_tests.test_every_refused_answer_is_there_with_its_own_reason(refused_tests.COUNTED)),
+    Fault("a spare is refused without a word", P + "_again", "(str(code), check, reason)", '(str(code), check, "")', lambda: refused_tests.test_every_refused_answer_is_there_with_its_own_reason(refused_tests.COUNTED)),
+    Fault("what is refused is the answer before", "engine.refused:Latest.asks", "self._texts.pop((step, at), None)", "pass", refused_tests.test_what_an_earlier_call_said_is_not_said_of_a_later_one),
+    Fault("a verdict is lost with the process", "engine.job:Job.take_back", "verdict=event.verdict", 'verdict=""', refused_tests.test_the_verdict_on_an_answer_that_waits_for_its_cell_outlives_the_process),
+    Fault("a known verdict is no verdict", "engine.judging:Judging.read", 'data.decode() if good else ""', '""', refused_tests.test_a_verdict_of_the_cache_is_a_verdict),
+    Fault("what was skipped for want of another is an error more", "result:CellResult.in_consequence", 'self.state == "skipped"', "False", refused_tests.test_along_a_counted_axis_one_thing_that_goes_wrong_is_one_error),
+    Fault("every cell is of the first share", "core.turns:Turns.share", "spot < end", "True", model_share_tests.test_each_has_exactly_its_share_and_each_cell_says_whose_it_is),
+    Fault("blocks of shares begin in the same place and end in another", "core.turns:Turns.share", "% self._block", "% (self._block - 1 or 1)", model_share_tests.test_each_has_exactly_its_share_and_each_cell_says_whose_it_is),
+    Fault("a slow share fills without bounds", "core.rows:Rows._full_ahead", ">= AHEAD *", ">= 10**9 *", model_share_tests.test_a_slow_model_does_not_fill_without_bounds),
+    Fault("what one lane sends makes no room in the window of all", C + "commands", "for lane in lanes if len(lanes) > 1 else ():", "for lane in ():", lambda: same_log(Climate.of(302))),
+    Fault("a share that cannot be had is nobody's", "core.turns:Turns.chain", "(*self.chains[share:], *self.chains[:share])", "self.chains[share : share + 1]", model_share_tests.test_the_share_of_a_model_that_can_no_longer_be_used_goes_to_the_others),
+    Fault("an answer drawn beyond the axis is signed by nobody", "meter:Meter.fill", "self.lane[to] = self.lane[source]", "pass", model_share_tests.test_over_several_axes_and_counted_ones_too),
+    Fault("a check that asks for its cell is not given it", "engine.attempt:Attempts._findings", "if takes_cell(check)", "if False", model_share_tests.test_a_check_that_asks_for_its_cell_is_given_it),
     Fault("a missing value stops what could do without it", "core.grid:Grid.ended", "accepted or not edge.dst.at_least", "accepted", missing_tests.test_at_least_0_goes_on_without_a_value_and_there_is_one_error),
     Fault("a missing value stops nothing", "core.grid:Grid.ended", "accepted or not edge.dst.at_least", "True"),
     Fault("a retry has all the time", "core.run:CallRecord.__init__", "if cell.retries else", "if False else", lambda: missing_tests.test_a_call_that_is_tried_again_has_a_share_of_the_time(0.5, 4)),
