@@ -6,8 +6,9 @@ from functools import partial
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
-from fanfold import Axis, Cell, Plan, PlanError, Step
+from fanfold import Axis, Cell, Plan, PlanError, Step, Unique
 from fanfold.spec.checking import takes_cell
 from fanfold.spec.compile import compile_plan
 from fanfold.testing.scripted import Says
@@ -88,3 +89,39 @@ def test_what_counts_as_asking_for_the_cell():
 
     assert takes_cell(two) and not takes_cell(given) and not takes_cell(len) and not takes_cell(str)
     assert not takes_cell(partial(two, cell=1)) and not takes_cell(lambda value: True)
+
+
+class Named(BaseModel):
+    name: str
+
+
+def test_a_known_value_that_is_taken_is_asked_for_and_nothing_is_called_without_a_prompt():
+    def known(cell: Cell) -> Any:
+        return Named(name="Same") if cell["n"] < 3 else None
+
+    step = Step("a", "Name {n}.", over="n", output=Named, unique="name", known=known, attempts=3)
+    result, provider, _ = make(Plan("p", [step], {"n": range(4)}), lambda request, n: Says({"name": f"other {n}"}))
+    assert result.ok and len({value.name for value in result.values}) == 4 and result.at(n=0).name == "Same"
+    assert result.report["calls"] == len(provider.calls) == 3 and result.report["duplicates_rejected"] == 2
+    assert sum("Same" in last(request) for request in provider.calls) >= 2, "it is told what is taken"
+
+
+def test_a_known_value_that_is_taken_fails_where_no_prompt_can_be_made_for_another():
+    def prompt(cell: Cell) -> str:
+        raise ValueError("there is nothing to ask")
+
+    step = Step("a", prompt, over="n", unique=Unique(), known=lambda cell: "same", attempts=5)
+    result, provider, _ = make(Plan("p", [step], {"n": range(3)}), [])
+    assert [cell.state for cell in result["a"]] == ["accepted", "failed", "failed"] and not provider.calls
+    assert {error.code for error in result.errors} == {"duplicate"} and result.report["calls"] == 0
+
+
+def test_a_spare_of_a_counted_axis_is_not_what_a_cell_is_known_to_be():
+    def known(cell: Cell) -> Any:
+        return f"known {cell['n']}" if cell["n"] < 4 else None
+
+    step = Step("a", "Say.", over="n", unique=Unique(), known=known, attempts=6)
+    said = ["x", "x", "x", "x", "x", "x", *(f"new {n}" for n in range(60))]
+    result, provider, _ = make(Plan("p", [step], [Axis("n", count=12)]), lambda request, n: Says(said[n]))
+    assert result.ok and len(set(result.values)) == 12 and result.report["calls"] == len(provider.calls)
+    assert [result.at(n=n) for n in (1, 2, 3)] == ["known 1", "known 2", "known 3"]
