@@ -89,7 +89,6 @@ class Endings:
         elif isinstance(event, StepSwept):
             self.swept[event.step] = Ending(event.state, event.code, event.message)
 
-
     def _reopened(self, event: Reopened) -> None:
         """Nothing of how these cells ended is true any more."""
         of = self.of[event.step]

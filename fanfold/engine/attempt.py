@@ -109,7 +109,9 @@ class Attempts:
             if step.step.function is not None:
                 return await self._from_function(job, step, cell, received)
             if (value := await self._known(step, cell, received)) is not None:
-                return replace(await self._as_given(job, step, cell, value), work=await self._instead(step, cell, received), known=True)
+                return replace(
+                    await self._as_given(job, step, cell, value), work=await self._instead(step, cell, received), known=True
+                )
             work = self._work(step, cell, received, await self._messages(step, received))
             if job.answers is None or (cell.rule.index, cell.at) in job.drafts:  # an answer of an earlier life waits to go on
                 return work
