@@ -11,8 +11,11 @@ from pydantic import BaseModel
 from fanfold import Axis, Cell, Plan, PlanError, Step, Unique
 from fanfold.spec.checking import takes_cell
 from fanfold.spec.compile import compile_plan
-from fanfold.testing.scripted import Says
+from fanfold.store.memory import MemoryStore
+from fanfold.testing.scripted import Says, ScriptedProvider
+from fanfold.testing.virtual import run
 from tests.engine.test_engine import last, make
+from tests.engine.test_resume import killed, resumed
 
 TERMS = [{"term": "a", "meaning": "known a"}, {"term": "b", "meaning": None}, {"term": "c", "meaning": "known c"}]
 
@@ -117,11 +120,29 @@ def test_a_known_value_that_is_taken_fails_where_no_prompt_can_be_made_for_anoth
 
 
 def test_a_spare_of_a_counted_axis_is_not_what_a_cell_is_known_to_be():
-    def known(cell: Cell) -> Any:
-        return f"known {cell['n']}" if cell["n"] < 4 else None
+    step = Step(
+        "a", "Say.", over="n", unique=Unique(), known=lambda cell: "same", checks=[lambda value: "bad" not in value], attempts=6
+    )
 
-    step = Step("a", "Say.", over="n", unique=Unique(), known=known, attempts=6)
-    said = ["x", "x", "x", "x", "x", "x", *(f"new {n}" for n in range(60))]
-    result, provider, _ = make(Plan("p", [step], [Axis("n", count=12)]), lambda request, n: Says(said[n]))
-    assert result.ok and len(set(result.values)) == 12 and result.report["calls"] == len(provider.calls)
-    assert [result.at(n=n) for n in (1, 2, 3)] == ["known 1", "known 2", "known 3"]
+    def script(request, number):
+        return Says("bad" if number % 3 == 1 else f"new {number}", latency_s=1 + number % 4)
+
+    result, provider, _ = make(Plan("p", [step], [Axis("n", count=12)]), script)
+    refused = len([request for number, request in enumerate(provider.calls) if number % 3 == 1])
+    assert result.ok and len(set(result.values)) == 12 and "same" in result.values
+    assert result.report["calls"] == len(provider.calls) > 11 + refused / 2, "spares were launched"
+    assert result.report["duplicates_rejected"] == 11, "once for each of the others"
+
+
+def test_a_known_value_is_not_known_again_in_the_next_life():
+    step = Step("a", "Name {n}.", over="n", unique=Unique(), known=lambda cell: "same", attempts=2)
+    plan = Plan("p", [step], {"n": range(2)})
+
+    async def main():
+        store, provider = MemoryStore(), ScriptedProvider([Says("other", latency_s=1)])
+        run_id = await killed(store, provider, plan, 2)
+        assert len(provider.calls) <= 1
+        return await resumed(store, provider, run_id, plan)
+
+    result = run(main())
+    assert result.ok and sorted(result.values) == ["other", "same"] and result.report["duplicates_rejected"] == 1
