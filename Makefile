@@ -8,6 +8,8 @@ NODE_TESTS := tests/providers/aimock
 
 ONCE   := not (planted or machine or test_incremental or two_shells or eight_tenths)
 
+PURE   := $(addprefix tests/,apps core engine forecast histories sim spec views)  # mostly in virtual time: side by side; the others alone
+
 .PHONY: demo test test-long coverage test-deps check bench pins clean
 .DELETE_ON_ERROR:
 
@@ -15,7 +17,8 @@ demo: $(VENV)/.runtime
 	@$(BIN)/fanfold mealplan --days 7 --diet vegetarian --model sim/default --format md
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 $(PURE)
+	$(BIN)/python -m pytest $(addprefix --ignore=,$(PURE))
 	$(MAKE) --no-print-directory check
 
 test-long: $(VENV)/.dev  # what takes too long for every commit, about an hour and a half: histories, lives, machines, 200 kills, the long benchmarks

@@ -70,6 +70,12 @@ def recipes(cells: int = 4, **more: Any) -> StepFacts:
     return StepFacts("recipe", ("day",), cells, **more)
 
 
+def test_a_cell_may_wait_that_was_never_called() -> None:
+    story = Story(recipes())
+    story.rested(0, (1,), "wait", "rate_limited")
+    assert (story.state.steps[0].waits, story.state.total.calls) == (1, 0)
+
+
 def test_a_cell_from_call_to_acceptance() -> None:
     story = Story(recipes())
     seen = []

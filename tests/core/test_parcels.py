@@ -195,6 +195,18 @@ def test_a_muster_lets_go_who_are_enough_and_all_when_nobody_else_comes():
     assert [cell for cell, _ in muster.leaving(cells[3])] == [cells[1], cells[3]] and not muster.held
 
 
+def test_a_cell_that_is_in_another_request_by_now_stays_in_it():
+    class Named:
+        def __init__(self, parcel):
+            self.cell = type("Cell", (), {"parcel": parcel})()
+
+    gone, newer = Parcel(2), Parcel(2)
+    stays, leaves = Named(newer), Named(gone)
+    assert [gone.add(stays), gone.add(leaves)] == [False, True] and repr(gone) == "<Parcel of 2, 2 open>"
+    gone.dissolve()
+    assert stays.cell.parcel is newer and leaves.cell.parcel is None
+
+
 def test_a_queue_gives_who_can_go_together_and_keeps_the_order_of_the_others():
     class One:
         def __init__(self, id, company, rule="r", place=0):

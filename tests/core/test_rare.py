@@ -109,6 +109,16 @@ def test_what_a_stopped_run_waited_to_send_opens_at_no_moment():
     assert conductor.wake_at(0) is None and not conductor.busy
 
 
+def test_a_pool_that_has_changed_as_its_run_is_stopped_launches_nothing():
+    conductor, lane = one_lane()
+    run = row(conductor, Axis("n", count=3), lane, counted=(0,))
+    calls = called(conductor)
+    conductor.settled(calls[0].call, OK, 0)
+    conductor.cancel(run, 0)
+    assert [type(command) for command in conductor.commands(0)] == [Cancel, Cancel]
+    assert sum(event.state == "accepted" for event in of(CellEnded, drained(conductor, run))) == 1
+
+
 def test_a_lane_is_condemned_by_the_last_call_of_a_stopped_run():
     conductor, lane = one_lane()
     first, second = row(conductor, 1, lane), row(conductor, 1, lane)

@@ -145,7 +145,9 @@ ROWS = [{"id": 1, "term": "x"}, {"id": 2, "term": "x"}, {"id": 3, "term": "y"}]
 
 
 @pytest.mark.parametrize(
-    "prompt", ["Explain {row.term}.", "Explain it.", lambda cell: "Explain it.", "{row.term}{row.term}"], ids=str
+    "prompt",
+    ["Explain {row.term}.", "Explain it.", lambda cell: "Explain it.", "{row.term}{row.term}"],
+    ids=["of a row", "of none", "called", "twice"],
 )
 def test_rows_that_show_the_same_never_share_an_answer(prompt):
     plan = Plan("terms", [Step("kind", prompt, over="row")], {"row": ROWS})
