@@ -36,7 +36,7 @@ from fanfold.spec.compile import compile_plan
 from fanfold.spec.compiled import CompiledPlan
 from fanfold.spec.errors import CellError, FanfoldError, PlanError, StoreError
 from fanfold.spec.events import AnyEvent, BundleEnded, CellEnded, Coords, Reopened, RunEnded, StepSwept
-from fanfold.spec.plan import UNSET, Facets, Judge, Limits, Plan, Step, Unique
+from fanfold.spec.plan import UNSET, Candidates, Cell, Facets, Judge, Limits, Plan, Step, Unique
 from fanfold.spec.ports import Cache, Clock, Provider, RunRecord, Sink, Store
 from fanfold.spec.prices import Price
 from fanfold.spec.secret import Secret
@@ -722,12 +722,16 @@ async def agenerate(
     system: str | Callable[..., Any] | None = None,
     unique: Unique | str | None = None,
     facets: Mapping[str, Sequence[Any]] | Facets | None = None,
-    checks: Sequence[Callable[[Any], bool | str | None]] = (),
+    candidates: Candidates | Iterable[Any] | None = None,
+    checks: Sequence[Callable[..., bool | str | None]] = (),
     judge: Judge | None = None,
     attempts: int = 5,
+    known: Callable[[Cell], Any] | None = None,
     fallback: Any = UNSET,
     sampling: Mapping[str, Any] | None = None,
+    items_per_call: int = 1,
     deadline_s: float | None = None,
+    budget_usd: float | None = None,
     name: str = "answer",
     progress: bool | None = None,
     **engine: Any,
@@ -738,12 +742,14 @@ async def agenerate(
     Raises PlanError before anything is called, StoreError.
     """
     step = Step(
-        name, prompt, system, output=output, over=tuple(over or ()), unique=unique, facets=facets, checks=checks, judge=judge,
-        attempts=attempts, fallback=fallback, sampling=sampling or {},
+        name, prompt, system, output=output, over=tuple(over or ()), unique=unique, facets=facets, candidates=candidates, checks=checks,
+        judge=judge, attempts=attempts, known=known, fallback=fallback, sampling=sampling or {}, items_per_call=items_per_call,
     )  # fmt: skip
     plan = Plan(name, [step], over or (), given or {})
     async with Engine(**engine) as rooms:
-        return await rooms.run(plan, deadline_s=deadline_s, progress=in_notebook() if progress is None else progress)
+        return await rooms.run(
+            plan, deadline_s=deadline_s, budget_usd=budget_usd, progress=in_notebook() if progress is None else progress
+        )
 
 
 def generate(prompt: str | Callable[..., Any], **options: Any) -> Result:

@@ -57,6 +57,8 @@ class Endings:
         """By cell: the keys of its candidates."""
         self.verdicts: list[dict[Coords, str]] = [{} for _ in job.steps]
         """By cell: what its judge said of the answer that was accepted, as JSON."""
+        self.fills: list[dict[Coords, Coords]] = [{} for _ in job.steps]
+        """By cell: where the spare stood whose answer it has."""
         self.refusals = [Refusals() for _ in job.steps]
 
     def apply(self, event: AnyEvent) -> None:
@@ -77,14 +79,23 @@ class Endings:
                 self.of[event.step][grid.coords(event.step, event.at, position)] = ending
         elif isinstance(event, Rested) and event.code == Code.DUPLICATE:
             self.taken[event.step][event.at] = self.taken[event.step].get(event.at, 0) + 1
+        elif isinstance(event, SpareEnded):
+            if event.fills is not None:
+                self.fills[event.step][event.fills] = event.at
         elif isinstance(event, Reopened):
-            ended = {(event.step, at): (end.state, end.code) for at, end in self.of[event.step].items()}
-            drop_void(ended, event)
-            self.of[event.step] = {at: end for at, end in self.of[event.step].items() if (event.step, at) in ended}
+            self._reopened(event)
         elif isinstance(event, RunStarted):
             self.swept = [None] * len(self.swept)
         elif isinstance(event, StepSwept):
             self.swept[event.step] = Ending(event.state, event.code, event.message)
+
+    def _reopened(self, event: Reopened) -> None:
+        """Nothing of how these cells ended is true any more."""
+        of = self.of[event.step]
+        alike = [at for at, end in of.items() if (end.state, end.code) == (event.state, event.code)]
+        for at in alike if event.at is None else event.at:
+            for known in (of, self.took[event.step], self.verdicts[event.step], self.taken[event.step], self.fills[event.step]):
+                known.pop(at, None)
 
 
 def drop_void(ended: dict[tuple[int, Coords], tuple[str, str]], event: Reopened) -> None:
@@ -127,7 +138,7 @@ class Ended:
     async def given(self, step: int) -> Given:
         """The facets of a step's cells."""
         if step not in self._given:
-            self._given[step] = await given_to(self.job, step, self.endings.taken[step])
+            self._given[step] = await given_to(self.job, step, self.endings.taken[step], self.endings.fills[step])
         return self._given[step]
 
     async def cells(self, step: int, places: Sequence[Coords]) -> list[CellResult]:

@@ -59,6 +59,7 @@ def ask(
             work.compiled, replace(rule, take=0, near=1.0), "" if rule.lane == LOCAL else names[rule.lane],
             "" if rule.judge_lane is None else names[rule.judge_lane], work.schema,
             work.judge_schema, work.streamed_field is not None,
+            () if rule.turns is None else tuple(names[chain[0]] for chain in rule.turns.chains),
         )
         for work, rule in zip(works, rules, strict=True)
     ]  # fmt: skip

@@ -146,7 +146,7 @@ class Conductor(Together):
         cell.run.preparing -= 1
         if cell.run.stop is not None:
             self._close_if_done(cell.run, now)
-        elif isinstance(result, Hit) and result.work is not None:
+        elif isinstance(result, Hit) and result.work is not None and not result.known:
             self._found(cell, result.reply, result.work, now)
         elif isinstance(result, Broken):
             if cell.phase == FALLBACK and cell.failure is not None:
@@ -156,7 +156,7 @@ class Conductor(Together):
         elif isinstance(result, Hit):
             cell.move(State.GATED)
             cell.service = now - cell.since
-            if cell.phase == FALLBACK:
+            if cell.phase == FALLBACK or (result.known and result.work is None):
                 cell.lengths = result.reply.lengths
                 if (misfit := self._misfit(cell, result.reply)) is not None:
                     self._fail(cell, Code.CHECK_FAILED, misfit, "", now)
@@ -165,6 +165,8 @@ class Conductor(Together):
                 else:
                     self._accept(cell, now)
             else:
+                if result.work is not None:
+                    cell.tokens = (result.work.tokens_in, result.work.tokens_out)
                 self._answered(cell, result.reply, now)
         else:
             self._to_call(cell, result, now)

@@ -128,7 +128,7 @@ class Floor:
     def _verdict(self, run: Run) -> str:
         if run.stop is not None and run.stop[0] == State.CANCELLED:
             return "cancelled"
-        if run.stop is None and run.tally.bad == 0:
+        if run.tally.bad == 0 and (run.stop is None or (run.tally.own and not _owes(run))):
             return "complete"
         return "partial" if run.tally.own or (run.tally.filled and not run.tally.cut_off) else "failed"
 
@@ -157,3 +157,14 @@ class Floor:
 
     def __repr__(self) -> str:
         return f"<Conductor {len(self.runs)} runs, {len(self._calls)} calls in the air, {self._resting} resting>"
+
+
+def _owes(run: Run) -> bool:
+    """Whether a run that was stopped has required cells that have not ended, or may have had some that nobody knows of."""
+    grid, ended = run.grid, run.tally.ended
+
+    def whole(step: int) -> bool:
+        sources = [grid.source_of[axis].index for axis in grid.nodes[step].over if axis in grid.source_of]
+        return ended[step] == grid.totals[step] and all(map(whole, sources))
+
+    return not all(whole(rule.index) for rule in run.rules if rule.required)

@@ -108,10 +108,14 @@ class Attempts:
                 received = with_(received, candidates=own)
             if step.step.function is not None:
                 return await self._from_function(job, step, cell, received)
-            if step.step.known is not None and (value := await self._user(step.step.known, received)) is not None:
-                return await self._as_given(job, step, cell, value)
+            if (value := await self._known(step, cell, received)) is not None:
+                return replace(
+                    await self._as_given(job, step, cell, value), work=await self._instead(step, cell, received), known=True
+                )
             work = self._work(step, cell, received, await self._messages(step, received))
-            return work if job.answers is None else await known(self, job, step, cell, work)
+            if job.answers is None or (cell.rule.index, cell.at) in job.drafts:  # an answer of an earlier life waits to go on
+                return work
+            return await known(self, job, step, cell, work)
         except (NoSuchField, Unfit) as error:
             return _unusable(step, error)
         except StoreError:
@@ -193,6 +197,20 @@ class Attempts:
             return Work(tokens, step.guess)
         common = step.prompts.corrected(step.common.tokens(messages)) + avoid
         return Work(tokens, step.guess, kin=kin, common=common)
+
+    async def _known(self, step: StepWork, cell: CoreCell, received: Cell) -> Any:
+        """What the plan knows a cell to be. A spare is to be something else, and so is a cell for which that was taken already."""
+        return None if step.step.known is None or cell.spare or cell.judged else await self._user(step.step.known, received)
+
+    async def _instead(self, step: StepWork, cell: CoreCell, received: Cell) -> Work | None:
+        """The call for another value where the known one may be taken. None where there is no asking, also because its prompt cannot be made."""
+        if step.compiled.unique is None:
+            return None
+        try:
+            return self._work(step, cell, received, await self._messages(step, received))
+        except Exception:
+            logger.debug("the prompt of %s failed, whose value is known", step.name, exc_info=True)
+            return None
 
     async def _from_function(self, job: Job, step: StepWork, cell: CoreCell, received: Cell) -> Hit | Broken:
         assert step.step.function is not None

@@ -25,10 +25,13 @@ Json = dict[str, Any]
 class Given:
     """The facets of a step's cells, when its run has ended. declared: texts of the values of each facet, used or not."""
 
-    def __init__(self, job: Job, step: int, taken: Mapping[Coords, int], proposed: Mapping[Coords, Any]) -> None:
-        """taken: by cell, its answers that were somebody else's already, from the journal. proposed: answers of what proposes them."""
+    def __init__(
+        self, job: Job, step: int, taken: Mapping[Coords, int], fills: Mapping[Coords, Coords], proposed: Mapping[Coords, Any]
+    ) -> None:
+        """taken: by cell, its answers that were somebody else's already, from the journal; fills: where the spare stood whose answer it
+        has, for whose facets that was written. proposed: answers of what proposes them."""
         self._spread, self._run = job.steps[step].spread, job.run
-        self._taken, self._proposed = taken, proposed
+        self._taken, self._fills, self._proposed = taken, fills, proposed
         self.declared: dict[str, dict[str, None]] = {}
         if self._spread is not None:
             for answer in proposed.values() if self._spread.source else (None,):
@@ -44,16 +47,17 @@ class Given:
         answer = self._proposed.get(spread.shared(at))
         if spread.source and answer is None:
             return {}
+        at = self._fills.get(at, at)
         try:
             return spread.of(at, self._run.seed, self._taken.get(at, 0), answer)
         except Unfit:  # as the cell was told
             return {}
 
 
-async def given_to(job: Job, step: int, taken: Mapping[Coords, int]) -> Given:
+async def given_to(job: Job, step: int, taken: Mapping[Coords, int], fills: Mapping[Coords, Coords]) -> Given:
     spread = job.steps[step].spread
     proposed = await job.values.all(job.plan.step(spread.source).index) if spread is not None and spread.source else {}
-    return Given(job, step, taken, proposed)
+    return Given(job, step, taken, fills, proposed)
 
 
 def sampled(job: Job, step: int, own: Sequence[Coords]) -> list[Coords]:

@@ -41,7 +41,10 @@ JUDGE_CHARACTERS = 200  # of a judge's answer: a reason, and whether it passes
 
 @dataclass(frozen=True)
 class AskedStep:
-    """A step as it will be asked. schema: of its answers as they are sent, None for text. streams: its identity is known early."""
+    """A step as it will be asked. schema: of its answers as they are sent, None for text. streams: its identity is known early.
+
+    shared: the other models that have shares of its cells.
+    """
 
     compiled: CompiledStep
     rule: Rule
@@ -50,6 +53,7 @@ class AskedStep:
     schema: Mapping[str, Any] | None = None
     judge_schema: Mapping[str, Any] | None = None
     streams: bool = False
+    shared: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -90,7 +94,7 @@ class Asked:
 
     @property
     def models(self) -> list[str]:
-        return list(dict.fromkeys(m for step in self.steps for m in (step.model, step.judge_model) if m))
+        return list(dict.fromkeys(m for step in self.steps for m in (step.model, *step.shared, step.judge_model) if m))
 
 
 class Size:

@@ -155,11 +155,13 @@ class Work(msgspec.Struct, frozen=True, gc=False):
 class Hit(msgspec.Struct, frozen=True, kw_only=True):
     """The answer was known already (cache, or a step without a model): no call is needed.
 
-    work: the call that it saves, for an answer from the cache; it is made where the gates refuse that answer.
+    work: the call that it saves, for an answer from the cache; it is made where the gates refuse that answer. known: the plan says what it is;
+    then work is the call for another value where this one is taken, None where there is no prompt for one.
     """
 
     reply: Reply
     work: Work | None = None
+    known: bool = False
 
 
 class Broken(msgspec.Struct, frozen=True, kw_only=True):

@@ -144,7 +144,7 @@ class Step:
     In this order, but those that were slow again and again after the others, and asynchronous ones last. The first that refuses ends it: nothing dearer runs.
     attempts: answers judged per cell; a name lost to another cell while it streamed is none. at_least: how many accepted values a
     gather needs; 0: the cell begins when all that it needs has ended, whatever came of it, and has None where a single value is missing.
-    known: cell -> the value, where it is known already and nobody needs to be asked; else None. What is known is not checked.
+    known: cell -> the value, where it is known already and nobody needs to be asked; else None. What is known is not checked; where it must be unique and is taken, another is asked for.
     fallback: a value, or a callable cell -> value, used when the cell fails. required: whether its failure makes the run partial.
     weight: share in the progress. priority: "critical", "normal" or "optional". timeout_s: seconds for one call.
     retry_timeout_share: the part of its time-out that a call has when it is tried again after a transport fault, above 0 and up to 1.

@@ -7,6 +7,7 @@ import pytest
 from fanfold import Engine, Judge, Plan, PlanError, Step
 from fanfold.core.money import DOLLAR, Money, cost_of
 from fanfold.spec.calls import Usage
+from fanfold.spec.plan import UNSET
 from fanfold.spec.prices import Price
 from fanfold.store.memory import MemoryStore
 from fanfold.testing.scripted import Says, ScriptedProvider
@@ -69,6 +70,18 @@ def test_answers_longer_than_thought_overrun_it_by_what_is_in_the_air_at_most():
 def test_fallbacks_fill_what_is_left():
     result = run(spent(provider(), 0.10, plan_of(30, fallback="-")))
     assert len(result.values) == 30 and {error.code for error in result.fallbacks} == {"budget"}
+
+
+@pytest.mark.parametrize("fallback", [UNSET, "-"])
+@pytest.mark.parametrize(("required", "state"), [(False, "complete"), (True, "partial")])
+def test_a_run_is_complete_where_only_what_is_not_required_was_left_for_want_of_money(fallback, required, state):
+    steps = [
+        Step("one", "Say {n}.", over="n", sampling={"max_tokens": 100}),
+        Step("more", "Of {one}", over="n", required=required, fallback=fallback, sampling={"max_tokens": 100}),
+    ]
+    result = run(spent(provider(), 0.10, Plan("p", steps, {"n": range(6)})))
+    assert all(cell.error is None for cell in result["one"]) and not all(cell.error is None for cell in result["more"])
+    assert result.state == state
 
 
 def test_a_verdict_is_paid_for_with_its_answer():

@@ -222,3 +222,21 @@ def test_objects_are_known_by_their_name():
 def test_more_cells_than_the_window_holds():
     result, _, _ = make(cells(600, "{candidates.0}", candidates=range(600)), echo)
     assert result.ok and sorted(map(int, result.values)) == list(range(600))
+
+
+def test_a_cell_that_was_made_again_has_the_candidates_of_its_last_answer():
+    """The retrieval finds nothing any more when the prompt has changed: what the first answer was given is nobody's now."""
+    store = MemoryStore()
+
+    def plan(prompt, found):
+        return cells(3, prompt=prompt, candidates=Candidates(lambda cell: found, take=1))
+
+    async def main():
+        async with Engine(provider=ScriptedProvider(echo), store=store, clock=VirtualClock()) as engine:
+            first = await engine.run(plan("Use {candidates}.", LETTERS[:3]))
+            going = await engine.resume(first.run_id, plan("Take {candidates}.", []))
+            return first, await going.result()
+
+    first, again = run(main())
+    assert [cell.candidates for cell in first["r"]] == [("a",), ("b",), ("c",)]
+    assert again.values == ["Take []."] * 3 and [cell.candidates for cell in again["r"]] == [()] * 3

@@ -391,3 +391,17 @@ def test_fields_of_an_answer_are_no_words_of_it():
     told = result.report["diversity"]["review"]
     assert told["distinct_1"] == {"value": 1.0, "of": 6} and told["distinct_2"] == {"value": 1.0, "of": 3}
     assert told["clusters"] == {"value": 3.0, "of": 3}
+
+
+def test_what_a_spare_has_filled_shows_the_facets_that_it_was_asked_for():
+    refused = {3, 5, 8, 13, 21, 22, 23}
+
+    def script(request, number):
+        return Says(f"{last(request)} {'bad' if number in refused else number}", latency_s=1 + number % 3)
+
+    result, provider = make(reviews(count=30, checks=[lambda value: "bad" not in value]), script)
+    assert result.ok and len(provider.calls) > 30 + len(refused), "spares were launched"
+    for cell in result["review"].cells:
+        assert cell.value.startswith(f"{cell.facet['tone']} {cell.facet['product']} "), cell.facet
+    used = Counter(cell.value.split()[0] for cell in result["review"].cells)
+    assert result.report["diversity"]["review"]["facets"]["tone"]["counts"] == {tone: used[tone] for tone in TONES}

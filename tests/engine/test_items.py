@@ -9,7 +9,7 @@ import re
 import pytest
 from pydantic import BaseModel
 
-from fanfold import Axis, Candidates, Engine, Judge, Limits, Plan, PlanError, Step, Unique
+from fanfold import Axis, Candidates, Engine, Judge, Limits, Plan, PlanError, Step, Unique, generate
 from fanfold.spec.calls import Fault, Scope, Usage
 from fanfold.spec.events import Called, CellEnded, Rested, Settled
 from fanfold.spec.phrases import AVOID, REJECTED
@@ -600,3 +600,14 @@ def test_distinct_in_meaning_too():
         }
     )
     assert make(plan, provider).ok and sizes(provider)[0] == 4 and len(provider.calls) >= 2
+
+
+def test_the_words_of_a_step_may_stand_in_one_call():
+    provider = writer(lambda task, place: task, latency_s=0.0)
+    result = generate(
+        "About {n}: {candidates}.", over={"n": range(6)}, candidates=Candidates(list("abcdef"), take=1), items_per_call=3,
+        known=lambda cell: "known" if cell["n"] == 0 else None, budget_usd=1.0, prices={"sim/x": [1.0, 1.0]}, provider=provider,
+        model="sim/x", store=":memory:",
+    )  # fmt: skip
+    assert result.ok and result.values[0] == "known" and result.values[1] == 'About 1: ["b"].'
+    assert len(provider.calls) == 2 and result.report["cost_is"] == "exact" and 0 < result.report["cost_usd"] < 1

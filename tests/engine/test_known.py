@@ -6,12 +6,16 @@ from functools import partial
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
-from fanfold import Axis, Cell, Plan, PlanError, Step
+from fanfold import Axis, Cell, Plan, PlanError, Step, Unique
 from fanfold.spec.checking import takes_cell
 from fanfold.spec.compile import compile_plan
-from fanfold.testing.scripted import Says
+from fanfold.store.memory import MemoryStore
+from fanfold.testing.scripted import Says, ScriptedProvider
+from fanfold.testing.virtual import run
 from tests.engine.test_engine import last, make
+from tests.engine.test_resume import killed, resumed
 
 TERMS = [{"term": "a", "meaning": "known a"}, {"term": "b", "meaning": None}, {"term": "c", "meaning": "known c"}]
 
@@ -88,3 +92,57 @@ def test_what_counts_as_asking_for_the_cell():
 
     assert takes_cell(two) and not takes_cell(given) and not takes_cell(len) and not takes_cell(str)
     assert not takes_cell(partial(two, cell=1)) and not takes_cell(lambda value: True)
+
+
+class Named(BaseModel):
+    name: str
+
+
+def test_a_known_value_that_is_taken_is_asked_for_and_nothing_is_called_without_a_prompt():
+    def known(cell: Cell) -> Any:
+        return Named(name="Same") if cell["n"] < 3 else None
+
+    step = Step("a", "Name {n}.", over="n", output=Named, unique="name", known=known, attempts=3)
+    result, provider, _ = make(Plan("p", [step], {"n": range(4)}), lambda request, n: Says({"name": f"other {n}"}))
+    assert result.ok and len({value.name for value in result.values}) == 4 and result.at(n=0).name == "Same"
+    assert result.report["calls"] == len(provider.calls) == 3 and result.report["duplicates_rejected"] == 2
+    assert sum("Same" in last(request) for request in provider.calls) >= 2, "it is told what is taken"
+
+
+def test_a_known_value_that_is_taken_fails_where_no_prompt_can_be_made_for_another():
+    def prompt(cell: Cell) -> str:
+        raise ValueError("there is nothing to ask")
+
+    step = Step("a", prompt, over="n", unique=Unique(), known=lambda cell: "same", attempts=5)
+    result, provider, _ = make(Plan("p", [step], {"n": range(3)}), [])
+    assert [cell.state for cell in result["a"]] == ["accepted", "failed", "failed"] and not provider.calls
+    assert {error.code for error in result.errors} == {"duplicate"} and result.report["calls"] == 0
+
+
+def test_a_spare_of_a_counted_axis_is_not_what_a_cell_is_known_to_be():
+    step = Step(
+        "a", "Say.", over="n", unique=Unique(), known=lambda cell: "same", checks=[lambda value: "bad" not in value], attempts=6
+    )
+
+    def script(request, number):
+        return Says("bad" if number % 3 == 1 else f"new {number}", latency_s=1 + number % 4)
+
+    result, provider, _ = make(Plan("p", [step], [Axis("n", count=12)]), script)
+    refused = len([request for number, request in enumerate(provider.calls) if number % 3 == 1])
+    assert result.ok and len(set(result.values)) == 12 and "same" in result.values
+    assert result.report["calls"] == len(provider.calls) > 11 + refused / 2, "spares were launched"
+    assert result.report["duplicates_rejected"] == 11, "once for each of the others"
+
+
+def test_a_known_value_is_not_known_again_in_the_next_life():
+    step = Step("a", "Name {n}.", over="n", unique=Unique(), known=lambda cell: "same", attempts=2)
+    plan = Plan("p", [step], {"n": range(2)})
+
+    async def main():
+        store, provider = MemoryStore(), ScriptedProvider([Says("other", latency_s=1)])
+        run_id = await killed(store, provider, plan, 2)
+        assert len(provider.calls) <= 1
+        return await resumed(store, provider, run_id, plan)
+
+    result = run(main())
+    assert result.ok and sorted(result.values) == ["other", "same"] and result.report["duplicates_rejected"] == 1

@@ -412,3 +412,33 @@ def test_a_spares_answer_is_not_bought_again():
         assert len(names) == 12 and result.ok and result.report["cached"] == 0
         filled += bool(drafts) and any(msgspec.json.decode(draft.text)["name"] in names for draft in drafts)
     assert filled, "a spare's answer was there at some kill"
+
+
+@pytest.mark.parametrize("appends", range(2, 9))
+def test_an_answer_that_waits_for_its_judge_is_not_replaced_by_one_of_the_cache_that_is_taken(appends):
+    step = Step("one", "do {n}", over="n", unique=Unique(within="store"), judge=Judge("Is {value} good?"))
+    plan = Plan("judged", [step], {"n": range(3)})
+
+    def script(prefix):
+        def say(request, number):
+            asked = request.messages[-1].content
+            judged = asked.startswith("Is ")
+            return Says({"reason": "fine", "pass": True} if judged else f"{prefix} {number}", latency_s=2.0 if judged else 1.0)
+
+        return ScriptedProvider(say)
+
+    async def main():
+        store = MemoryStore()
+        async with engine_of(store, script("old"), cache=True) as engine:
+            assert (await engine.run(plan)).ok
+        dying = Dying(store, appends)
+        dying.cache = store.cache
+        async with engine_of(dying, script("new"), cache=True) as engine:
+            begun = engine.start(plan)
+            with contextlib.suppress(StoreError):
+                await begun.result()
+        return await resumed(store, script("newer"), begun.id, plan, engine={"cache": True})
+
+    result = run(main())
+    assert result.ok and len(set(result.values)) == 3
+    assert not any(value.startswith("old") for value in result.values), "what an earlier run has said is taken"

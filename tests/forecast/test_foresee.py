@@ -263,6 +263,15 @@ def test_costs_need_a_price_of_every_model():
     assert 0 < found.cost_usd.p10 <= found.cost_usd.p90 <= most
 
 
+def test_every_model_that_has_a_share_is_told_and_needs_a_price():
+    plan = Plan("p", [Step("a", "{n}", over="n", model="openai/one = 0.5, openai/two | openai/three = 0.5")], {"n": range(10)})
+    prices = {"openai/one": (1.0, 2.0)}
+    without = foresee(asked(plan, prices=prices), seeds=3)
+    assert without.models == ["openai/one", "openai/two"] and without.cost_usd is None
+    assert "no price is known for openai/two:" in without.hint
+    assert foresee(asked(plan, prices={**prices, "openai/two": (1.0, 2.0)}), seeds=3).cost_usd is not None
+
+
 def test_listed_models_have_a_price_and_a_users_own_is_before_it():
     one = foresee(asked(fan(5), "openai/gpt-4o-mini"), seeds=3)
     own = foresee(asked(fan(5), "openai/gpt-4o-mini", prices={"openai/gpt-4o-mini": [0.3, 1.2]}), seeds=3)

@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 
@@ -34,6 +35,7 @@ from tests.engine import test_hedging as hedge_tests
 from tests.engine import test_items as item_tests
 from tests.engine import test_joint as joint_tests
 from tests.engine import test_judges as judge_tests
+from tests.engine import test_known as known_tests
 from tests.engine import test_missing_needs as missing_tests
 from tests.engine import test_model_shares as model_share_tests
 from tests.engine import test_opening as opening_tests
@@ -384,6 +386,12 @@ FAULTS = (
     Fault("what has ended is made again", "core.relive:Relive._relive", "past.pop(at, None)", "None", lives),
     Fault("only the first of a row that has ended is not made again", "core.relive:Relive._relive", "if end is None:", "if end is None or position:", lives),
     Fault("what was made from a cell that is open again is kept", "core.past:Past._again", "for edge in node.ins:", "for edge in ():", lives),
+    Fault("a spare is what its cell is known to be", "engine.attempt:Attempts._known", " or cell.spare", "", known_tests.test_a_spare_of_a_counted_axis_is_not_what_a_cell_is_known_to_be),
+    Fault("a known value that is taken is known again", "engine.attempt:Attempts._known", " or cell.judged", "", known_tests.test_a_known_value_is_not_known_again_in_the_next_life),
+    Fault("the cache answers for what waits for its judge", "engine.attempt:Attempts.prepare", " or (cell.rule.index, cell.at) in job.drafts", "", partial(resume_tests.test_an_answer_that_waits_for_its_judge_is_not_replaced_by_one_of_the_cache_that_is_taken, 3)),
+    Fault("a spare shows the facets of the cell it fills", "engine.variety:Given.of", "self._fills.get(at, at)", "at", facet_tests.test_what_a_spare_has_filled_shows_the_facets_that_it_was_asked_for),
+    Fault("a cell keeps the candidates of an answer that is void", "ended:Endings._reopened", "self.took[event.step], ", "", candidate_tests.test_a_cell_that_was_made_again_has_the_candidates_of_its_last_answer),
+    Fault("a run that was stopped owes nothing", "core.floor:_owes", "return not all", "return False and all", partial(budget_tests.test_never_more_than_that_and_what_is_in_the_air, 4)),
     Fault("what failed outside stays failed", "core.past:Past._again", "why[1] in OUTSIDE", "False", resume_tests.test_what_failed_outside_is_tried_again_and_what_was_refused_is_not),
     Fault("what was refused is tried again unasked", "core.past:Past._again", "or refused)", "or True)", resume_tests.test_what_failed_outside_is_tried_again_and_what_was_refused_is_not),
     Fault("limits begin anew with each life", "core.relive:Relive._restore_lane", "lane.limiter.restore(", "(lambda *_: None)(", lambda: patched(resume_tests.test_declared_limits_count_what_the_earlier_life_sent)),
