@@ -62,7 +62,9 @@ class Gathered:
         assert not self._due, "I22: a request for fewer cells than it says"
         run = self._run
         requests = {id(record.parcel) if record.parcel is not None else -record.id for record in run.calls.values()}
-        assert len(requests) == run.flying == sum(lane.in_air for lane in self._conductor.lanes), "I14: slots and requests"
+        assert len(requests) == run.flying, "I14: calls and requests"
+        flying = sum(each.flying for each in self._conductor.runs.values())
+        assert flying == sum(lane.in_air for lane in self._conductor.lanes), "I14: slots and requests"
         for record in run.calls.values():
             if record.parcel is not None and not record.doom:
                 kin = {one.cell.kin for one in record.parcel.records}

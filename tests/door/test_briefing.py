@@ -75,7 +75,7 @@ def test_metrics_are_fallen_back_on(fanfold, serve, tmp_path):
         (("--example", "folder"), "give a folder or --example, not both"),
         (("folder",), "E1.pdf: is a .pdf file"),
         (("--example", "--metrics", "nowhere.json"), "nowhere.json: cannot be read"),
-        (("--example", "--format", "ics"), "ics is not a format of briefing; choose from json, jsonl, csv, md, html"),
+        (("--example", "--format", "ics"), "ics is not a format of briefing; choose from json, jsonl, csv, parquet, md, html"),
         (("--example", "--max-concurrent", "0"), "max-concurrent"),
     ],
 )
