@@ -81,7 +81,10 @@ WRONG = {
     "days": (["bench", "--days", "0"], "--days"),
     "app": (["bench", "mealpan"], "No such command"),
     "sequential": (["bench", "--sequential"], "No such option"),
-    "format": (["bench", "--format", "html"], "html is not a format of mealplan bench; choose from json, jsonl, csv, parquet, md"),
+    "format": (
+        ["bench", "--format", "html"],
+        "html is not a format of mealplan bench; choose from json, jsonl, csv, parquet, md",
+    ),
 }
 
 
