@@ -83,8 +83,11 @@ def options(
     section: str = "",
     plan: Mapping[str, Any] = MappingProxyType({}),
     words: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+    places: dict[str, str] | None = None,
 ) -> tuple[Options, dict[str, Any]]:
     """Join the levels. Returns the common options, and what the levels say of the names in `also` (an application's parameters).
+
+    places: filled in: where each of the latter is said, e.g. "--days", "FANFOLD_DAYS", "my.toml: days".
 
     given: command-line options, None where not given. section: the table of a config file that holds the application's own.
     plan: what a plan file says of how to run it: the last level before the defaults. words: puts what a config file says into these
@@ -101,7 +104,11 @@ def options(
     more: dict[str, Any] = {}
     for label, level in levels:
         for name in [name for name in level if name in also]:
-            more.setdefault(name, level.pop(name))
+            value = level.pop(name)
+            if name not in more:
+                more[name] = value
+                if places is not None:
+                    places[name] = _label(label, name)
         values = {name: value_of(name, value, _label(label, name)) for name, value in level.items()}
         for one, other in CLASHES:
             if values.get(one) and values.get(other):
@@ -173,11 +180,9 @@ def _number(value: Any, path: str) -> float:
 def _read_config(
     name: str, known: tuple[str, ...], section: str, words: Callable[[dict[str, Any]], dict[str, Any]] | None
 ) -> dict[str, Any]:
-    path = Path(name)
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise PlanError("--config", f"{name} cannot be read: {error}") from error
+    from fanfold.files import read_text
+
+    path, text = Path(name), read_text(name)
     if path.suffix in (".yaml", ".yml"):
         from fanfold.files import parse_yaml
 

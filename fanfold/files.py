@@ -16,6 +16,7 @@ import zlib
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any, overload
 
@@ -31,7 +32,7 @@ _LONGEST_LINE = 16 << 20  # bytes of a line of a file of rows
 class Rows(Sequence[dict[str, Any]]):
     """The rows of a data file, as an axis: `Axis("term", Rows("terms.csv"))`, and in prompts `{term.column}`.
 
-    .csv and .tsv with a header (values are text), .jsonl of objects, both also as .gz, and .parquet (the extra `parquet`). All rows are
+    .csv (with commas, or with semicolons and no comma in its header) and .tsv with a header (values are text), .jsonl of objects, both also as .gz, and .parquet (the extra `parquet`). All rows are
     checked when it is made, none is held: files that cannot be read from the middle are unpacked beside, into a temporary file.
     columns: only these. Raises PlanError for a bad row, with its line.
     """
@@ -160,7 +161,12 @@ class Rows(Sequence[dict[str, Any]]):
             return rows
 
     def _header(self, lines: _Lines) -> list[str]:
-        columns = next(csv.reader(lines, delimiter=self._delimiter, strict=True), None)
+        first = next(lines, "")
+        if (
+            self._delimiter == "," and ";" in first and "," not in first
+        ):  # as spreadsheets write it where the comma is a decimal one
+            self._delimiter = ";"
+        columns = next(csv.reader(chain([first], lines), delimiter=self._delimiter, strict=True), None)
         if not columns:
             raise PlanError(str(self.path), "is empty", "the first line names the columns")
         names = [name.strip() for name in columns]

@@ -14,6 +14,7 @@ from fanfold.core.grid import Grid
 from fanfold.core.relive import Life
 from fanfold.ended import Ended, result_of
 from fanfold.engine.clock import LoopClock
+from fanfold.engine.fingerprint import moved
 from fanfold.engine.job import Job
 from fanfold.engine.opening import reading
 from fanfold.engine.opening import state as opened
@@ -69,6 +70,12 @@ async def _reopened(store: Store, record: RunRecord, plan: Plan, prices: Mapping
         compiled, Wiring(Settings(provider=Nobody(), dry=True), conductor), about.get("model") or "sim/default"
     )
     job = Job(record.run_id, compiled, works, await reading(store, record.run_id))
+    if found := moved(about.get("words", {}), compiled):
+        raise PlanError(
+            f"axes.{min(found)}",
+            f"holds other values than when run {record.run_id} was made",
+            "put the file that they come from back as it was, or resume the run: it makes again what has changed",
+        )
     job.store = store
     past = await job.read_on()
     names = [step.name for step in past.steps]

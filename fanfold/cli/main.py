@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fanfold.spec.plan import Plan
 
 RUN = "Run a plan file: any plan, no Python. With PLAN.yaml --help its own givens are shown."
+_TYPES = frozenset({"int", "float", "bool", "str", "none", "date", "datetime"})
 COMMON_NAMES = frozenset(option.name for option in (*RUN_OPTIONS, bench.LATENCY))
 
 app = typer.Typer(
@@ -89,15 +90,17 @@ def _asked(application: App, given: dict[str, Any], size: Mapping[str, Any] = Ma
     """
     from fanfold import config
 
+    places: dict[str, str] = {}
     options, more = config.options(
         given,
         given.get("config"),
         also=tuple(application.params.model_fields),
         section=application.name,
         words=application.config,
+        places=places,
     )
-    params = _params(application, {**size, **more})
-    return params, _plan_of(application, params), options
+    params = _params(application, {**size, **more}, places)
+    return params, _plan_of(application, params, places), options
 
 
 def _run_app(application: App, given: dict[str, Any]) -> None:
@@ -108,8 +111,8 @@ def _run_app(application: App, given: dict[str, Any]) -> None:
     _leave(execute(app_job(application, params, plan), options))
 
 
-def _params(application: App, given: dict[str, Any]) -> Any:
-    """The parameter model made of what was given. Raises PlanError naming the option."""
+def _params(application: App, given: dict[str, Any], places: Mapping[str, str]) -> Any:
+    """The parameter model made of what was given. Raises PlanError naming the option, or where else it was said."""
     from pydantic import ValidationError
 
     from fanfold.spec.errors import PlanError
@@ -119,12 +122,24 @@ def _params(application: App, given: dict[str, Any]) -> Any:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         whole = first["loc"] if first["type"] in ("missing", "extra_forbidden") else first["loc"][:1]
-        path = f"--{'.'.join(map(str, whole)).replace('_', '-')}" if whole else ""
-        raise PlanError(path, str(first["msg"]).removeprefix("Value error, ")) from error
+        path = ".".join([_place(whole[0], places), *map(str, whole[1:])]) if whole else ""
+        inner = _inside(first["loc"][len(whole) :])
+        raise PlanError(path, inner + str(first["msg"]).removeprefix("Value error, ")) from error
 
 
-def _plan_of(application: App, params: Any) -> Any:
-    """The application's plan; a parameter that it refuses is named as the option that it is here."""
+def _place(name: str | int, places: Mapping[str, str]) -> str:
+    return places.get(str(name), f"--{str(name).replace('_', '-')}")
+
+
+def _inside(loc: Sequence[str | int]) -> str:
+    """The place inside of what one option was given, e.g. "[0].share: ". Names of types are of no use there."""
+    places = [part for part in loc if isinstance(part, int) or not (part in _TYPES or "[" in part)]
+    said = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in places).removeprefix(".")
+    return f"{said}: " if said else ""
+
+
+def _plan_of(application: App, params: Any, places: Mapping[str, str]) -> Any:
+    """The application's plan; a parameter that it refuses is named as the option that it is here, or where else it was said."""
     from fanfold.spec.errors import PlanError
 
     try:
@@ -132,7 +147,7 @@ def _plan_of(application: App, params: Any) -> Any:
     except PlanError as error:
         if error.path not in application.params.model_fields:
             raise
-        raise PlanError(f"--{error.path.replace('_', '-')}", error.message, error.hint) from error
+        raise PlanError(_place(error.path, places), error.message, error.hint) from error
 
 
 # -------------------------------------------------------------------- plans

@@ -16,6 +16,7 @@ from fanfold.cli.options import COMMON, RUN_OPTIONS, Option, command
 if TYPE_CHECKING:
     from fanfold.cli.jobs import Job
     from fanfold.config import Options
+    from fanfold.spec.errors import PlanError
     from fanfold.spec.ports import RunRecord, Store
     from fanfold.spec.prices import Price
 
@@ -116,6 +117,7 @@ def _export(given: dict[str, Any]) -> None:
     from fanfold.cli.execute import write_result
     from fanfold.cli.jobs import job_of, readable
     from fanfold.cli.output import Target
+    from fanfold.spec.errors import PlanError
     from fanfold.stored import find_run, raw_result, stored_result, stored_table
     from fanfold.views.exports import to_markdown
 
@@ -123,14 +125,24 @@ def _export(given: dict[str, Any]) -> None:
 
     async def look(store: Store) -> tuple[Job | None, Any]:
         record = await find_run(store, given["run"])
-        job = job_of(msgspec.json.decode(record.about))
+        try:
+            job = job_of(msgspec.json.decode(record.about))
+        except PlanError as error:
+            job = None
+            _say_unplanned(error)
         if job is None:
             return None, await raw_result(store, record, prices_of(options))
         target = Target(options, job.name, tuple(job.documents))  # a wrong format is found before anything is read
-        if job.tabular and target.tabular:
-            await target.save((await stored_table(store, record, job.plan, prices_of(options)))[1])
-            return job, None
-        return job, await stored_result(store, record, job.plan, prices_of(options))
+        try:
+            if job.tabular and target.tabular:
+                table = (await stored_table(store, record, job.plan, prices_of(options)))[1]
+            else:
+                return job, await stored_result(store, record, job.plan, prices_of(options))
+        except PlanError as error:
+            _say_unplanned(error)
+            return None, await raw_result(store, record, prices_of(options))
+        await target.save(table)
+        return job, None
 
     job, result = with_store(options, look)
     if result is None:
@@ -146,6 +158,14 @@ def _export(given: dict[str, Any]) -> None:
         for cell in cells
     ]
     write_as(options, "run", result, rows, "".join(to_markdown(readable(result))))
+
+
+def _say_unplanned(error: PlanError) -> None:
+    """What it was made from is gone, or is something else now: what was made is there all the same."""
+    from fanfold.cli.output import say
+
+    say(f"fanfold: {error}")
+    say("What was made is written as it is in the store: cells are named by numbers, from 1.")
 
 
 def _delete(given: dict[str, Any]) -> None:

@@ -23,7 +23,7 @@ from fanfold.core.lane import Lane
 from fanfold.core.limiter import Limiter
 from fanfold.core.parcel import Muster
 from fanfold.core.relive import Life
-from fanfold.core.run import CallRecord, Cell, Rule, Run, Stop
+from fanfold.core.run import LOCAL, CallRecord, Cell, Rule, Run, Stop
 from fanfold.core.states import State
 from fanfold.core.together import Together
 from fanfold.spec.calls import Broken, Fault, Hit, Reply, Scope, Work
@@ -123,6 +123,8 @@ class Conductor(Together):
         for lane in lanes if len(lanes) > 1 else ():  # what another lane has sent may have made room where they take turns
             if lane.to_prepare.runs:
                 self._prepare(lane, now)
+        if self.lanes[LOCAL].to_prepare.runs:  # a run that has just run out of money is filled by its fallbacks
+            self._prepare(self.lanes[LOCAL], now)
         if self._thin:
             self._launch(now)
         if self._wanting:
@@ -346,4 +348,4 @@ class Conductor(Together):
             elif what.closing is None:
                 self._end_early(what, Fault(code=Code.TIMEOUT, message=_PASSED), now)
             else:
-                self._stop(what, Stop((State.FAILED, Code.TIMEOUT, _PASSED)), now)
+                self._stop(what, Stop((State.FAILED, what.closing.code, what.closing.message)), now)

@@ -44,9 +44,12 @@ class Money:
         self.spent += cost_of(price, usage.tokens_in, usage.tokens_out, min(usage.tokens_cached, usage.tokens_in))
         self.short = False
 
-    def __str__(self) -> str:
-        """For messages: "$1 is used up: $0.9983 spent"."""
-        return f"${self.limit / DOLLAR:g} is used up: ${self.spent / DOLLAR:.4g} spent"
+    def too_dear(self, cost: int) -> str:
+        """For messages, why nothing more is called: "$1 is used up: $0.9983 spent, and the next call may cost $0.0021"."""
+        limit, each = f"${self.limit / DOLLAR:g}", f"${cost / DOLLAR:.4g}"
+        if not self.spent:
+            return f"{limit} is not enough for one call, which may cost {each}"
+        return f"{limit} is used up: ${self.spent / DOLLAR:.4g} spent, and the next call may cost {each}"
 
     def __repr__(self) -> str:
         return f"<Money {self.spent / DOLLAR:.6f} + {self.booked / DOLLAR:.6f} of {self.limit / DOLLAR:g}>"

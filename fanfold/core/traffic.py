@@ -76,12 +76,13 @@ class Traffic(Joint):
     def _affordable(self, run: Run, cells: Sequence[Cell], lane: Lane, now: int) -> bool:
         """Whether the money of its run is enough for the next call. If not, the run waits for what is in the air, and ends with that."""
         assert run.money is not None
-        if run.money.fits(sum(self._costs(cells, lane))):
+        cost = sum(self._costs(cells, lane))
+        if run.money.fits(cost):
             return True
         if run.calls:
             run.money.short = True
         else:
-            self._end_early(run, Fault(code=Code.BUDGET, message=f"the budget of {run.money}; {MORE_MONEY}"), now)
+            self._end_early(run, Fault(code=Code.BUDGET, message=f"the budget of {run.money.too_dear(cost)}; {MORE_MONEY}"), now)
         return False
 
     def _costs(self, cells: Sequence[Cell], lane: Lane) -> list[int]:

@@ -67,15 +67,12 @@ def of_plan(plan: CompiledPlan, works: Sequence[StepWork]) -> dict[str, Any]:
 def changes(before: Mapping[str, Any], plan: CompiledPlan, works: Sequence[StepWork]) -> set[int]:
     """Steps whose own words have changed since, or the axes they run over, or how many they gather. before: `of_plan` of then."""
     steps, axes = before.get("steps", {}), before.get("axes", {})
-    other, longer = set(), set()
-    for name, axis in plan.axes.items():
-        if name not in axes or axis.values is None:
-            continue
-        size, digest = axes[name]
-        if size > len(axis.values) or of_axis(axis, size)[1] != digest:
-            other.add(name)
-        elif size < len(axis.values):
-            longer.add(name)
+    other = moved(before, plan)
+    longer = {
+        name
+        for name, axis in plan.axes.items()
+        if name in axes and name not in other and axis.values is not None and axes[name][0] < len(axis.values)
+    }
     found = set()
     for work in works:
         step = work.compiled
@@ -84,6 +81,17 @@ def changes(before: Mapping[str, Any], plan: CompiledPlan, works: Sequence[StepW
             steps[work.name] != of_step(plan, work) or other & {*step.over, *gathered} or longer & gathered
         ):
             found.add(step.index)
+    return found
+
+
+def moved(before: Mapping[str, Any], plan: CompiledPlan) -> set[str]:
+    """Axes that do not begin with the values that they had: what was made stands at other coordinates now. before: `of_plan` of then."""
+    found = set()
+    for name, axis in plan.axes.items():
+        if name in before.get("axes", {}) and axis.values is not None:
+            size, digest = before["axes"][name]
+            if size > len(axis.values) or of_axis(axis, size)[1] != digest:
+                found.add(name)
     return found
 
 

@@ -241,6 +241,11 @@ def test_metrics_lie_in_the_folder_or_are_named(tmp_path):
         ('{"items": [{"item": "x", "unit_cost": -1}]}', "items.0.unit_cost"),
         ('{"items": [{"item": "x"}]}', "items.0.unit_cost: Field required"),
         ('{"items": [{"item": "x", "unit_cost": 1e400}]}', "items.0.unit_cost"),
+        ('{"items": [{"item": "x", "unit_cost": "84.000"}]}', "items.0.unit_cost: Input should be a valid number"),
+        (
+            '{"items": [{"item": "x", "unit_cost": 1e11, "quantity": 1e3}]}',
+            "items: they cost 1e+14 together, which is more than 1e+12",
+        ),
         ('{"currency": "euro", "items": [{"item": "x", "unit_cost": 1}]}', "currency"),
         ("[]", "not an object"),
         ("{", "is not valid JSON"),

@@ -22,6 +22,8 @@ CITED = {
     "It fails [E9].": ([], ["E9"]),
     "It fails [E1, E9].": (["E1"], ["E9"]),
     "It fails [E1, p. 3].": (["E1"], []),
+    "It fails [E1, p.3], [S1, page 12].": (["E1", "S1"], []),
+    "It fails [p3] or [E1, P3].": (["E1"], ["p3", "P3"]),
     "It fails [E1-E3].": ([], ["E1-E3"]),
     "A footnote [1].": ([], ["1"]),
     "A link [E1](https://x.org).": ([], []),

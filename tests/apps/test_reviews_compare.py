@@ -60,6 +60,9 @@ def test_files_of_real_reviews(tmp_path):
         "\n".join(json.dumps(row) for row in ({"body": "x", "score": 4.5}, {"body": "y", "score": "3/5"}, {"body": "z"}))
     )
     assert [each.rating for each in real_reviews(str(jsonl))] == [5, 3, None]
+    some = tmp_path / "some.jsonl"
+    some.write_text('{"text": null, "rating": 4}\n{"text": 12}\n', "utf-8")
+    assert real_reviews(str(some)) == (Written("12", None),), "a row may have no text"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ from fanfold.apps.voorbeelden import APP
 from fanfold.apps.voorbeelden.content import WITHOUT
 from fanfold.apps.voorbeelden.kinds import KINDS, NAMES
 from fanfold.apps.voorbeelden.params import Params
+from fanfold.apps.voorbeelden.prompts import asked
+from fanfold.apps.voorbeelden.types import Begripsdefinitie, Term
 from fanfold.sim.content import Contents
 from fanfold.sim.pen import Habits
 from fanfold.spec.calls import Fault
@@ -277,6 +279,14 @@ def test_all_kinds_in_one_or_two_calls(calls):
     result, content, provider, took = done(params, plan=plan)
     assert result.ok and len(provider.calls) == calls and took == pytest.approx(2, abs=0.1)
     assert list(content["voorbeelden"]) == list(NAMES) and all(content["voorbeelden"].values())
+
+
+def test_a_term_that_looks_like_a_slot_is_a_term():
+    term = Term(begrip="{term.kader}", context="recht")
+    cell = {
+        "term": term, "definitie": Begripsdefinitie(definitie="Iets."), "soort": "synoniemen", "opdrachten": {"synoniemen": "doe dit"},
+    }  # fmt: skip
+    assert asked(cell).startswith("Begrip: {term.kader}\nContext: recht\nDefinitie: Iets.\n")
 
 
 def test_a_failed_kind_of_a_combined_call_is_asked_for_alone():

@@ -20,9 +20,11 @@ def clean_environment(home: Path) -> dict[str, str]:
 def fanfold(tmp_path: Path) -> Fanfold:
     """Run the program in a folder of its own: fanfold("mealplan", "--days", "1")."""
 
-    def call(*args: str, environ: dict[str, str] | None = None, code: int | None = None) -> subprocess.CompletedProcess[str]:
+    def call(
+        *args: str, environ: dict[str, str] | None = None, code: int | None = None, cwd: Path = tmp_path
+    ) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            [sys.executable, "-m", "fanfold", *args], capture_output=True, text=True, timeout=60, cwd=tmp_path,
+            [sys.executable, "-m", "fanfold", *args], capture_output=True, text=True, timeout=60, cwd=cwd,
             env={**clean_environment(tmp_path / "home"), **(environ or {})},
         )  # fmt: skip
         if code is not None:

@@ -42,6 +42,21 @@ def test_parameters_of_an_application_come_from_every_level_too(tmp_path):
     assert joined.rpm == 3 and params == {"diet": "vegan", "days": "5", "servings": 4}
 
 
+def test_where_a_parameter_is_said(tmp_path):
+    file = tmp_path / "c.toml"
+    file.write_text("\ufeffdays = 2\nservings = 4\n", "utf-8")
+    places: dict[str, str] = {}
+    environ = {"FANFOLD_DAYS": "5", "FANFOLD_CONFIG": str(file)}
+    options({"diet": "vegan"}, environ=environ, also=("days", "servings", "diet"), places=places)
+    assert places == {"diet": "--diet", "days": "FANFOLD_DAYS", "servings": f"{file}: servings"}
+
+
+def test_a_config_file_in_another_encoding(tmp_path):
+    (tmp_path / "c.toml").write_bytes(b'model = "caf\xe9"')
+    with pytest.raises(PlanError, match=r"c\.toml: is not UTF-8 \(save it as UTF-8\)"):
+        options({}, str(tmp_path / "c.toml"), {})
+
+
 def test_wrong_config_files(tmp_path):
     for name, text, message in [
         ("a.toml", "rmp = 1", "did you mean 'rpm'"),

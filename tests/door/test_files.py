@@ -57,6 +57,18 @@ def test_a_bad_row_is_named_by_its_line(tmp_path, name, content, message):
         Rows(path)
 
 
+def test_semicolons_between_columns(tmp_path):
+    """As spreadsheets write them where numbers have a comma."""
+    path = tmp_path / "rows.csv"
+    path.write_text('term;"what it is"\nfiets;"twee wielen, een zadel"\n"a;b";1,5\n', "utf-8-sig")
+    assert list(Rows(path)) == [
+        {"term": "fiets", "what it is": "twee wielen, een zadel"},
+        {"term": "a;b", "what it is": "1,5"},
+    ]
+    path.write_text("a,b;c\n1,2\n")
+    assert Rows(path)[0] == {"a": "1", "b;c": "2"}
+
+
 def test_a_file_that_is_not_there():
     with pytest.raises(PlanError, match="cannot be read"):
         Rows("nowhere.csv")

@@ -198,6 +198,7 @@ def test_option_over_environment_over_file(fanfold, tmp_path):
     [
         ((), "generation: {batch_sise: 3}", "c.yaml: generation.batch_sise: is not known (did you mean 'batch_size'?)"), ((), "modls: {a: 1}", "c.yaml: modls: is not known (did you mean 'models'?)"),
         ((), "flavour: {a: 1}", "c.yaml: flavour: is not an option"), (("--ratings", "5=0.2"), "", "--ratings: it adds up to 0.2"), (("--product", '{"nam": 1}'), "", "--product.name: Field required"),
+        (("--personas", '[{"name": "x"}, {"name": "y", "share": 0}]'), "", "--personas: [1].share: Input should be greater than 0"),
         (("--compare", "none.csv"), "", "--compare: none.csv: cannot be read"), (("--model", "sim/a = 1, sim/b"), "", "others have none"), (("--num-samples", "0"), "", "--num-samples: a whole number from 1"),
         ((), "- 1", "a config file holds names and values"), ((), "reviews: 3", "c.yaml: reviews: holds names and values"),
     ],

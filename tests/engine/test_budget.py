@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from fanfold import Engine, Judge, Plan, PlanError, Step
@@ -58,6 +60,7 @@ def test_nothing_is_called_that_cannot_be_paid():
     calls = provider()
     result = run(spent(calls, 0.001))
     assert not calls.calls and result.state == "failed" and {error.code for error in result.errors} == {"budget"}
+    assert "$0.001 is not enough for one call, which may cost $0.01" in result.errors[0].message
 
 
 def test_answers_longer_than_thought_overrun_it_by_what_is_in_the_air_at_most():
@@ -82,6 +85,31 @@ def test_a_run_is_complete_where_only_what_is_not_required_was_left_for_want_of_
     result = run(spent(provider(), 0.10, Plan("p", steps, {"n": range(6)})))
     assert all(cell.error is None for cell in result["one"]) and not all(cell.error is None for cell in result["more"])
     assert result.state == state
+
+
+def test_a_fallback_further_on_needs_no_money():
+    """Nothing else happens once the money is gone: it is filled at once, and what cannot be filled is short of money, not of time."""
+    steps = [
+        Step("plays", "think", sampling={"max_tokens": 100}),
+        Step("bought", "buy for {plays}", at_least=0, fallback="as before"),
+        Step("annex", "to {bought}", sampling={"max_tokens": 100}),
+    ]
+    result = run(spent(provider(), 0.001, Plan("brief", steps)))
+    assert result["bought"].values == ["as before"] and result.exit_code == 3
+    assert {error.stage: error.code for error in result.errors} == dict.fromkeys(("plays", "bought", "annex"), "budget")
+    assert result.report["wall_s"] == 0
+
+
+def test_a_fallback_that_takes_too_long_is_short_of_money_too():
+    """It was not given any time by the user: what ended it is the budget."""
+
+    async def slow(cell):
+        await asyncio.sleep(5)
+        return "late"
+
+    steps = [Step("plays", "think", sampling={"max_tokens": 100}, fallback=slow)]
+    result = run(spent(provider(), 0.001, Plan("brief", steps)))
+    assert [(error.stage, error.code) for error in result.errors] == [("plays", "budget")] and result.report["wall_s"] == 1
 
 
 def test_a_verdict_is_paid_for_with_its_answer():

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 _BRACKET = re.compile(r"(?<![\\!])\[([^\[\]\n]{1,120})\](?!\()")
 _PARTS = re.compile(r"\s*(?:[,;&]|\band\b)\s*")
 _LIKE_AN_ID = re.compile(r"[A-Za-z]{1,4}[ .-]?\d{1,4}[A-Za-z]?|\d{1,3}|[A-Z]{1,4}\d{1,4}\s*[-–—]\s*[A-Z]{0,4}\d{1,4}")
+_PLACE = re.compile(r"(?:pp?|page|ch|sec|par|fig|tab|line|row|col|note|app)[. ]*\d{1,4}[a-z]?")  # inside of a piece: "p.3"
 _WORDS = re.compile(r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)+")  # as ids made from names of files are
 _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
 _FIGURE = re.compile(r"\d")
@@ -42,7 +43,8 @@ def citations(text: str, known: Collection[str]) -> Iterator[Citation]:
             continue
         parts = [part for part in _PARTS.split(bracket[1].strip()) if part]
         ids = tuple(by_name[part.casefold()] for part in parts if part.casefold() in by_name)
-        unknown = tuple(part for part in parts if part.casefold() not in by_name and like_an_id(part))
+        others = [part for part in parts if part.casefold() not in by_name and not (ids and _PLACE.fullmatch(part))]
+        unknown = tuple(filter(like_an_id, others))
         if ids or unknown:
             yield Citation(*bracket.span(), ids, unknown)
 

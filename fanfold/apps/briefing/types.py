@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-Amount = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
+MOST = 1e12
+Amount = Annotated[float, Field(ge=0, le=MOST, allow_inf_nan=False)]
 Words = Annotated[str, Field(min_length=1, max_length=400)]
 
 
@@ -58,14 +59,14 @@ class Annex(BaseModel):
 
 
 class Metric(BaseModel):
-    """One line of the supplied figures."""
+    """One line of the supplied figures. Numbers are numbers: what "84.000" is depends on who wrote it."""
 
     model_config = ConfigDict(extra="ignore", str_strip_whitespace=True)
 
     item: Words
-    quantity: Annotated[float, Field(gt=0, le=1e9)] = 1
+    quantity: Annotated[float, Field(gt=0, le=1e9, strict=True)] = 1
     unit: Words = "piece"
-    unit_cost: Amount
+    unit_cost: Annotated[Amount, Field(strict=True)]
     lead_weeks: Annotated[int, Field(ge=0, le=520)] = 0
 
 
@@ -81,6 +82,14 @@ class Metrics(BaseModel):
     @classmethod
     def _upper(cls, value: Any) -> Any:
         return value.strip().upper() if isinstance(value, str) else value
+
+    @field_validator("items")
+    @classmethod
+    def _payable(cls, value: list[Metric]) -> list[Metric]:
+        total = sum(item.quantity * item.unit_cost for item in value)
+        if total > MOST:
+            raise ValueError(f"they cost {total:g} together, which is more than {MOST:g}")
+        return value
 
 
 def from_metrics(metrics: Metrics) -> Procurement:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from datetime import date
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_serializer, field_validator, model_validator
 
 from fanfold.apps.mealplan.lexicon import DIETS
 from fanfold.apps.mealplan.types import SYNONYMS, Allergen, tag
@@ -172,6 +173,11 @@ class Params(BaseModel):
         if isinstance(self.calories, dict) and (other := sorted(self.calories.keys() - set(self.meals))):
             raise ValueError(f"calories are given for {other[0]}, which is not among the meals {', '.join(self.meals)}")
         return self
+
+    @field_serializer("corpus", when_used="json")
+    def _whole(self, value: str | None) -> str | None:
+        """As a run's record keeps it, so that a run can be gone on with from anywhere."""
+        return None if value is None else str(Path(value).absolute())
 
     def kcal(self, meal: str) -> tuple[int, int] | None:
         """Least and most kcal of a serving of this meal; None: it is free."""

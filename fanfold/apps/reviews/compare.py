@@ -20,6 +20,7 @@ RATINGS = ("rating", "stars", "star_rating", "score", "overall")
 BIN = 20  # words
 TELLING = 12  # words that tell one from the other, of each side
 CHANCE = 2.0  # standard deviations within which a word may be here or there by chance
+MISSING = object()  # a row may have the column and nothing in it
 PRIOR = 500.0  # words of what both have in common that each side is credited with
 
 
@@ -48,13 +49,13 @@ def real_reviews(path: str) -> tuple[Written, ...]:
 
 def _written(row: Mapping[str, Any], where: str) -> Written:
     plain = {str(name).strip().casefold().replace(" ", "_"): value for name, value in row.items()}
-    text = next((plain[name] for name in TEXTS if name in plain), None)
-    if text is None:
+    text = next((plain[name] for name in TEXTS if name in plain), MISSING)
+    if text is MISSING:
         raise PlanError(
             where, f"has no column with the text, only {', '.join(map(str, row))}", f"name it one of {', '.join(TEXTS)}"
         )
     said = next((plain[name] for name in RATINGS if name in plain), None)
-    return Written(str(text or "").strip(), _stars(said, where))
+    return Written("" if text is None else str(text).strip(), _stars(said, where))
 
 
 def _stars(said: Any, where: str) -> int | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_serializer, field_validator
 
 from fanfold import PlanError
 from fanfold.apps.reviews.demo import PERSONAS, PRODUCT
@@ -101,6 +102,11 @@ class Params(BaseModel):
         if value is not None and not 0 <= value <= 2:
             raise ValueError(f"a number from 0 to 2, not {value:g}")
         return value
+
+    @field_serializer("compare", when_used="json")
+    def _whole(self, value: str | None) -> str | None:
+        """As a run's record keeps it, so that a run can be gone on with from anywhere."""
+        return None if value is None else str(Path(value).absolute())
 
     @property
     def asked(self) -> dict[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from fanfold import Result
@@ -37,7 +38,7 @@ def quality(params: Params, result: Result, reviews: Sequence[Json]) -> Json:
     }
     if params.compare is not None:
         made = [Written(review["text"], review["rating"]) for review in reviews]
-        told["compare"] = {"file": params.compare, **compared(made, real_reviews(params.compare), params.spoken)}
+        told["compare"] = {"file": Path(params.compare).name, **compared(made, real_reviews(params.compare), params.spoken)}
     return told
 
 

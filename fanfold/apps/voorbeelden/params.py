@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_serializer, field_validator, model_validator
 
 from fanfold.apps.voorbeelden.clean import cleaned
 from fanfold.apps.voorbeelden.kinds import BY_NAME, KINDS, NAMES
@@ -93,6 +94,11 @@ class Params(BaseModel):
         if self.terms is not None and (self.begrip or self.definitie or self.context):
             raise ValueError("--begrip, --definitie en --context gaan niet samen met --terms; zet ze als kolommen in het bestand")
         return self
+
+    @field_serializer("terms", when_used="json")
+    def _whole(self, value: str | list[dict[str, Any]] | None) -> str | list[dict[str, Any]] | None:
+        """As a run's record keeps it, so that a run can be gone on with from anywhere."""
+        return str(Path(value).absolute()) if isinstance(value, str) else value
 
     def count(self, kind: str) -> int:
         """How many texts are asked of a kind."""

@@ -11,10 +11,12 @@ Je werkt mee aan een Nederlandstalige begrippenlijst. Je schrijft helder, correc
 voor lezers die het begrip nog niet kennen. Houd je aan de definitie en aan de context die gegeven zijn. Verzin geen wetsartikelen, \
 cijfers of namen van bestaande personen. Geef alleen wat gevraagd wordt, zonder inleiding, nummering of opmaak."""
 
-ABOUT = """\
-Begrip: {term.begrip}
-Context: {term.kader}
-"""
+
+def about(begrip: str, kader: str) -> str:
+    return f"Begrip: {begrip}\nContext: {kader}\n"
+
+
+ABOUT = about("{term.begrip}", "{term.kader}")
 DEFINITION = (
     ABOUT
     + """
@@ -62,5 +64,4 @@ def combined(params: Params) -> dict[str, str]:
 def asked(cell: Cell) -> str:
     """The prompt of one kind of one term, of a combined step."""
     term = cell["term"]
-    about = ABOUT.replace("{term.begrip}", term.begrip).replace("{term.kader}", term.kader)
-    return f"{about}Definitie: {cell['definitie'].definitie}\n\nSoort: {cell['soort']}\nOpdracht: {cell['opdrachten'][cell['soort']]}"
+    return f"{about(term.begrip, term.kader)}Definitie: {cell['definitie'].definitie}\n\nSoort: {cell['soort']}\nOpdracht: {cell['opdrachten'][cell['soort']]}"
