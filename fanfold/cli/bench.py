@@ -136,14 +136,25 @@ def _bench(application: App, given: dict[str, Any], asked: Callable[[dict[str, A
     return _exit_code([side.result for size in done for side in (size.sequential, size.parallel)])
 
 
+def _sized(given: dict[str, Any], size: Mapping[str, Any], asked: Callable[[dict[str, Any], Mapping[str, Any]], Asked]) -> Asked:
+    """A size, or what was given alone where that is another case: a term of one's own has not the definition of ours."""
+    from fanfold.spec.errors import PlanError
+
+    try:
+        return asked(given, {} if any(given.get(name) is not None for name in size) else size)
+    except PlanError:
+        return asked(given, {})
+
+
 def _sizes(
     application: App, given: dict[str, Any], asked: Callable[[dict[str, Any], Mapping[str, Any]], Asked]
 ) -> tuple[list[Size], Options]:
     """The application's sizes, each once: a parameter that was given is the same for all. Raises PlanError."""
     found: dict[str, Size] = {}
     for size in application.bench or ({},):
-        params, plan, options = asked(given, size)
-        own = {name: params.model_dump(mode="json")[name] for name in size}
+        params, plan, options = _sized(given, size, asked)
+        shown = params.model_dump(mode="json")
+        own = {name: shown[name] for name in size if shown[name] not in (None, False)}
         name = ", ".join(f"{name} {value}" for name, value in own.items()) or application.name
         found.setdefault(name, Size(name, own, plan))
     return list(found.values()), replace(options, sequential=False, deadline=None, stream=False)

@@ -41,6 +41,23 @@ def test_it_is_drawn_side_by_side(fanfold, tmp_path):
     assert "0.05 s for a call (--latency)" in text and all(len(line) < 80 for line in text.splitlines()[:-1])
 
 
+def test_a_case_of_ones_own(fanfold, tmp_path):
+    """What is measured is what was given, and nothing of the cases that come along."""
+    (tmp_path / "terms.csv").write_text("begrip\nfiets\nboek\n")
+    (tmp_path / "case" / "primary").mkdir(parents=True)
+    (tmp_path / "case" / "primary" / "E1.md").write_text("# Title\n\nThe thing costs 5 euro.\n")
+    told = {}
+    for name, *args in (
+        ("voorbeelden", "--terms", "terms.csv", "--soorten", "synoniemen"),
+        ("voorbeelden", "--begrip", "fiets", "--soorten", "synoniemen"),
+        ("briefing", "case"),
+    ):
+        done = fanfold("bench", name, *args, "--latency", "0.01", "--seed", "1", "-q", code=0)
+        told[" ".join(args)] = [(size["size"], size["cells"]) for size in json.loads(done.stdout)["sizes"]]
+    assert list(told.values()) == [[({}, 4)], [({"begrip": "fiets"}, 2)], [({}, 4)]]
+    assert "not both" in fanfold("bench", "briefing", "case", "--example", code=2).stderr
+
+
 def test_other_forms_and_places(fanfold, tmp_path):
     args = ("bench", "--days", "1", "--meals", "lunch", "--latency", "0.01", "-q")
     rows = list(csv.DictReader(io.StringIO(fanfold(*args, "--format", "csv", code=0).stdout)))
