@@ -18,7 +18,7 @@ demo: $(VENV)/.runtime
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto --maxprocesses 8 $(PURE)
-	$(BIN)/python -m pytest -n 4 --dist loadfile $(addprefix --ignore=,$(PURE) tests/bench)
+	$(BIN)/python -m pytest -n 3 --dist loadfile $(addprefix --ignore=,$(PURE) tests/bench)
 	$(BIN)/python -m pytest tests/bench
 	$(MAKE) --no-print-directory check
 
