@@ -18,8 +18,8 @@ demo: $(VENV)/.runtime
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto --maxprocesses 8 $(PURE)
-	$(BIN)/python -m pytest -n 3 --dist loadfile $(addprefix --ignore=,$(PURE) tests/bench)
-	$(BIN)/python -m pytest tests/bench
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(addprefix --ignore=,$(PURE) tests/bench tests/providers)
+	$(BIN)/python -m pytest tests/bench tests/providers
 	$(MAKE) --no-print-directory check
 
 test-long: $(VENV)/.dev  # what takes too long for every commit, about an hour and a half: histories, lives, machines, 200 kills, the long benchmarks
