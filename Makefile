@@ -8,7 +8,7 @@ NODE_TESTS := tests/providers/aimock
 
 ONCE   := not (planted or machine or test_incremental or two_shells or eight_tenths)
 
-PURE   := $(addprefix tests/,apps core engine forecast histories sim spec views)  # mostly in virtual time: side by side; the others alone
+PURE   := $(addprefix tests/,apps core engine forecast histories sim spec views)  # mostly in virtual time; the others wait for processes and servers
 
 .PHONY: demo test test-long coverage test-deps check bench pins clean
 .DELETE_ON_ERROR:
@@ -18,7 +18,8 @@ demo: $(VENV)/.runtime
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto --maxprocesses 8 $(PURE)
-	$(BIN)/python -m pytest $(addprefix --ignore=,$(PURE))
+	$(BIN)/python -m pytest -n 4 --dist loadfile $(addprefix --ignore=,$(PURE) tests/bench)
+	$(BIN)/python -m pytest tests/bench
 	$(MAKE) --no-print-directory check
 
 test-long: $(VENV)/.dev  # what takes too long for every commit, about an hour and a half: histories, lives, machines, 200 kills, the long benchmarks

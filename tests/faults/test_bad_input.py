@@ -166,7 +166,11 @@ def test_f3_counts(count, refused):
     assert error.path == "axes.n.count"
 
 
-@pytest.mark.parametrize("values", [range(10**12), [1], "abc", b"abc", 5, {"a": 1}, [], iter(())], ids=str)
+@pytest.mark.parametrize(
+    "values",
+    [range(10**12), [1], "abc", b"abc", 5, {"a": 1}, [], iter(())],
+    ids=["endless", "list", "text", "bytes", "number", "mapping", "empty", "iterator"],
+)
 def test_f3_axes(values, refused):
     if values == [1]:
         n = [Axis("n", range(10**6)), Axis("m", range(10**6))]
