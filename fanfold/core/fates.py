@@ -192,7 +192,11 @@ class Fates(Handout):
             cell.retries += 1  # an unreadable judge is asked again
             self._pause(cell, "retry", fault, now, now)
         elif not self._hop(cell, fault, now):
-            self._fail(cell, fault.code, fault.message, fault.hint, now)
+            self._undelivered(cell, fault, now)
+
+    def _undelivered(self, cell: Cell, fault: Fault, now: int) -> None:
+        """Nothing more is tried for what was asked."""
+        self._fail(cell, fault.code, fault.message, fault.hint, now)
 
     def _draw(self, cell: Cell, purpose: int) -> float:
         """Of the jitter of its next try."""

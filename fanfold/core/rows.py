@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from fanfold.core.commands import FALLBACK, JUDGE, Prepare
-from fanfold.core.grid import Woken
+from fanfold.core.grid import Node, Woken
 from fanfold.core.lane import AHEAD, MANY, Lane
 from fanfold.core.relive import Relive
 from fanfold.core.run import LOCAL, Bundle, Cell, Rule, Run
@@ -14,6 +14,14 @@ from fanfold.core.states import State
 from fanfold.spec.calls import Fault
 from fanfold.spec.errors import Code
 from fanfold.spec.events import BundleEnded, Grew
+
+
+def _lacking(node: Node) -> str:
+    """Why nothing can be made of a step. Which of several needs it is, the errors of these say."""
+    needs = list(dict.fromkeys(repr(edge.src.name) for edge in node.ins))
+    if len(needs) == 1:
+        return f"it needs {needs[0]}, which has no value"
+    return f"it needs {', '.join(needs[:-1])} and {needs[-1]}, and not all of them have a value"
 
 
 class Rows(Relive):
@@ -31,7 +39,7 @@ class Rows(Relive):
             run.open += size
             failure = None
             if not ok:
-                failure = (str(Code.UPSTREAM), f"step {rule.name!r} needs a value that is missing", "")
+                failure = (str(Code.UPSTREAM), _lacking(run.grid.nodes[step]), "")
             elif (fault := self._refusal(run, rule)) is not None:
                 failure = (fault.code, fault.message, fault.hint)
             bundles = [Bundle(step, at, size, path, failure)]

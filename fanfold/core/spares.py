@@ -15,12 +15,15 @@ from fanfold.core.lane import Lane
 from fanfold.core.pool import Pool, sizes_of
 from fanfold.core.run import Cell, Rule, Run
 from fanfold.core.states import State
-from fanfold.spec.calls import Fault
+from fanfold.core.verdicts import unheard
+from fanfold.spec.calls import Fault, Scope
 from fanfold.spec.errors import Code
 from fanfold.spec.events import Rested, SpareEnded
 
 UNNEEDED = "as many as were asked for are there"
 NOTHING = ("", "", "")
+OF_A_DRAW = frozenset({Code.FILTERED, Code.TRANSIENT, Code.TIMEOUT})
+"""Faults that another draw may not have, once retries are used up."""
 IDLE = frozenset({State.READY, State.RESTING})
 
 
@@ -74,6 +77,17 @@ class Spares(Fates):
         else:
             cell.longer = cell.longer and code is not Code.TRUNCATED  # it is told once more to be shorter
             super()._again(cell, code, reason, check, now, hint)
+
+    def _undelivered(self, cell: Cell, fault: Fault, now: int) -> None:
+        """One draw could not be had, or not be judged: another one may be, and the coordinate is not lost with it."""
+        if cell.pool is None or fault.code not in OF_A_DRAW or fault.scope is not Scope.CELL:
+            super()._undelivered(cell, fault, now)
+            return
+        message, hint = fault.message, fault.hint
+        if cell.phase == JUDGE:
+            message, hint = unheard(fault.code, message, hint)
+        cell.phase, cell.hops, cell.opinion = ANSWER, 0, None
+        self._again(cell, Code(fault.code), message, "", now, hint)
 
     def _outrun(self, cell: Cell, name: str, now: int) -> None:
         if cell.pool is not None:

@@ -9,13 +9,14 @@ from statistics import fmean
 import pytest
 from pydantic import BaseModel
 
-from fanfold import Axis, Engine, Limits, Plan, Step, Unique
+from fanfold import Axis, Engine, Judge, Limits, Plan, Step, Unique
 from fanfold.core.cover import needed
 from fanfold.core.fold import RunState
 from fanfold.core.pool import counted_places
+from fanfold.spec.calls import Fault
 from fanfold.spec.compile import compile_plan
 from fanfold.spec.events import SpareEnded
-from fanfold.testing.scripted import Says, ScriptedProvider
+from fanfold.testing.scripted import Fails, Says, ScriptedProvider
 from fanfold.testing.virtual import VirtualClock, run
 from fanfold.testing.weather import Climate, heap_history
 from tests.engine.test_engine import make
@@ -111,6 +112,52 @@ def test_bad_luck_of_one_cell_fails_none():
         reviews(20, checks=(good,), attempts=2), [*({"name": str(n)} for n in range(19)), *bad, {"name": "last"}], cap=1
     )
     assert result.ok and len(result.values) == 20
+
+
+@pytest.mark.parametrize("code", ["filtered", "transient", "timeout"])
+@pytest.mark.parametrize("of", ["Write", "Judge"])
+def test_a_draw_that_cannot_be_had_or_judged_costs_no_coordinate(code, of):
+    """A third of the draws come to nothing, however often they are tried: there are as many as were asked for all the same."""
+
+    def script(request, number):
+        text = request.messages[-1].content
+        name = str(number) if text.startswith("Write") else text.removeprefix("Judge ").split()[0]
+        if text.startswith(of) and (number if of == "Write" else int(name)) % 3 == 0:
+            return Fails(Fault(code=code, message="not this one"))
+        return Says({"name": name} if text.startswith("Write") else {"reason": "fine", "pass": True})
+
+    result, _ = done(reviews(20, judge=Judge("Judge {value.name}")), script, retries=0)
+    assert result.ok and len({value.name for value in result.values}) == 20 and not result.shortfall
+    assert result.report["steps"]["review"]["rejected"][code]["count"] >= 8
+
+
+def test_where_no_draw_can_be_had_it_ends_soon_and_says_why():
+    result, provider = done(reviews(100, checks=(good,)), lambda request, n: Fails(Fault(code="filtered", message="not this")))
+    assert result.exit_code == 1 and len(provider.calls) < 140
+    assert {error.code for error in result.errors} == {"filtered"} and "not this" in result.shortfall["review"]["message"]
+
+
+def test_a_verdict_in_one_order_is_not_that_of_the_next_draw():
+    """The judge likes an answer in one order and cannot be asked in the other: the next answer is asked about in both."""
+    asked: list[str] = []
+
+    def script(request, number):
+        text = request.messages[-1].content
+        if not text.startswith("Better"):
+            return Says({"name": "name" if text.startswith("Write") else "plain"})
+        asked.append(text)
+        if len(asked) == 2:
+            return Fails(Fault(code="filtered", message="not this one"))
+        return Says({"reason": "fine", "better": "first" if text.startswith("Better: name") else "second"})
+
+    steps = [
+        Step("plain", "plain", output=Named),
+        Step(
+            "review", "Write one.", output=Named, over="n", judge=Judge("Better: {first.name} or {second.name}?", versus="plain")
+        ),
+    ]
+    result, _ = done(Plan("p", steps, {"n": {"count": 1}}), script, cap=1)
+    assert result.ok and len(asked) == 4
 
 
 def test_what_hangs_on_them_is_aligned_and_a_gather_has_all():

@@ -45,6 +45,15 @@ def test_a_need_that_was_skipped_is_as_good_as_one_that_failed():
     assert [(error.stage, error.code) for error in result.errors] == [("a", "filtered"), ("b", "upstream")]
 
 
+def test_whose_value_is_missing_is_said():
+    steps = [Step("a", "A"), Step("b", "B"), Step("c", "X {b}"), Step("d", "X {a} {b}")]
+    result, _, _ = make(Plan("p", steps), told)
+    assert {error.stage: error.message for error in result.errors if error.code == "upstream"} == {
+        "c": "it needs 'b', which has no value",
+        "d": "it needs 'a' and 'b', and not all of them have a value",
+    }
+
+
 def test_a_text_shows_null_where_a_value_is_missing():
     steps = [Step("b", "B"), Step("c", "so: {b}", at_least=0)]
     result, provider, _ = make(Plan("p", steps), told)
